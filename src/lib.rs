@@ -1,0 +1,13 @@
+// SPDX-FileCopyrightText: 2026 The Weiche authors
+// SPDX-License-Identifier: EUPL-1.2
+
+//! Weiche carries referrals of people seeking advice and work between case systems that each speak their own contract.
+//!
+//! This file is the map. Rings, from the inside out; `use crate::` goes downward only (`tests/tidy.rs` checks it):
+//!
+//! | ring | modules |
+//! |---|---|
+//! | foundation | `id`, `clock`, `store`, `proto` |
+//! | capabilities | `identity`, `agreement`, `consent`, `dialect`, `referral`, `outbox`, `ledger`, `vault`, `pki` |
+//! | use cases | `exchange`, `admin` |
+//! | edges | `grpc`, `delivery`, `cli` |
