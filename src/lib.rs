@@ -11,3 +11,7 @@
 //! | capabilities | `identity`, `agreement`, `consent`, `dialect`, `referral`, `outbox`, `ledger`, `vault`, `pki` |
 //! | use cases | `exchange`, `admin` |
 //! | edges | `grpc`, `delivery`, `cli` |
+
+pub mod clock;
+pub mod id;
+pub mod identity;
