@@ -1,0 +1,51 @@
+// SPDX-FileCopyrightText: 2026 The Weiche authors
+// SPDX-License-Identifier: EUPL-1.2
+
+//! Compiles `proto/` without protoc: Rust types for the canonical packages, and one descriptor set with everything in it
+//! (options and comments included), from which the dialects, validation and reflection work at run time.
+
+use std::error::Error;
+use std::path::{Path, PathBuf};
+
+use prost::Message;
+use protox::Compiler;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    println!("cargo:rerun-if-changed=proto");
+    let mut files = Vec::new();
+    collect(Path::new("proto"), &mut files)?;
+    files.sort();
+
+    let out = PathBuf::from(std::env::var_os("OUT_DIR").ok_or("OUT_DIR is not set")?);
+    let mut all = Compiler::new(["proto"])?;
+    all.include_imports(true).include_source_info(true);
+    all.open_files(&files)?;
+    // From protox, not from prost's types: those drop the options that the dialects are written in.
+    std::fs::write(out.join("weiche.binpb"), all.encode_file_descriptor_set())?;
+
+    let mut canonical = Compiler::new(["proto"])?;
+    canonical.include_imports(true).include_source_info(true);
+    canonical.open_files(files.iter().filter(|file| file.starts_with("proto/weiche")))?;
+    let set = prost_types_set(&canonical.encode_file_descriptor_set())?;
+    tonic_prost_build::configure()
+        .build_server(false)
+        .bytes(".")
+        .compile_fds(set)?;
+    Ok(())
+}
+
+fn prost_types_set(bytes: &[u8]) -> Result<prost_types::FileDescriptorSet, Box<dyn Error>> {
+    Ok(prost_types::FileDescriptorSet::decode(bytes)?)
+}
+
+fn collect(dir: &Path, files: &mut Vec<PathBuf>) -> Result<(), Box<dyn Error>> {
+    for entry in std::fs::read_dir(dir)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            collect(&path, files)?;
+        } else if path.extension().is_some_and(|ext| ext == "proto") {
+            files.push(path);
+        }
+    }
+    Ok(())
+}
