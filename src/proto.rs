@@ -40,8 +40,24 @@ pub mod weiche {
             tonic::include_proto!("weiche.institution.v1");
         }
     }
+    /// What auditors read.
+    pub mod audit {
+        /// Version 1.
+        pub mod v1 {
+            tonic::include_proto!("weiche.audit.v1");
+        }
+    }
+    /// What admins do.
+    pub mod admin {
+        /// Version 1.
+        pub mod v1 {
+            tonic::include_proto!("weiche.admin.v1");
+        }
+    }
 }
 
+pub use weiche::admin::v1 as admin;
+pub use weiche::audit::v1 as audit;
 pub use weiche::dialect::v1 as dialect;
 pub use weiche::exchange::v1 as exchange;
 pub use weiche::institution::v1 as institution;
