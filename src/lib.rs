@@ -15,4 +15,7 @@
 pub mod clock;
 pub mod id;
 pub mod identity;
+pub mod outbox;
 pub mod proto;
+pub mod store;
+pub mod vault;

@@ -1,0 +1,120 @@
+// SPDX-FileCopyrightText: 2026 The Weiche authors
+// SPDX-License-Identifier: EUPL-1.2
+
+use crate::clock::Time;
+use crate::id::{DeliveryId, InstitutionId, ReferralId};
+
+/// Names one lease: every later step on the delivery must show it, so that a worker that slept too long changes nothing.
+pub type LeaseToken = [u8; 16];
+
+/// What is delivered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// A referral to its recipient.
+    Referral = 1,
+    /// A change of state to the other side.
+    Status = 2,
+    /// A recall to a recipient.
+    Recall = 3,
+}
+
+/// Where a delivery stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum State {
+    /// Waits until it is due and first in its lane.
+    Ready = 1,
+    /// Released and logged; its bytes may be on their way until the lease ends.
+    Started = 2,
+    /// The recipient has acknowledged.
+    Delivered = 3,
+    /// Given up; an operator decides.
+    Dead = 4,
+    /// Stopped before it started: consent withdrawn or ended, referral taken back.
+    Stopped = 5,
+}
+
+/// One message to one recipient.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delivery {
+    /// The same on every attempt.
+    pub id: DeliveryId,
+    /// Order of acceptance, over all recipients.
+    pub seq: i64,
+    /// The referral it belongs to.
+    pub referral: ReferralId,
+    /// To whom.
+    pub recipient: InstitutionId,
+    /// Person and recipient.
+    pub lane: [u8; 16],
+    /// What.
+    pub kind: Kind,
+    /// Where it stands.
+    pub state: State,
+    /// Attempts begun; counted before the attempt, so that a message that kills its worker is given up too.
+    pub attempts: u32,
+    /// Ready: not before. Started: when the lease ends.
+    pub due_at: Time,
+    /// Of the lease in force.
+    pub token: Option<LeaseToken>,
+    /// gRPC code of the last failure. Never the recipient's text, which could hold data of the person.
+    pub last_error: String,
+    /// When it was queued.
+    pub accepted_at: Time,
+    /// When it last changed.
+    pub changed_at: Time,
+}
+
+impl Kind {
+    /// From its number in the database.
+    pub fn from_number(number: i64) -> Option<Self> {
+        [Self::Referral, Self::Status, Self::Recall].into_iter().find(|kind| *kind as i64 == number)
+    }
+    /// For operators.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Referral => "referral",
+            Self::Status => "status",
+            Self::Recall => "recall",
+        }
+    }
+}
+
+impl State {
+    /// From its number in the database.
+    pub fn from_number(number: i64) -> Option<Self> {
+        [Self::Ready, Self::Started, Self::Delivered, Self::Dead, Self::Stopped].into_iter().find(|state| *state as i64 == number)
+    }
+    /// Whether the delivery still holds its place in its lane.
+    pub fn is_open(self) -> bool {
+        matches!(self, Self::Ready | Self::Started)
+    }
+}
+
+impl Delivery {
+    /// Whether it may start now, as far as the queue is concerned: waiting and due, or started under a lease that has ended.
+    pub fn is_due(&self, now: Time) -> bool {
+        self.state.is_open() && self.due_at <= now
+    }
+
+    /// Starts an attempt under `token` until `until`. The caller has logged the release in the same transaction.
+    pub fn start(&mut self, token: LeaseToken, until: Time, now: Time) {
+        self.state = State::Started;
+        self.attempts = self.attempts.saturating_add(1);
+        self.token = Some(token);
+        self.due_at = until;
+        self.changed_at = now;
+    }
+
+    /// Whether `token` is the lease in force.
+    pub fn is_held_by(&self, token: &LeaseToken) -> bool {
+        self.state == State::Started && self.token.as_ref() == Some(token)
+    }
+
+    /// Ends it, or puts it back with `State::Ready` to be due at `due_at`.
+    pub fn finish(&mut self, state: State, due_at: Time, now: Time) {
+        self.state = state;
+        self.token = None;
+        self.due_at = due_at;
+        self.changed_at = now;
+    }
+}

@@ -1,0 +1,17 @@
+// SPDX-FileCopyrightText: 2026 The Weiche authors
+// SPDX-License-Identifier: EUPL-1.2
+
+//! The queue: what is due for whom, in which order, under which lease, and when to try again.
+//!
+//! A *lane* is one person at one recipient: within it, deliveries start in the order in which they were accepted, and one at a time.
+//! Lanes do not wait for each other. A delivery that is given up leaves a gap in its lane that the log records, and the lane goes on.
+//!
+//! This part does not know: what the bytes mean, addresses, the network.
+
+mod backoff;
+mod delivery;
+mod store;
+
+pub use backoff::{Failure, MAX_ATTEMPTS, Next, after_failure};
+pub use delivery::{Delivery, Kind, LeaseToken, State};
+pub use store::{DueQuery, due, load, payloads, save};
