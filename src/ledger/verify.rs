@@ -101,6 +101,9 @@ pub enum VerifyError {
     },
 }
 
+/// What a caller does with each entry: its index and its bytes.
+pub type OnEntry<'a> = &'a (dyn Fn(u64, &[u8]) -> Result<(), String> + Sync);
+
 /// What to verify against, and what to tell on the way.
 pub struct Verify<'a> {
     /// The log's key, the witnesses and the quorum.
@@ -113,7 +116,7 @@ pub struct Verify<'a> {
     pub progress: &'a dyn Fn(u64, u64),
     /// Called once for every entry with its index and bytes, from several threads in no particular order, after the bytes were compared with the
     /// leaf tile; the whole is only certain when the verification has succeeded.
-    pub on_entry: &'a (dyn Fn(u64, &[u8]) -> Result<(), String> + Sync),
+    pub on_entry: OnEntry<'a>,
 }
 
 impl<'a> Verify<'a> {
@@ -175,7 +178,8 @@ fn compare_tiles(dir: &LogDir, size: u64, how: &Verify<'_>) -> Result<(Hash, u64
         if stretch.is_empty() {
             break;
         }
-        for (tile, found) in stretch.iter().zip(in_parallel(&stretch, |tile| check_bundle(dir, *tile, how))) {
+        let on_entry = how.on_entry;
+        for (tile, found) in stretch.iter().zip(in_parallel(&stretch, |tile| check_bundle(dir, *tile, on_entry))) {
             let (leaves, length) = found?;
             bytes += length;
             done += u64::from(tile.width);
@@ -196,7 +200,7 @@ fn compare_tiles(dir: &LogDir, size: u64, how: &Verify<'_>) -> Result<(Hash, u64
 }
 
 /// Compares the entries of one bundle with their leaf tile; returns the leaf hashes and the bytes of the entries.
-fn check_bundle(dir: &LogDir, tile: Tile, how: &Verify<'_>) -> Result<(Vec<Hash>, u64), VerifyError> {
+fn check_bundle(dir: &LogDir, tile: Tile, on_entry: OnEntry<'_>) -> Result<(Vec<Hash>, u64), VerifyError> {
     let file = || Resource::Entries(tile).to_string();
     let first = tile.n * u64::from(FULL);
     let bundle = dir.bundle(tile)?;
@@ -215,7 +219,7 @@ fn check_bundle(dir: &LogDir, tile: Tile, how: &Verify<'_>) -> Result<(Vec<Hash>
     let mut length = 0;
     for (index, entry) in (first..).zip(entries) {
         length += entry.len() as u64;
-        (how.on_entry)(index, entry).map_err(|reason| VerifyError::Content { file: file(), index, reason })?;
+        on_entry(index, entry).map_err(|reason| VerifyError::Content { file: file(), index, reason })?;
     }
     Ok((leaves, length))
 }
