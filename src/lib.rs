@@ -19,3 +19,4 @@ pub mod outbox;
 pub mod proto;
 pub mod store;
 pub mod vault;
+pub mod ledger;
