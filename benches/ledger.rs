@@ -3,6 +3,9 @@
 
 //! How fast the log grows, and how fast a receipt's proof is cut from it.
 
+#![expect(missing_docs, reason = "criterion writes an undocumented function")]
+#![expect(clippy::expect_used, reason = "a benchmark may stop")]
+
 use std::hint::black_box;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
@@ -23,7 +26,9 @@ fn ledger(c: &mut Criterion) {
     let mut group = c.benchmark_group("ledger");
     group.throughput(Throughput::Elements(BATCH as u64));
     let entries = vec![[7; ENTRY]; BATCH];
-    group.bench_function("hash 1024 entries of 246 bytes", |b| b.iter(|| entries.iter().map(|entry| Hash::leaf(black_box(entry))).collect::<Vec<_>>()));
+    group.bench_function("hash 1024 entries of 246 bytes", |b| {
+        b.iter(|| entries.iter().map(|entry| Hash::leaf(black_box(entry))).collect::<Vec<_>>())
+    });
     group.bench_function("append 1024 leaves", |b| {
         b.iter_batched(|| tree.clone(), |mut tree| (tree.append(&leaves[..BATCH]), tree.root(), tree.to_compact()), BatchSize::SmallInput)
     });

@@ -7,7 +7,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::bundle::{MAX_ENTRY, BundleError};
+use super::bundle::{BundleError, MAX_ENTRY};
 use super::checkpoint::CheckpointError;
 use super::hash::Hash;
 use super::proof::{Plan, Tiles};

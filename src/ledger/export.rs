@@ -5,7 +5,8 @@
 //!
 //! Entries are hashed again on the way, so that what is written is what the checkpoint says or the export fails. An export into a directory that
 //! has an earlier one adds what is new. The new checkpoint is put in place last but one, atomically; a crash before leaves the old log with files that
-//! are too many, a crash after it the new log with old partial tiles; the next export cleans up either.
+//! are too many, a crash after it the new log with old partial tiles; the next export cleans up either. Tiles are not synced to
+//! disk one by one: after a power failure let the verifier look, and export into an empty directory if it finds a tile missing.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -44,7 +45,9 @@ pub enum ExportError {
         source: BundleError,
     },
     /// The directory has another log in it, or a later state of this one.
-    #[error("the directory holds {found} with {found_size} entries, which is not an earlier state of {origin} with {size}; export into an empty directory")]
+    #[error(
+        "the directory holds {found} with {found_size} entries, which is not an earlier state of {origin} with {size}; export into an empty directory"
+    )]
     OtherLog {
         /// Origin in the directory.
         found: String,
@@ -56,7 +59,9 @@ pub enum ExportError {
         size: u64,
     },
     /// The entries do not lead to the root that was signed (now, or by the directory's earlier checkpoint).
-    #[error("the entries up to {size} do not lead to the root of the checkpoint of that size; the directory was left as it was, or the log is damaged")]
+    #[error(
+        "the entries up to {size} do not lead to the root of the checkpoint of that size; the directory was left as it was, or the log is damaged"
+    )]
     Root {
         /// The size at which the roots differ.
         size: u64,

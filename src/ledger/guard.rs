@@ -47,7 +47,9 @@ pub enum GuardError {
         log: String,
     },
     /// The database knows less than was signed.
-    #[error("the database has {size} entries, but {signed} were signed already: it was restored from an older state. Nothing is signed; restore the newest state")]
+    #[error(
+        "the database has {size} entries, but {signed} were signed already: it was restored from an older state. Nothing is signed; restore the newest state"
+    )]
     Behind {
         /// Size of the database's log.
         size: u64,
@@ -55,7 +57,9 @@ pub enum GuardError {
         signed: u64,
     },
     /// The database tells another story than was signed.
-    #[error("the database's first {signed} entries are not those that were signed: its history was changed. Nothing is signed; restore the state that was")]
+    #[error(
+        "the database's first {signed} entries are not those that were signed: its history was changed. Nothing is signed; restore the state that was"
+    )]
     Differs {
         /// Size that was signed.
         signed: u64,

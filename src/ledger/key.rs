@@ -189,7 +189,14 @@ mod tests {
         let line = format!("PRIVATE+KEY+log.example.invalid+{}+{secret}", hex(key.verifier.id()));
         assert_eq!(SigningKey::parse(&line).unwrap().verifier(), key.verifier());
         assert!(!format!("{key:?}").contains("BQUF"));
-        for wrong in ["", "PRIVATE+KEY+", &line.replace("AQUF", "BAUF"), &line.replace("BQUFBQ", "BQUGBQ"), &line[..line.len() - 4], &line.replace("log.", "lag.")] {
+        for wrong in [
+            "",
+            "PRIVATE+KEY+",
+            &line.replace("AQUF", "BAUF"),
+            &line.replace("BQUFBQ", "BQUGBQ"),
+            &line[..line.len() - 4],
+            &line.replace("log.", "lag."),
+        ] {
             assert!(matches!(SigningKey::parse(wrong), Err(KeyError::Form)), "{wrong:?}");
         }
     }

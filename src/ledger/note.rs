@@ -328,12 +328,30 @@ mod tests {
 
     #[test]
     fn what_is_not_a_note_or_a_key_is_refused() {
-        for wrong in ["", "\n", "text\n", "text\n\n", "text\n\n— a b\n", "text\n\n— a AAAA\n", "te\txt\n\n— a AAAAAAA=\n", &NOTE.replace('—', "-"), NOTE.trim_end()] {
+        for wrong in [
+            "",
+            "\n",
+            "text\n",
+            "text\n\n",
+            "text\n\n— a b\n",
+            "text\n\n— a AAAA\n",
+            "te\txt\n\n— a AAAAAAA=\n",
+            &NOTE.replace('—', "-"),
+            NOTE.trim_end(),
+        ] {
             assert!(matches!(wrong.parse::<Note>(), Err(NoteError::Form(_))), "{wrong:?}");
         }
         let many = format!("text\n\n{}", "— a AAAAAAA=\n".repeat(65));
         assert!(many.parse::<Note>().is_err());
-        for wrong in ["", "a+b", &VKEY.replace("530d", "530e"), &VKEY.replace("+Ae", "+Ce"), &VKEY.replace("/foo", "/bar"), &VKEY.to_uppercase(), &VKEY.replace("530d903a", "530D903A")] {
+        for wrong in [
+            "",
+            "a+b",
+            &VKEY.replace("530d", "530e"),
+            &VKEY.replace("+Ae", "+Ce"),
+            &VKEY.replace("/foo", "/bar"),
+            &VKEY.to_uppercase(),
+            &VKEY.replace("530d903a", "530D903A"),
+        ] {
             assert!(matches!(wrong.parse::<VerifierKey>(), Err(NoteError::Key(_))), "{wrong:?}");
         }
     }

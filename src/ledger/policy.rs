@@ -113,8 +113,7 @@ impl Policy {
         let (note, checkpoint, signed) = self.verified(note)?;
         let time_of = |witness: &VerifierKey| signed.iter().find(|(key, _)| *key == witness).and_then(|(_, time)| *time);
         let times: Vec<_> = self.witnesses.iter().map(|(_, key)| time_of(key)).collect();
-        let witnesses: Vec<_> =
-            self.witnesses.iter().zip(&times).filter_map(|((name, _), time)| Some((name.clone(), (*time)?))).collect();
+        let witnesses: Vec<_> = self.witnesses.iter().zip(&times).filter_map(|((name, _), time)| Some((name.clone(), (*time)?))).collect();
         if !self.quorum.met(&times.iter().map(Option::is_some).collect::<Vec<_>>()) {
             return Err(TrustError::Quorum { have: witnesses.into_iter().map(|(name, _)| name).collect() });
         }
@@ -151,7 +150,8 @@ impl FromStr for Policy {
             last = line;
             parser.line(content).map_err(|problem| PolicyError { line, problem })?;
         }
-        let quorum = parser.quorum.ok_or(PolicyError { line: last, problem: "the quorum line is missing; `quorum none` asks for no witness".to_owned() })?;
+        let quorum =
+            parser.quorum.ok_or(PolicyError { line: last, problem: "the quorum line is missing; `quorum none` asks for no witness".to_owned() })?;
         Ok(Self { quorum, ..parser.policy })
     }
 }
@@ -177,7 +177,10 @@ impl Parser {
             ["witness", name, key] | ["witness", name, key, _] => self.witness(name, key),
             ["group", name, need, ref members @ ..] if !members.is_empty() => self.group(name, need, members),
             ["quorum", name] => self.set_quorum(name),
-            _ => Err("expected `log <vkey> [<url>]`, `witness <name> <vkey> [<url>]`, `group <name> all|any|<k> <name>...` or `quorum <name>`".to_owned()),
+            _ => {
+                Err("expected `log <vkey> [<url>]`, `witness <name> <vkey> [<url>]`, `group <name> all|any|<k> <name>...` or `quorum <name>`"
+                    .to_owned())
+            }
         }
     }
 
@@ -217,11 +220,7 @@ impl Parser {
         if self.quorum.is_some() {
             return Err("there is a second quorum line".to_owned());
         }
-        self.quorum = Some(if name == "none" {
-            Rule::None
-        } else {
-            self.names.get(name).ok_or(format!("{name} is not defined above"))?.0.clone()
-        });
+        self.quorum = Some(if name == "none" { Rule::None } else { self.names.get(name).ok_or(format!("{name} is not defined above"))?.0.clone() });
         Ok(())
     }
 

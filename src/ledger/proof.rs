@@ -46,10 +46,7 @@ impl Tiles {
 
     /// The hashes of a tile, as many as its width says.
     pub fn get(&self, tile: Tile) -> Result<&[Hash], ProofError> {
-        self.0
-            .get(&(tile.level, tile.n))
-            .and_then(|hashes| hashes.get(..usize::from(tile.width)))
-            .ok_or(ProofError::MissingTile(tile))
+        self.0.get(&(tile.level, tile.n)).and_then(|hashes| hashes.get(..usize::from(tile.width))).ok_or(ProofError::MissingTile(tile))
     }
 }
 

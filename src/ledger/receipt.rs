@@ -170,7 +170,8 @@ mod tests {
             for bit in 0..8 {
                 let mut flipped = text.clone();
                 flipped[at] ^= 1 << bit;
-                let accepted = String::from_utf8(flipped).is_ok_and(|text| text.parse::<Receipt>().is_ok_and(|receipt| receipt.verify(b"b", &policy).is_ok()));
+                let accepted =
+                    String::from_utf8(flipped).is_ok_and(|text| text.parse::<Receipt>().is_ok_and(|receipt| receipt.verify(b"b", &policy).is_ok()));
                 assert!(!accepted, "bit {bit} of byte {at}");
             }
         }

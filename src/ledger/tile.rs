@@ -36,9 +36,7 @@ impl Tile {
 
     /// The partial tiles of a tree of `size` leaves, lowest level first: its right edge.
     pub fn edge(size: u64) -> impl Iterator<Item = Self> {
-        (0..LEVELS).filter_map(move |level| {
-            Self::at(level, hashes_at(level, size) / u64::from(FULL), size).filter(|tile| !tile.is_full())
-        })
+        (0..LEVELS).filter_map(move |level| Self::at(level, hashes_at(level, size) / u64::from(FULL), size).filter(|tile| !tile.is_full()))
     }
 
     /// All tiles of one level of a tree of `size` leaves, left to right.
@@ -146,7 +144,9 @@ mod tests {
             assert_eq!(resource.to_string(), path);
             assert_eq!(Resource::parse(path), Some(resource));
         }
-        for wrong in ["tile/0/1", "tile/0/x000/001", "tile/0/000.p/256", "tile/00/000", "tile/0/000.p/01", "tile/0/001/000", "tile/0/000/", "tile/0/+01"] {
+        for wrong in
+            ["tile/0/1", "tile/0/x000/001", "tile/0/000.p/256", "tile/00/000", "tile/0/000.p/01", "tile/0/001/000", "tile/0/000/", "tile/0/+01"]
+        {
             assert_eq!(Resource::parse(wrong), None, "{wrong}");
         }
     }

@@ -56,7 +56,9 @@ pub enum VerifyError {
         index: u64,
     },
     /// A tile is not what the tiles below make it.
-    #[error("{file} is not what the tiles below it make it, at the entries from {index} on; it was changed, or an entry and its leaf tile were changed together")]
+    #[error(
+        "{file} is not what the tiles below it make it, at the entries from {index} on; it was changed, or an entry and its leaf tile were changed together"
+    )]
     Tile {
         /// The tile.
         file: String,
@@ -73,7 +75,9 @@ pub enum VerifyError {
     #[error("the earlier checkpoint: {0}")]
     Older(#[source] TrustError),
     /// The earlier checkpoint is of another log or of a larger size.
-    #[error("the earlier checkpoint is of {origin} with {size} entries: not an earlier state of this log. If it is the same log, this directory was rolled back")]
+    #[error(
+        "the earlier checkpoint is of {origin} with {size} entries: not an earlier state of this log. If it is the same log, this directory was rolled back"
+    )]
     NotEarlier {
         /// Its origin.
         origin: String,

@@ -75,11 +75,15 @@ func check(dir, vkey string) error {
 
 	// Tiles of height 8, as the reference code cuts them.
 	for _, tile := range tlog.NewTiles(8, 0, tree.N) {
+		count := tree.N >> (8 * tile.L)
+		if tile.W < 256 && tile.N*256+int64(tile.W) != count {
+			continue // older releases list the partial tiles of every size on the way
+		}
 		want, err := tlog.ReadTileData(tile, stored)
 		if err != nil {
 			return err
 		}
-		have, err := os.ReadFile(filepath.Join(dir, "log", tilePath(strconv.Itoa(tile.L), tile.N, tree.N>>(8*tile.L))))
+		have, err := os.ReadFile(filepath.Join(dir, "log", tilePath(strconv.Itoa(tile.L), tile.N, count)))
 		if err != nil {
 			return err
 		}
