@@ -95,7 +95,8 @@ CREATE TABLE referral (
     consent         BLOB,
     consent_version INTEGER NOT NULL,
     necessity       TEXT NOT NULL,
-    from_centre     INTEGER NOT NULL,          -- carries data that came from a counselling centre
+    onward          INTEGER NOT NULL,          -- carries data that the sender itself received
+    origin          BLOB,                      -- consent under which it received them
     subject         BLOB NOT NULL,             -- keyed pseudonym
     carried         INTEGER NOT NULL,          -- category mask the sender sent
     stored          INTEGER NOT NULL,          -- category mask that was sealed

@@ -14,6 +14,7 @@
 //! | `proof` | inclusion and consistency, cut from tiles for any size, and verified |
 //! | `note`, `key`, `cosignature` | signed notes, the log's key, the witnesses' signatures |
 //! | `checkpoint`, `receipt`, `policy` | what is signed, what callers get, whom to believe |
+//! | `store` | the log as rows of the database |
 //! | `guard` | the memory outside the database that makes a rollback visible |
 //! | `dir`, `export`, `verify` | the tile directory: read, write, believe nothing |
 //!
@@ -21,7 +22,7 @@
 //! is checked against the [`RollbackGuard`] and signed ([`SigningKey::sign_checkpoint`]); a [`Plan`] names the tiles for its proof, and a [`Receipt`] carries
 //! proof and checkpoint to the caller. Later [`export`](export::export) writes it into a bundle, and [`verify_dir`] finds it there.
 //!
-//! This part does not know: payloads, persons, SQL, gRPC, what time it is.
+//! This part does not know: payloads, persons, gRPC, what time it is.
 
 pub mod bundle;
 pub mod checkpoint;
@@ -35,6 +36,7 @@ pub mod note;
 pub mod policy;
 pub mod proof;
 pub mod receipt;
+pub mod store;
 pub mod tile;
 pub mod tree;
 pub mod verify;

@@ -12,8 +12,6 @@ use crate::id::{DeliveryId, InstitutionId, ReferralId};
 use crate::store::{StoreError, id16, insert_many, select_in};
 use crate::vault::Sealed;
 
-const COLUMNS: &str = "id, seq, referral, recipient, lane, kind, state, attempts, due_at, token, last_error, accepted_at, changed_at";
-
 /// What to look for.
 #[derive(Debug, Clone)]
 pub struct DueQuery {
@@ -29,8 +27,15 @@ pub struct DueQuery {
 pub async fn load(conn: &mut SqliteConnection, ids: &[DeliveryId]) -> Result<Vec<Delivery>, StoreError> {
     const SQL: &str = "SELECT id, seq, referral, recipient, lane, kind, state, attempts, due_at, token, last_error, accepted_at, changed_at \
                        FROM delivery WHERE id IN";
-    debug_assert!(SQL.contains(COLUMNS));
     let ids: Vec<&[u8]> = ids.iter().map(|id| id.as_bytes().as_slice()).collect();
+    select_in(conn, SQL, &ids).await?.iter().map(from_row).collect()
+}
+
+/// Open deliveries of referrals.
+pub async fn open_of(conn: &mut SqliteConnection, referrals: &[ReferralId]) -> Result<Vec<Delivery>, StoreError> {
+    const SQL: &str = "SELECT id, seq, referral, recipient, lane, kind, state, attempts, due_at, token, last_error, accepted_at, changed_at \
+                       FROM delivery WHERE state IN (1, 2) AND referral IN";
+    let ids: Vec<&[u8]> = referrals.iter().map(|id| id.as_bytes().as_slice()).collect();
     select_in(conn, SQL, &ids).await?.iter().map(from_row).collect()
 }
 

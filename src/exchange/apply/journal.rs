@@ -1,0 +1,63 @@
+// SPDX-FileCopyrightText: 2026 The Weiche authors
+// SPDX-License-Identifier: EUPL-1.2
+
+//! What a leaf says: the same words for every kind, filled from the referral it is about.
+
+use super::Batch;
+use crate::exchange::refusal::Refusal;
+use crate::exchange::working_set::SubjectKey;
+use crate::numbered::Numbered;
+use crate::outbox::Delivery;
+use crate::proto::audit::{Entry, EntryKind};
+use crate::referral::Referral;
+
+/// Who acts when the gateway does something by itself.
+pub const GATEWAY: &str = "gateway";
+
+impl Batch<'_> {
+    /// A leaf of this instant under the agreement in force.
+    pub(super) fn entry(&self, kind: EntryKind, actor: &str) -> Entry {
+        Entry {
+            version: 1,
+            kind: kind.into(),
+            at_ms: self.now.0,
+            actor: actor.to_owned(),
+            agreement: bytes::Bytes::copy_from_slice(&self.agreement.digest()[..8]),
+            ..Entry::default()
+        }
+    }
+
+    /// A leaf about a referral, tagged with its person.
+    pub(super) fn entry_about(&mut self, kind: EntryKind, actor: &str, referral: &Referral) -> Result<Entry, Refusal> {
+        let counterpart = if actor == referral.recipient.as_str() { &referral.sender } else { &referral.recipient };
+        Ok(Entry {
+            counterpart: counterpart.to_string(),
+            purpose: referral.purpose.number(),
+            referral_id: bytes::Bytes::copy_from_slice(referral.id.as_bytes()),
+            consent_id: referral.consent.map(|id| bytes::Bytes::copy_from_slice(id.as_bytes())).unwrap_or_default(),
+            consent_version: referral.consent_version,
+            subject_tag: self.tag(&referral.subject)?,
+            ..self.entry(kind, actor)
+        })
+    }
+
+    /// The same with its delivery.
+    pub(super) fn entry_of(&mut self, kind: EntryKind, actor: &str, referral: &Referral, delivery: &Delivery) -> Result<Entry, Refusal> {
+        let mut entry = self.entry_about(kind, actor, referral)?;
+        entry.delivery_id = bytes::Bytes::copy_from_slice(delivery.id.as_bytes());
+        entry.attempt = delivery.attempts;
+        Ok(entry)
+    }
+
+    /// The next tag of a person; a person seen for the first time gets a key.
+    pub(super) fn tag(&mut self, subject: &[u8; 32]) -> Result<bytes::Bytes, Refusal> {
+        if self.set.subjects.get(subject).is_none() {
+            let wrapped = self.vault.new_subject_key(subject)?;
+            self.set.subjects.put(*subject, SubjectKey { wrapped, counter: 0 });
+        }
+        let key = self.set.subjects.change(subject).ok_or(Refusal::Internal("a person's key is missing"))?;
+        let tag = self.vault.subject_tag(subject, &key.wrapped, key.counter)?;
+        key.counter += 1;
+        Ok(bytes::Bytes::copy_from_slice(&tag))
+    }
+}

@@ -1,0 +1,192 @@
+// SPDX-FileCopyrightText: 2026 The Weiche authors
+// SPDX-License-Identifier: EUPL-1.2
+
+//! Steps of a referral's life that its sender, its recipient or the clock make.
+
+use super::Batch;
+use super::journal::GATEWAY;
+use crate::consent::{Decision, Direction};
+use crate::dialect::{Category, CategoryMask};
+use crate::exchange::apply::Answered;
+use crate::exchange::command::{Answer, Cancel, Expire, Reply, Transfer};
+use crate::exchange::refusal::Refusal;
+use crate::id::DeliveryId;
+use crate::numbered::Numbered;
+use crate::proto::audit::EntryKind;
+use crate::proto::types::StatusChange;
+use crate::referral::{Actor, Referral, ReferralState, StatusReason, feedback, step};
+
+impl Batch<'_> {
+    /// The recipient's answer. A late one after a recall is logged and goes no further.
+    pub(super) fn answer(&mut self, c: &Answer) -> Result<(Reply, u64), Refusal> {
+        let mut referral = self.set.referrals.get(&c.referral).filter(|r| r.recipient == c.recipient).cloned().ok_or(Refusal::NotFound)?;
+        let actor = referral.recipient.to_string();
+        let before = referral.state;
+        if before == ReferralState::Recalled {
+            let leaf = self.log_step(&referral, &actor, c.state, c.reason)?;
+            return Ok((Reply::Moved(before), leaf));
+        }
+        // A recipient may answer before its acknowledgement has arrived here: it has the referral.
+        let from = if before == ReferralState::Submitted { ReferralState::Delivered } else { before };
+        step(from, c.state, Actor::Recipient, c.reason)?;
+        (referral.state, referral.reason) = (c.state, c.reason);
+        let leaf = self.log_step(&referral, &actor, c.state, c.reason)?;
+        self.moved(&mut referral, c.event, &actor, leaf);
+
+        let to_benefit_body = self.agreement.member(&referral.sender).is_none_or(|sender| sender.section_35);
+        let told = feedback(before, c.state, c.reason, to_benefit_body);
+        let allowed = self.feedback_mask(&referral, &c.change);
+        if told.is_some() || !allowed.is_empty() {
+            // Data that the person allowed to come back travel with the state as it is; without them only what everybody may be told.
+            let (state, reason) = told.map_or((c.state, None), |told| (told.state, told.reason));
+            self.tell_sender(&referral, state, reason, cut(&c.change, allowed))?;
+        }
+        self.set.referrals.put(referral.id, referral);
+        Ok((Reply::Moved(c.state), leaf))
+    }
+
+    /// Which of the optional contents of a status change may reach the sender.
+    fn feedback_mask(&self, referral: &Referral, change: &StatusChange) -> CategoryMask {
+        let carried = carried(change);
+        if carried.is_empty() {
+            return carried;
+        }
+        let transfer = Transfer { carried, ..Transfer::of(referral) };
+        match self.decide(&transfer, Direction::Feedback) {
+            Decision::Permitted(permit) => permit.mask(),
+            Decision::Denied(_) => CategoryMask::EMPTY,
+        }
+    }
+
+    pub(super) fn cancel(&mut self, c: &Cancel) -> Result<(Reply, u64), Refusal> {
+        let referral = self.set.referrals.get(&c.referral).cloned();
+        let mut referral = referral.filter(|r| r.sender == c.caller || r.recipient == c.caller).ok_or(Refusal::NotFound)?;
+        let by = if referral.sender == c.caller { Actor::Sender } else { Actor::Recipient };
+        let state = if c.entered_in_error { ReferralState::EnteredInError } else { ReferralState::Cancelled };
+        let before = referral.state;
+        step(before, state, by, Some(c.reason))?;
+        (referral.state, referral.reason) = (state, Some(c.reason));
+        let actor = c.caller.to_string();
+        let leaf = self.log_step(&referral, &actor, state, Some(c.reason))?;
+        self.moved(&mut referral, *c.idempotency.request.as_bytes(), &actor, leaf);
+        self.stop_deliveries(&referral)?;
+        match by {
+            Actor::Recipient => {
+                let to_benefit_body = self.agreement.member(&referral.sender).is_none_or(|sender| sender.section_35);
+                if let Some(told) = feedback(before, state, Some(c.reason), to_benefit_body) {
+                    self.tell_sender(&referral, told.state, told.reason, StatusChange::default())?;
+                }
+            }
+            // The recipient has, or may have, data that it no longer needs: it is told.
+            Actor::Sender | Actor::Gateway => {
+                let started = self.set.deliveries.get(&referral.delivery).is_some_and(|d| d.state == crate::outbox::State::Started);
+                if before.is_at_recipient() || started {
+                    self.issue_recall(&referral, CategoryMask::EMPTY, crate::exchange::RECALL_ANSWER_WITHIN)?;
+                }
+            }
+        }
+        self.set.referrals.put(referral.id, referral);
+        Ok((Reply::Moved(state), leaf))
+    }
+
+    /// What nobody delivered or answered in time.
+    pub(super) fn expire(&mut self, c: &Expire) -> Result<Answered, Refusal> {
+        let mut overdue: Vec<_> = self.set.referrals.iter().filter(|(_, r)| r.submitted_at < c.before).map(|(id, _)| *id).collect();
+        overdue.sort_unstable();
+        let mut ended = 0;
+        for id in overdue {
+            let Some(mut referral) = self.set.referrals.get(&id).cloned() else { continue };
+            // A delivery that is under way right now is left to end first.
+            let started = self.set.deliveries.get(&referral.delivery).is_some_and(|d| d.state == crate::outbox::State::Started);
+            if started || step(referral.state, ReferralState::Expired, Actor::Gateway, None).is_err() {
+                continue;
+            }
+            let reason = if referral.state == ReferralState::Delivered { StatusReason::NoAnswer } else { StatusReason::NotDeliverable };
+            (referral.state, referral.reason) = (ReferralState::Expired, Some(reason));
+            let leaf = self.log_step(&referral, GATEWAY, ReferralState::Expired, Some(reason))?;
+            self.moved(&mut referral, *DeliveryId::random().as_bytes(), GATEWAY, leaf);
+            self.stop_deliveries(&referral)?;
+            self.tell_sender(&referral, ReferralState::Expired, Some(reason), StatusChange::default())?;
+            self.set.referrals.put(id, referral);
+            ended += 1;
+        }
+        Ok(Answered::quiet(Reply::Expired(ended)))
+    }
+
+    fn log_step(&mut self, referral: &Referral, actor: &str, state: ReferralState, reason: Option<StatusReason>) -> Result<u64, Refusal> {
+        let mut entry = self.entry_about(EntryKind::StatusChanged, actor, referral)?;
+        entry.state = state.number();
+        entry.reason = reason.map_or(0, Numbered::number);
+        Ok(self.log(&entry))
+    }
+}
+
+/// Categories of the optional contents of a status change.
+pub(crate) fn carried(change: &StatusChange) -> CategoryMask {
+    let mut mask = CategoryMask::EMPTY;
+    for (present, category) in [
+        (!change.outcome.is_empty(), Category::Outcome),
+        (change.attendance != 0, Category::Attendance),
+        (change.appointment.is_some(), Category::Appointments),
+    ] {
+        if present {
+            mask |= category.mask();
+        }
+    }
+    mask
+}
+
+/// The change with only those of its optional contents that `allowed` covers.
+fn cut(change: &StatusChange, allowed: CategoryMask) -> StatusChange {
+    let mut cut = change.clone();
+    if !allowed.contains(Category::Outcome) {
+        cut.outcome.clear();
+    }
+    if !allowed.contains(Category::Attendance) {
+        cut.attendance = 0;
+    }
+    if !allowed.contains(Category::Appointments) {
+        cut.appointment = None;
+    }
+    cut
+}
+
+impl Transfer {
+    /// A stored referral, to be judged again.
+    pub(crate) fn of(referral: &Referral) -> Self {
+        let party = |institution: &crate::id::InstitutionId, unit: &crate::id::UnitId| crate::consent::Party {
+            institution: institution.clone(),
+            unit: unit.clone(),
+            function: String::new(),
+        };
+        Self {
+            sender: party(&referral.sender, &referral.sender_unit),
+            recipient: party(&referral.recipient, &referral.recipient_unit),
+            purpose: referral.purpose,
+            subject: referral.subject,
+            carried: referral.stored,
+            submitted_at: referral.submitted_at,
+            consent: referral.consent,
+            necessity: Some(referral.necessity.clone()).filter(|code| !code.is_empty()),
+            onward: referral.onward,
+            origin: referral.origin,
+            municipality: None,
+        }
+    }
+
+    /// The question to [`crate::consent::decide`].
+    pub(crate) fn request<'a>(&'a self, subject: &'a crate::consent::SubjectRef, direction: Direction) -> crate::consent::Request<'a> {
+        crate::consent::Request {
+            sender: &self.sender,
+            recipient: &self.recipient,
+            purpose: self.purpose,
+            direction,
+            subject,
+            categories: self.carried,
+            submitted_at: self.submitted_at,
+            necessity: self.necessity.as_deref(),
+            onward: self.onward,
+            municipality: self.municipality.as_deref(),
+        }
+    }
+}

@@ -1,0 +1,164 @@
+// SPDX-FileCopyrightText: 2026 The Weiche authors
+// SPDX-License-Identifier: EUPL-1.2
+
+//! One command at a time, in order: a pure change of the working set, the leaves that say so, and an answer.
+//!
+//! A command that is refused changes nothing; some refusals are logged all the same. Nothing here waits, reads a clock or touches a database.
+
+mod consents;
+mod journal;
+mod lifecycle;
+mod operator;
+mod queue;
+mod recalls;
+mod release;
+mod settle;
+mod submit;
+
+use std::sync::Arc;
+
+use prost::Message;
+
+use super::command::{CallerName, Command, Idempotency, Reply};
+use super::refusal::Refusal;
+use super::storage::Additions;
+use super::working_set::{Request, Wanted, WorkingSet};
+use crate::agreement::Agreement;
+use crate::clock::Time;
+use crate::ledger::Hash;
+use crate::proto::audit::Entry;
+use crate::vault::Vault;
+
+/// A batch in the making.
+pub struct Batch<'a> {
+    /// What it sees and changes.
+    pub set: WorkingSet,
+    /// The agreement in force; a command may replace it for those after it.
+    pub agreement: Arc<Agreement>,
+    /// For tags, and for sealing what the gateway itself writes.
+    pub vault: &'a Vault,
+    /// The one instant at which the whole batch happens.
+    pub now: Time,
+    /// Index of its first leaf.
+    pub first_leaf: u64,
+    /// Its leaves.
+    pub leaves: Vec<(Vec<u8>, Hash)>,
+    /// Openings of commitments, by index.
+    pub openings: Vec<(u64, [u8; 32])>,
+    /// New rows that are never changed.
+    pub added: Additions,
+}
+
+/// The answer to one command.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Answered {
+    /// What to tell the caller.
+    pub reply: Reply,
+    /// The leaf that the receipt proves; none if the command logged nothing.
+    pub leaf: Option<u64>,
+    /// Size of the log that the receipt of an earlier, identical call proves it in; none: this batch's.
+    pub earlier_size: Option<u64>,
+}
+
+impl Answered {
+    fn logged(reply: Reply, leaf: u64) -> Self {
+        Self { reply, leaf: Some(leaf), earlier_size: None }
+    }
+    fn quiet(reply: Reply) -> Self {
+        Self { reply, leaf: None, earlier_size: None }
+    }
+}
+
+impl Command {
+    /// What the command needs to see.
+    pub fn wants(&self, wanted: &mut Wanted) {
+        let mut call = |idempotency: &Idempotency| wanted.requests.push((idempotency.caller.clone(), idempotency.request));
+        match self {
+            Self::Submit(c) => {
+                call(&c.idempotency);
+                wanted.consents.extend(c.transfer.consent);
+                wanted.consents.extend(c.transfer.origin);
+                wanted.subjects.push(c.transfer.subject);
+            }
+            Self::RecordConsent(c) => {
+                call(&c.idempotency);
+                wanted.consents.push(c.consent.id);
+                wanted.consents.extend(c.consent.supersedes);
+                wanted.subjects.extend(super::subject_of(&c.consent));
+            }
+            Self::Withdraw(c) => {
+                call(&c.idempotency);
+                wanted.under_consent.push(c.consent);
+            }
+            Self::Release(c) => wanted.due.push((c.recipient.clone(), c.limit)),
+            Self::Settle(c) => wanted.deliveries.push(c.delivery),
+            Self::Answer(c) => {
+                call(&c.idempotency);
+                wanted.referrals.push(c.referral);
+            }
+            Self::Cancel(c) => {
+                call(&c.idempotency);
+                wanted.referrals.push(c.referral);
+            }
+            Self::AnswerRecall(c) => {
+                call(&c.idempotency);
+                wanted.recalls.push(c.recall);
+            }
+            Self::Requeue(c) => {
+                call(&c.idempotency);
+                wanted.deliveries.push(c.delivery);
+            }
+            Self::Expire(c) => wanted.overdue = Some((c.before, c.limit)),
+            Self::Adopt(_) => {}
+        }
+    }
+}
+
+impl Batch<'_> {
+    /// Applies one command.
+    pub fn apply(&mut self, command: Command) -> Result<Answered, Refusal> {
+        match command {
+            Command::Submit(mut c) => {
+                let call = c.idempotency.clone();
+                self.once(&call, |batch| batch.submit(&mut c))
+            }
+            Command::RecordConsent(c) => self.once(&c.idempotency, |batch| batch.record_consent(&c)),
+            Command::Withdraw(c) => self.once(&c.idempotency, |batch| batch.withdraw(&c)),
+            Command::Answer(c) => self.once(&c.idempotency, |batch| batch.answer(&c)),
+            Command::Cancel(c) => self.once(&c.idempotency, |batch| batch.cancel(&c)),
+            Command::AnswerRecall(c) => self.once(&c.idempotency, |batch| batch.answer_recall(&c)),
+            Command::Requeue(c) => self.once(&c.idempotency, |batch| batch.requeue(&c)),
+            Command::Release(c) => self.release(&c),
+            Command::Settle(c) => self.settle(&c),
+            Command::Expire(c) => self.expire(&c),
+            Command::Adopt(c) => self.adopt(c),
+        }
+    }
+
+    /// The same call again has the same answer and changes nothing; the same id with other content is refused.
+    fn once(&mut self, call: &Idempotency, first: impl FnOnce(&mut Self) -> Result<(Reply, u64), Refusal>) -> Result<Answered, Refusal> {
+        let key: (CallerName, _) = (call.caller.clone(), call.request);
+        if let Some(earlier) = self.set.requests.get(&key) {
+            if earlier.digest != call.digest {
+                return Err(Refusal::RequestIdReused);
+            }
+            let reply = serde_json::from_slice(&earlier.reply).map_err(|_| Refusal::Internal("an earlier reply cannot be read"))?;
+            // Zero: the earlier call is in this very batch.
+            let earlier_size = (earlier.tree_size != 0).then_some(earlier.tree_size);
+            return Ok(Answered { reply, leaf: Some(earlier.leaf), earlier_size });
+        }
+        let (reply, leaf) = first(self)?;
+        let stored = serde_json::to_vec(&reply).map_err(|_| Refusal::Internal("a reply cannot be written"))?;
+        self.set.requests.put(key, Request { digest: call.digest, reply: stored, leaf, tree_size: 0, at: self.now });
+        Ok(Answered::logged(reply, leaf))
+    }
+
+    /// Writes a leaf and returns its index.
+    fn log(&mut self, entry: &Entry) -> u64 {
+        let bytes = entry.encode_to_vec();
+        let hash = Hash::leaf(&bytes);
+        let index = self.first_leaf + self.leaves.len() as u64;
+        self.leaves.push((bytes, hash));
+        index
+    }
+}

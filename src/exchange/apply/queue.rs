@@ -1,0 +1,84 @@
+// SPDX-FileCopyrightText: 2026 The Weiche authors
+// SPDX-License-Identifier: EUPL-1.2
+
+//! Putting messages into the queue, and the steps of a referral's life that go with them.
+
+use prost::Message;
+use prost_types::Timestamp;
+
+use super::Batch;
+use crate::clock::Time;
+use crate::exchange::refusal::Refusal;
+use crate::id::{DeliveryId, InstitutionId};
+use crate::numbered::Numbered;
+use crate::outbox::{Delivery, Kind, State};
+use crate::proto::types::StatusChange;
+use crate::referral::{Event, Referral, ReferralState, StatusReason};
+use crate::vault::Sealed;
+
+impl Batch<'_> {
+    /// Queues `content` behind everything that was accepted before it for the same person and recipient.
+    pub(super) fn enqueue(&mut self, id: DeliveryId, kind: Kind, referral: &Referral, recipient: &InstitutionId, content: Sealed) {
+        let lane = self.vault.digest(&[recipient.as_str().as_bytes(), &[0], &referral.subject].concat());
+        let mut first = [0; 16];
+        first.copy_from_slice(&lane[..16]);
+        let seq = self.set.next_delivery;
+        self.set.next_delivery += 1;
+        self.set.deliveries.put(
+            id,
+            Delivery {
+                id,
+                seq,
+                referral: referral.id,
+                recipient: recipient.clone(),
+                lane: first,
+                kind,
+                state: State::Ready,
+                attempts: 0,
+                due_at: self.now,
+                token: None,
+                last_error: String::new(),
+                accepted_at: self.now,
+                changed_at: self.now,
+            },
+        );
+        self.added.contents.push((id, content));
+    }
+
+    /// Tells the sender of a referral where it stands. `change` carries what else may be told; ids, state and time are filled in here.
+    pub(super) fn tell_sender(&mut self, referral: &Referral, state: ReferralState, reason: Option<StatusReason>, change: StatusChange) -> Result<(), Refusal> {
+        let id = DeliveryId::random();
+        let case_number = self.vault.open_short(referral.id.as_bytes(), &referral.case_number)?;
+        let change = StatusChange {
+            referral_id: referral.id.to_string(),
+            sender_case_number: case_number,
+            event_id: if change.event_id.is_empty() { id.to_string() } else { change.event_id },
+            state: state.number(),
+            reason: reason.map_or(0, Numbered::number),
+            at: Some(timestamp(self.now)),
+            ..change
+        };
+        let content = self.vault.seal(id.as_bytes(), &change.encode_to_vec())?;
+        let sender = referral.sender.clone();
+        self.enqueue(id, Kind::Status, referral, &sender, content);
+        Ok(())
+    }
+
+    /// Keeps a step for those who ask for the referral's history.
+    pub(super) fn remember(&mut self, referral: &Referral, event: [u8; 16], actor: &str, leaf: u64) {
+        self.added.events.push(Event {
+            referral: referral.id,
+            event,
+            state: referral.state,
+            reason: referral.reason,
+            actor: actor.to_owned(),
+            at: self.now,
+            leaf,
+        });
+    }
+}
+
+/// As the contract carries an instant.
+pub(crate) fn timestamp(at: Time) -> Timestamp {
+    Timestamp { seconds: at.0.div_euclid(1000), nanos: i32::try_from(at.0.rem_euclid(1000) * 1_000_000).unwrap_or(0) }
+}

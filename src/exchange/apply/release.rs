@@ -1,0 +1,111 @@
+// SPDX-FileCopyrightText: 2026 The Weiche authors
+// SPDX-License-Identifier: EUPL-1.2
+
+//! Start what is due: consent is asked again, at this place in the one order. A withdrawal before it stops the delivery, a withdrawal
+//! after it finds the delivery started and says so.
+
+use super::Batch;
+use super::journal::GATEWAY;
+use crate::consent::{Decision, Direction, Reason};
+use crate::exchange::apply::Answered;
+use crate::exchange::command::{Release, Released, Reply, Transfer};
+use crate::exchange::refusal::Refusal;
+use crate::id::DeliveryId;
+use crate::numbered::Numbered;
+use crate::outbox::{Kind, LeaseToken, MAX_ATTEMPTS, State};
+use crate::proto::audit::EntryKind;
+use crate::proto::types::StatusChange;
+use crate::referral::{Referral, ReferralState, StatusReason};
+
+impl Batch<'_> {
+    pub(super) fn release(&mut self, c: &Release) -> Result<Answered, Refusal> {
+        let due = self.set.due.remove(&c.recipient).unwrap_or_default();
+        let mut released = Vec::new();
+        for id in due {
+            // Another command of the batch may have started, stopped or settled it.
+            if self.set.deliveries.get(&id).is_some_and(|delivery| delivery.is_due(self.now))
+                && let Some(one) = self.start(&id, c)?
+            {
+                released.push(one);
+            }
+        }
+        Ok(Answered::quiet(Reply::Released(released)))
+    }
+
+    /// One delivery: started with a logged release, or stopped with a logged refusal.
+    fn start(&mut self, id: &DeliveryId, c: &Release) -> Result<Option<Released>, Refusal> {
+        let delivery = self.set.deliveries.get(id).cloned().ok_or(Refusal::Internal("a due delivery is missing"))?;
+        let referral = self.set.referrals.get(&delivery.referral).cloned().ok_or(Refusal::Internal("a delivery has no referral"))?;
+        if delivery.attempts >= MAX_ATTEMPTS {
+            // Its workers died with it, again and again: it must not kill another one.
+            self.bury(&delivery, &referral, "attempts used up")?;
+            return Ok(None);
+        }
+        let permit = match delivery.kind {
+            Kind::Referral => match self.decide(&Transfer::of(&referral), Direction::Outward) {
+                Decision::Permitted(permit) => Some(permit),
+                Decision::Denied(denial) => {
+                    self.block(id, referral, denial.reason)?;
+                    return Ok(None);
+                }
+            },
+            // A status was cut to what may be told when it was queued; a recall is a duty. Neither carries more later.
+            Kind::Status | Kind::Recall => None,
+        };
+
+        let mut token: LeaseToken = [0; 16];
+        crate::vault::fill(&mut token)?;
+        let until = self.now.plus(c.lease);
+        let now = self.now;
+        let row = self.set.deliveries.change(id).ok_or(Refusal::Internal("a due delivery is missing"))?;
+        row.start(token, until, now);
+        let delivery = row.clone();
+        let mut entry = self.entry_of(EntryKind::Released, GATEWAY, &referral, &delivery)?;
+        entry.counterpart = delivery.recipient.to_string();
+        entry.until_ms = until.0;
+        entry.detail = delivery.kind.name().to_owned();
+        if let Some(permit) = &permit {
+            entry.decision = Reason::Ok.number();
+            entry.legal_basis = permit.legal_basis().number();
+            entry.granted = permit.mask().bits();
+            entry.consent_version = permit.consent().map_or(0, |(_, version)| version);
+        }
+        let leaf = self.log(&entry);
+        Ok(Some(Released { delivery, permit, leaf }))
+    }
+
+    /// Consent or agreement say no now: the delivery stops, and the sender is told.
+    fn block(&mut self, id: &DeliveryId, mut referral: Referral, reason: Reason) -> Result<(), Refusal> {
+        let now = self.now;
+        let row = self.set.deliveries.change(id).ok_or(Refusal::Internal("a due delivery is missing"))?;
+        // It had been started and its lease ran out: some of it may have arrived.
+        let was_started = row.state == State::Started;
+        row.finish(State::Stopped, now, now);
+        let delivery = row.clone();
+        (referral.state, referral.reason) = match reason {
+            Reason::Withdrawn => (ReferralState::Recalled, Some(StatusReason::ConsentWithdrawn)),
+            _ => (ReferralState::Blocked, Some(StatusReason::NotPermitted)),
+        };
+        let mut entry = self.entry_of(EntryKind::ReleaseDenied, GATEWAY, &referral, &delivery)?;
+        entry.decision = reason.number();
+        entry.state = referral.state.number();
+        entry.reason = referral.reason.map_or(0, Numbered::number);
+        let leaf = self.log(&entry);
+        referral.decision = reason.number();
+        self.moved(&mut referral, *delivery.id.as_bytes(), GATEWAY, leaf);
+        if was_started {
+            self.issue_recall(&referral, crate::dialect::CategoryMask::EMPTY, crate::exchange::RECALL_ANSWER_WITHIN)?;
+        }
+        self.tell_sender(&referral, referral.state, referral.reason, StatusChange::default())?;
+        self.set.referrals.put(referral.id, referral);
+        Ok(())
+    }
+
+    /// Notes that a referral has a new state: version, time, leaf, history.
+    pub(super) fn moved(&mut self, referral: &mut Referral, event: [u8; 16], actor: &str, leaf: u64) {
+        referral.version += 1;
+        referral.changed_at = self.now;
+        referral.changed_leaf = leaf;
+        self.remember(referral, event, actor, leaf);
+    }
+}

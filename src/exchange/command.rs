@@ -1,0 +1,327 @@
+// SPDX-FileCopyrightText: 2026 The Weiche authors
+// SPDX-License-Identifier: EUPL-1.2
+
+//! What can change the state: every change is one of these commands, and all of them go through the one writer.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::agreement::{Agreement, LegalBasis, Purpose};
+use crate::clock::Time;
+use crate::consent::{Consent, Party, Permit, Reason, Scope};
+use crate::dialect::{Category, CategoryMask};
+use crate::id::{ConsentId, DeliveryId, InstitutionId, ReferralId, RequestId};
+use crate::outbox::{Delivery, Failure, LeaseToken};
+use crate::proto::types::StatusChange;
+use crate::referral::{RecallId, RecallOutcome, ReferralState, StatusReason};
+use crate::vault::{CommitmentSalt, Sealed};
+
+/// Who sent a command: an institution's id, or `operator:<name>`.
+pub type CallerName = Arc<str>;
+
+/// The caller's id of a mutating call, and what it contains, so that its repetition is recognised.
+#[derive(Debug, Clone)]
+pub struct Idempotency {
+    /// Who.
+    pub caller: CallerName,
+    /// Chosen by the caller.
+    pub request: RequestId,
+    /// Keyed digest of the content.
+    pub digest: [u8; 32],
+}
+
+/// A change of state.
+#[derive(Debug)]
+pub enum Command {
+    /// Accept a referral, or log why not.
+    Submit(Box<Submit>),
+    /// Record a consent or a new version of it.
+    RecordConsent(Box<RecordConsent>),
+    /// Withdraw a consent, wholly or in part.
+    Withdraw(Box<Withdraw>),
+    /// Start what is due for a recipient; each start is decided and logged.
+    Release(Release),
+    /// The outcome of an attempt.
+    Settle(Settle),
+    /// The recipient's answer.
+    Answer(Box<Answer>),
+    /// Take a referral back, or end it.
+    Cancel(Cancel),
+    /// The recipient's answer to a recall.
+    AnswerRecall(AnswerRecall),
+    /// Put a dead letter back.
+    Requeue(Requeue),
+    /// End what nobody delivered or answered in time.
+    Expire(Expire),
+    /// A new agreement is in force.
+    Adopt(Adopt),
+}
+
+/// Accept a referral. Translation, minimisation and sealing have been done outside, under the mask that was permitted then.
+#[derive(Debug)]
+pub struct Submit {
+    /// Whose call.
+    pub idempotency: Idempotency,
+    /// What is asked of consent and agreement.
+    pub transfer: Transfer,
+    /// Chosen by the gateway.
+    pub referral: ReferralId,
+    /// Chosen by the gateway.
+    pub delivery: DeliveryId,
+    /// The sealed referral; none if it was denied outside, so that only the refusal is logged.
+    pub sealed: Option<SealedReferral>,
+}
+
+/// One transfer as consent and agreement judge it, with everything needed to judge it again later.
+#[derive(Debug, Clone)]
+pub struct Transfer {
+    /// Who refers.
+    pub sender: Party,
+    /// To whom.
+    pub recipient: Party,
+    /// What for.
+    pub purpose: Purpose,
+    /// Keyed pseudonym of the person.
+    pub subject: [u8; 32],
+    /// What the referral carries.
+    pub carried: CategoryMask,
+    /// When the gateway took it.
+    pub submitted_at: Time,
+    /// Consent it rests on.
+    pub consent: Option<ConsentId>,
+    /// Necessity code on a statutory route.
+    pub necessity: Option<String>,
+    /// It carries data that the sender itself received.
+    pub onward: bool,
+    /// The consent under which the sender received them.
+    pub origin: Option<ConsentId>,
+    /// AGS of the person's address; looked at on submission and not kept.
+    pub municipality: Option<String>,
+}
+
+/// A referral ready to store.
+#[derive(Debug)]
+pub struct SealedReferral {
+    /// The content.
+    pub content: Sealed,
+    /// The mask under which it was minimised.
+    pub mask: CategoryMask,
+    /// Opening of the commitment.
+    pub salt: CommitmentSalt,
+    /// Commitment to the content.
+    pub commitment: [u8; 32],
+    /// The sender's file number, sealed.
+    pub case_number: Vec<u8>,
+    /// First 8 bytes of the digest of the recipient's plan.
+    pub plan: [u8; 8],
+    /// Paths of fields that translation loses.
+    pub lost_paths: Vec<String>,
+}
+
+/// Record a consent.
+#[derive(Debug)]
+pub struct RecordConsent {
+    /// Whose call.
+    pub idempotency: Idempotency,
+    /// The institution that recorded it: the caller.
+    pub controller: InstitutionId,
+    /// The record as sent, the subject already a pseudonym.
+    pub consent: Consent,
+}
+
+/// Withdraw a consent.
+#[derive(Debug)]
+pub struct Withdraw {
+    /// Whose call.
+    pub idempotency: Idempotency,
+    /// Which.
+    pub consent: ConsentId,
+    /// Who passes it on: the caller.
+    pub received_by: InstitutionId,
+    /// What of it.
+    pub scope: Scope,
+    /// How it came.
+    pub channel: String,
+    /// How long recipients have to answer recalls.
+    pub recall_answer_within: Duration,
+}
+
+/// Start what is due.
+#[derive(Debug)]
+pub struct Release {
+    /// For whom.
+    pub recipient: InstitutionId,
+    /// At most so many.
+    pub limit: u32,
+    /// How long the lease holds.
+    pub lease: Duration,
+}
+
+/// The outcome of an attempt.
+#[derive(Debug)]
+pub struct Settle {
+    /// Who settles: the recipient on a pull stream, none for the gateway's own worker. A recipient settles only what is its own.
+    pub recipient: Option<InstitutionId>,
+    /// Which.
+    pub delivery: DeliveryId,
+    /// Of the lease.
+    pub token: LeaseToken,
+    /// What happened.
+    pub outcome: Outcome,
+}
+
+/// What happened to an attempt.
+#[derive(Debug, Clone)]
+pub enum Outcome {
+    /// Acknowledged.
+    Delivered,
+    /// Failed; `code` is the gRPC code's name.
+    Failed {
+        /// Whether to try again.
+        failure: Failure,
+        /// For operators and the log.
+        code: String,
+        /// 0..=1, spreads the retries.
+        random: f64,
+    },
+    /// Never begun: put back as it was, without an attempt.
+    Returned,
+}
+
+/// The recipient's answer.
+#[derive(Debug)]
+pub struct Answer {
+    /// Whose call.
+    pub idempotency: Idempotency,
+    /// The recipient: the caller.
+    pub recipient: InstitutionId,
+    /// Which referral.
+    pub referral: ReferralId,
+    /// Chosen by the recipient.
+    pub event: [u8; 16],
+    /// The new state.
+    pub state: ReferralState,
+    /// Why.
+    pub reason: Option<StatusReason>,
+    /// The change as sent; what may not go to the sender is cut in the command.
+    pub change: StatusChange,
+}
+
+/// Take back or end.
+#[derive(Debug)]
+pub struct Cancel {
+    /// Whose call.
+    pub idempotency: Idempotency,
+    /// Sender or recipient: the caller.
+    pub caller: InstitutionId,
+    /// Which.
+    pub referral: ReferralId,
+    /// Why.
+    pub reason: StatusReason,
+    /// It should never have existed.
+    pub entered_in_error: bool,
+}
+
+/// The answer to a recall.
+#[derive(Debug)]
+pub struct AnswerRecall {
+    /// Whose call.
+    pub idempotency: Idempotency,
+    /// The recipient: the caller.
+    pub recipient: InstitutionId,
+    /// Which.
+    pub recall: RecallId,
+    /// What was done.
+    pub outcome: RecallOutcome,
+    /// The norm that demands keeping.
+    pub norm: String,
+}
+
+/// Put a dead letter back.
+#[derive(Debug)]
+pub struct Requeue {
+    /// Whose call.
+    pub idempotency: Idempotency,
+    /// Which.
+    pub delivery: DeliveryId,
+}
+
+/// End what is overdue.
+#[derive(Debug)]
+pub struct Expire {
+    /// Submitted before.
+    pub before: Time,
+    /// At most so many.
+    pub limit: u32,
+}
+
+/// A new agreement.
+#[derive(Debug)]
+pub struct Adopt {
+    /// It.
+    pub agreement: Arc<Agreement>,
+    /// Its text.
+    pub text: String,
+    /// Who: `operator:<name>` or `gateway`.
+    pub actor: CallerName,
+}
+
+/// What a command answers.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+pub enum Reply {
+    /// Accepted.
+    Submitted {
+        /// Chosen by the gateway.
+        referral: ReferralId,
+        /// What may go.
+        granted: CategoryMask,
+        /// What was sent and stays behind.
+        withheld: Vec<(Category, Reason)>,
+        /// On which basis.
+        legal_basis: LegalBasis,
+    },
+    /// Recorded.
+    ConsentRecorded {
+        /// Which.
+        consent: ConsentId,
+        /// The version that now holds.
+        version: u32,
+    },
+    /// Withdrawn.
+    Withdrawn(Withdrawn),
+    /// Started.
+    #[serde(skip)]
+    Released(Vec<Released>),
+    /// Noted.
+    Settled,
+    /// The referral's new state.
+    Moved(ReferralState),
+    /// Noted.
+    Done,
+    /// How many.
+    Expired(u32),
+}
+
+/// What a withdrawal did.
+#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+pub struct Withdrawn {
+    /// The version that now holds.
+    pub version: u32,
+    /// Queued, and will not be sent.
+    pub stopped: Vec<ReferralId>,
+    /// Being sent at this moment.
+    pub in_flight: Vec<ReferralId>,
+    /// Delivered before.
+    pub recalled: Vec<ReferralId>,
+}
+
+/// One started delivery. Its bytes may leave once the batch is committed and signed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Released {
+    /// The delivery, with its lease.
+    pub delivery: Delivery,
+    /// For a referral: what may leave now, and with which marks. A status or recall carries only what was cut when it was queued.
+    pub permit: Option<Permit>,
+    /// The leaf of the release.
+    pub leaf: u64,
+}

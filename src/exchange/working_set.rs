@@ -1,0 +1,143 @@
+// SPDX-FileCopyrightText: 2026 The Weiche authors
+// SPDX-License-Identifier: EUPL-1.2
+
+//! The rows that one batch of commands touches, in memory: loaded in a few statements, changed by pure functions, written in a few statements.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+
+use super::command::CallerName;
+use crate::clock::Time;
+use crate::consent::Consent;
+use crate::id::{ConsentId, DeliveryId, InstitutionId, ReferralId, RequestId};
+use crate::outbox::Delivery;
+use crate::referral::{Recall, RecallId, Referral};
+
+/// What a batch needs to see. Ids that do not exist are simply not found.
+#[derive(Debug, Default)]
+pub struct Wanted {
+    /// Earlier calls with the same id.
+    pub requests: Vec<(CallerName, RequestId)>,
+    /// Consents by id.
+    pub consents: Vec<ConsentId>,
+    /// Referrals by id, with their open deliveries.
+    pub referrals: Vec<ReferralId>,
+    /// Deliveries by id, with their referrals.
+    pub deliveries: Vec<DeliveryId>,
+    /// All unfinished referrals under a consent, with their open deliveries.
+    pub under_consent: Vec<ConsentId>,
+    /// What may start now for a recipient, at most so many.
+    pub due: Vec<(InstitutionId, u32)>,
+    /// Persons whose leaves will be tagged; those of loaded referrals are added.
+    pub subjects: Vec<[u8; 32]>,
+    /// Recalls by id.
+    pub recalls: Vec<RecallId>,
+    /// Referrals submitted before this instant that are still undelivered or unanswered.
+    pub overdue: Option<(Time, u32)>,
+}
+
+/// An earlier call, as remembered for its repetition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// Keyed digest of the content.
+    pub digest: [u8; 32],
+    /// The response without its receipt, as [`super::command::Reply`] serialises it.
+    pub reply: Vec<u8>,
+    /// Leaf that the receipt proves.
+    pub leaf: u64,
+    /// Size of the log that it proves it in; set when the batch is complete.
+    pub tree_size: u64,
+    /// When.
+    pub at: Time,
+}
+
+/// The key of one person's tags.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SubjectKey {
+    /// Wrapped by the vault.
+    pub wrapped: Vec<u8>,
+    /// Number of the next tag.
+    pub counter: u64,
+}
+
+/// Rows of one table.
+#[derive(Debug)]
+pub struct Table<K, V>(HashMap<K, Row<V>>);
+
+#[derive(Debug)]
+struct Row<V> {
+    value: V,
+    changed: bool,
+}
+
+impl<K, V> Default for Table<K, V> {
+    fn default() -> Self {
+        Self(HashMap::new())
+    }
+}
+
+impl<K: Eq + Hash + Clone, V> Table<K, V> {
+    /// As stored, or as an earlier command of the batch left it.
+    pub fn get(&self, key: &K) -> Option<&V> {
+        self.0.get(key).map(|row| &row.value)
+    }
+    /// To change it: it will be written.
+    pub fn change(&mut self, key: &K) -> Option<&mut V> {
+        self.0.get_mut(key).map(|row| {
+            row.changed = true;
+            &mut row.value
+        })
+    }
+    /// A new row, or a new content of one: it will be written.
+    pub fn put(&mut self, key: K, value: V) {
+        self.0.insert(key, Row { value, changed: true });
+    }
+    /// A row from the database; one that an earlier load brought stays.
+    pub fn loaded(&mut self, key: K, value: V) {
+        self.0.entry(key).or_insert(Row { value, changed: false });
+    }
+    /// All rows.
+    pub fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
+        self.0.iter().map(|(key, row)| (key, &row.value))
+    }
+    /// What has to be written.
+    pub fn changed(&self) -> impl Iterator<Item = (&K, &V)> {
+        self.0.iter().filter(|(_, row)| row.changed).map(|(key, row)| (key, &row.value))
+    }
+}
+
+/// Everything that a batch sees and changes.
+#[derive(Debug, Default)]
+pub struct WorkingSet {
+    /// Earlier calls.
+    pub requests: Table<(CallerName, RequestId), Request>,
+    /// Current versions of consents.
+    pub consents: Table<ConsentId, Consent>,
+    /// Referrals.
+    pub referrals: Table<ReferralId, Referral>,
+    /// Open deliveries, and those that were asked for.
+    pub deliveries: Table<DeliveryId, Delivery>,
+    /// Keys of the persons' tags.
+    pub subjects: Table<[u8; 32], SubjectKey>,
+    /// Recalls.
+    pub recalls: Table<RecallId, Recall>,
+    /// What may start now, per recipient, longest due first.
+    pub due: HashMap<InstitutionId, Vec<DeliveryId>>,
+    /// Order number of the next delivery.
+    pub next_delivery: i64,
+}
+
+impl WorkingSet {
+    /// Open deliveries of a referral, in the order of acceptance.
+    pub fn open_deliveries(&self, referral: &ReferralId) -> Vec<DeliveryId> {
+        let mut found: Vec<_> = self.deliveries.iter().filter(|(_, d)| d.referral == *referral && d.state.is_open()).collect();
+        found.sort_by_key(|(_, d)| d.seq);
+        found.into_iter().map(|(id, _)| *id).collect()
+    }
+    /// Referrals under a consent, in the order of submission.
+    pub fn under_consent(&self, consent: &ConsentId) -> Vec<ReferralId> {
+        let mut found: Vec<_> = self.referrals.iter().filter(|(_, r)| r.consent == Some(*consent)).collect();
+        found.sort_by_key(|(id, r)| (r.submitted_at, **id));
+        found.into_iter().map(|(id, _)| *id).collect()
+    }
+}

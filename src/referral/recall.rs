@@ -1,0 +1,47 @@
+// SPDX-FileCopyrightText: 2026 The Weiche authors
+// SPDX-License-Identifier: EUPL-1.2
+
+use crate::clock::Time;
+use crate::id::{InstitutionId, ReferralId};
+
+/// Which recall.
+pub type RecallId = crate::id::DeliveryId;
+
+/// What a recipient did about a recall.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum RecallOutcome {
+    /// Deleted.
+    Deleted,
+    /// Restricted (Art. 18 GDPR).
+    Restricted,
+    /// Kept because a law demands it.
+    RetainedStatutory,
+}
+
+/// A request to give up data (Art. 17(1)(b), 19 GDPR). It has the id of the delivery that carries it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recall {
+    /// Which.
+    pub id: RecallId,
+    /// Which referral.
+    pub referral: ReferralId,
+    /// Who is asked.
+    pub recipient: InstitutionId,
+    /// When it was issued.
+    pub issued_at: Time,
+    /// When the answer is due.
+    pub due_at: Time,
+    /// The answer; none yet.
+    pub answer: Option<RecallAnswer>,
+}
+
+/// The answer to a recall.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecallAnswer {
+    /// What was done.
+    pub outcome: RecallOutcome,
+    /// The norm that demands keeping; empty otherwise.
+    pub norm: String,
+    /// When.
+    pub at: Time,
+}
