@@ -15,3 +15,4 @@
 pub mod clock;
 pub mod id;
 pub mod identity;
+pub mod pki;
