@@ -13,6 +13,8 @@
 //! | edges | `grpc`, `delivery`, `cli` |
 
 pub mod clock;
+pub mod delivery;
+pub mod grpc;
 pub mod id;
 pub mod identity;
 pub mod pki;
