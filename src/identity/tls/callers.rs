@@ -8,6 +8,7 @@ use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::{CertificateError, DigitallySignedStruct, DistinguishedName, Error, RootCertStore, SignatureScheme};
 use rustls_pki_types::{CertificateDer, UnixTime};
+use x509_parser::certificate::X509Certificate;
 use x509_parser::public_key::PublicKey;
 
 use super::{Audience, TlsError, handshake, profile};
@@ -58,21 +59,31 @@ pub(super) fn time_of(now: UnixTime) -> Time {
     Time(i64::try_from(now.as_secs().saturating_mul(1000)).unwrap_or(i64::MAX))
 }
 
-/// What the library leaves open about a leaf: RSA keys below 3072 bits, and keys that are not for signing in a handshake.
+/// What the library leaves open about a leaf: weak keys, keys that are not for signing in a handshake, and serial numbers that name nothing
+/// (revocation and logs go by them).
 pub(super) fn leaf_rules(leaf: &CertificateDer<'_>) -> Result<(), Error> {
     let (_, certificate) = x509_parser::parse_x509_certificate(leaf).map_err(|_| CertificateError::BadEncoding)?;
-    let strong = match certificate.public_key().parsed() {
-        Ok(PublicKey::RSA(key)) => key.modulus.iter().skip_while(|byte| **byte == 0).count() >= 384,
-        Ok(PublicKey::EC(_)) => true,
-        _ => false,
-    };
     let usage = certificate.key_usage().map_err(|_| CertificateError::BadEncoding)?;
-    let signs = usage.is_none_or(|usage| usage.value.digital_signature() && !usage.value.key_cert_sign());
-    if strong && signs {
-        Ok(())
+    let serial = certificate.raw_serial();
+    let broken = if !strong_key(&certificate) {
+        "the key is none of EC P-256, EC P-384 and RSA of 3072 bits or more"
+    } else if usage.is_some_and(|usage| !usage.value.digital_signature() || usage.value.key_cert_sign()) {
+        "the key usage does not fit a client or server"
+    } else if serial.len() > 20 || serial.first().is_none_or(|first| first & 0x80 != 0) || serial.iter().all(|byte| *byte == 0) {
+        "the serial number is not a positive number of at most 20 bytes"
     } else {
-        handshake::note(if strong { "the key usage does not fit a client or server" } else { "the key is too weak" });
-        Err(CertificateError::ApplicationVerificationFailure.into())
+        return Ok(());
+    };
+    handshake::note(broken);
+    Err(CertificateError::ApplicationVerificationFailure.into())
+}
+
+fn strong_key(certificate: &X509Certificate<'_>) -> bool {
+    match certificate.public_key().parsed() {
+        Ok(PublicKey::RSA(key)) => key.modulus.iter().skip_while(|byte| **byte == 0).count() >= 384,
+        // By the length of a point's coordinate in bits; the handshake's signature schemes settle which curve of that length.
+        Ok(PublicKey::EC(point)) => matches!(point.key_size(), 256 | 384),
+        _ => false,
     }
 }
 
@@ -112,7 +123,7 @@ impl ClientCertVerifier for CallerVerifier {
     }
 
     fn verify_tls12_signature(&self, _: &[u8], _: &CertificateDer<'_>, _: &DigitallySignedStruct) -> Result<HandshakeSignatureValid, Error> {
-        Err(Error::PeerIncompatible(rustls::PeerIncompatible::Tls13RequiredForQuic))
+        Err(Error::General("only TLS 1.3 is spoken".to_owned()))
     }
 
     fn verify_tls13_signature(&self, message: &[u8], leaf: &CertificateDer<'_>, signed: &DigitallySignedStruct) -> Result<HandshakeSignatureValid, Error> {

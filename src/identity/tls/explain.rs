@@ -21,6 +21,9 @@ fn of_certificate(error: &CertificateError) -> String {
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => "the certificate has expired: renew it, or correct this machine's clock",
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => "the certificate is not valid yet: correct this machine's clock, or wait",
         CertificateError::UnknownIssuer => "the certificate comes from an authority that is not trusted here, or whose own certificate has expired",
+        CertificateError::BadSignature => {
+            "the certificate comes from an authority that is not trusted here: one of the same name, but with another key (were the authorities made anew?)"
+        }
         CertificateError::Revoked => "the certificate has been revoked",
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
             "the certificate is for another host: compare the address with the names in it"
@@ -39,6 +42,9 @@ fn of_alert(alert: AlertDescription) -> String {
         AlertDescription::CertificateExpired => "our certificate has expired or is not valid yet",
         AlertDescription::CertificateRevoked => "our certificate has been revoked",
         AlertDescription::UnknownCA => "it does not trust the authority that issued our certificate: a certificate for another listener or another gateway?",
+        AlertDescription::DecryptError => {
+            "it does not trust the authority that issued our certificate: it knows one of that name, but with another key (were the authorities made anew?)"
+        }
         AlertDescription::AccessDenied => "our certificate is genuine but names nobody it lets in: not exactly one SPIFFE URI, another trust domain, or another listener's role",
         AlertDescription::UnsupportedCertificate => "our certificate is not for clients (extended key usage)",
         AlertDescription::BadCertificate => "it cannot read or accept our certificate",
