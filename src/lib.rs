@@ -13,10 +13,13 @@
 //! | edges | `grpc`, `delivery`, `cli` |
 
 pub mod clock;
+pub mod delivery;
+pub mod grpc;
 pub mod id;
 pub mod identity;
+pub mod ledger;
 pub mod outbox;
+pub mod pki;
 pub mod proto;
 pub mod store;
 pub mod vault;
-pub mod ledger;

@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use x509_parser::extensions::GeneralName;
+
 use crate::id::InstitutionId;
 
 /// What a certificate's holder may be.
@@ -50,6 +52,23 @@ pub enum IdentityError {
 }
 
 impl Caller {
+    /// Reads the one URI of the certificate `der`, which the TLS handshake must have verified. Common name and organisation say nothing here.
+    pub fn from_certificate(trust_domain: &str, der: &[u8]) -> Result<Self, IdentityError> {
+        let (rest, certificate) = x509_parser::parse_x509_certificate(der).map_err(|_| IdentityError::Unreadable)?;
+        if !rest.is_empty() {
+            return Err(IdentityError::Unreadable);
+        }
+        let names = certificate.subject_alternative_name().map_err(|_| IdentityError::Unreadable)?;
+        let uris = names.iter().flat_map(|extension| &extension.value.general_names).filter_map(|name| match name {
+            GeneralName::URI(uri) => Some(*uri),
+            _ => None,
+        });
+        match uris.collect::<Vec<_>>()[..] {
+            [uri] => Self::from_uri(trust_domain, uri, &serial_of(&certificate)),
+            ref other => Err(IdentityError::UriNames(other.len())),
+        }
+    }
+
     /// Reads the SPIFFE URI `spiffe` (without query or fragment) under `trust_domain`; `serial` is the certificate's serial number in hex, for logs.
     pub(crate) fn from_uri(trust_domain: &str, spiffe: &str, serial: &str) -> Result<Self, IdentityError> {
         let path = spiffe
@@ -93,6 +112,11 @@ impl Caller {
     pub fn serial(&self) -> &str {
         &self.serial
     }
+}
+
+/// The serial number in lower-case hex, without leading zero bytes.
+pub(super) fn serial_of(certificate: &x509_parser::certificate::X509Certificate<'_>) -> String {
+    certificate.raw_serial().iter().skip_while(|byte| **byte == 0).map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -1,0 +1,9 @@
+// SPDX-FileCopyrightText: 2026 The Weiche authors
+// SPDX-License-Identifier: EUPL-1.2
+
+//! Integration tests over real sockets and published vectors, one binary.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod certificates;
+mod limbo;
+mod tls;
