@@ -12,6 +12,9 @@
 //! | use cases | `exchange`, `admin` |
 //! | edges | `grpc`, `delivery`, `cli` |
 
+pub mod cli;
 pub mod clock;
+pub mod grpc;
 pub mod id;
 pub mod identity;
+pub mod proto;
