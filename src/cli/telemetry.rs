@@ -32,11 +32,17 @@ pub enum TelemetryError {
     AlreadySet,
 }
 
-/// Sets up logging for the process: `filter` from the configuration unless [`FILTER_VARIABLE`] is set.
+/// Sets up logging for the process: `filter` from the configuration unless [`FILTER_VARIABLE`] is set. From here on a panic is logged by its
+/// place only, since its text may quote what was being worked on.
 pub fn init(format: LogFormat, filter: &str) -> Result<(), TelemetryError> {
     let overriding = std::env::var(FILTER_VARIABLE).ok();
     let subscriber = subscriber(format, overriding.as_deref().unwrap_or(filter), std::io::stderr)?;
-    subscriber.try_init().map_err(|_| TelemetryError::AlreadySet)
+    subscriber.try_init().map_err(|_| TelemetryError::AlreadySet)?;
+    std::panic::set_hook(Box::new(|panic| {
+        let at = panic.location().map_or_else(|| "unknown".into(), ToString::to_string);
+        tracing::error!(at, "panic");
+    }));
+    Ok(())
 }
 
 fn subscriber<W>(format: LogFormat, filter: &str, into: W) -> Result<Box<dyn tracing::Subscriber + Send + Sync>, TelemetryError>

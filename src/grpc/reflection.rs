@@ -131,3 +131,80 @@ fn declares(file: &FileDescriptor, symbol: &str) -> bool {
 fn extensions(file: &FileDescriptor) -> impl Iterator<Item = (String, u32)> + '_ {
     file.extensions().map(|e| (e.containing_message().full_name().to_owned(), e.number()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use prost_types::{DescriptorProto, FileDescriptorProto, MethodDescriptorProto, ServiceDescriptorProto};
+    use tonic_reflection::pb::v1::ExtensionRequest;
+
+    /// A file with one message `M`, and a service `S` over it.
+    fn file(name: &str, package: &str, service: Option<&str>, imports: &[&str]) -> FileDescriptorProto {
+        let method = MethodDescriptorProto {
+            name: Some("Call".into()),
+            input_type: Some(format!(".{package}.M")),
+            output_type: Some(format!(".{package}.M")),
+            ..Default::default()
+        };
+        FileDescriptorProto {
+            name: Some(name.into()),
+            package: Some(package.into()),
+            syntax: Some("proto3".into()),
+            dependency: imports.iter().map(|i| (*i).to_owned()).collect(),
+            message_type: vec![DescriptorProto { name: Some("M".into()), ..Default::default() }],
+            service: service.map(|s| ServiceDescriptorProto { name: Some(s.into()), method: vec![method], ..Default::default() }).into_iter().collect(),
+            ..Default::default()
+        }
+    }
+
+    fn view(path: &str) -> View {
+        let mut pool = DescriptorPool::new();
+        pool.add_file_descriptor_protos([
+            file("type.proto", "weiche.type.v1", None, &[]),
+            file("exchange.proto", "weiche.exchange.v1", Some("ReferralService"), &["type.proto"]),
+            file("admin.proto", "weiche.admin.v1", Some("AdminService"), &["type.proto"]),
+            file("awo.proto", "awo.v1", Some("Fallakte"), &[]),
+            file("drk.proto", "drk.v1", Some("Tasks"), &[]),
+        ])
+        .unwrap();
+        let mut access = Access::canonical();
+        for (service, institution) in [("awo.v1.Fallakte", "awo-bremen"), ("drk.v1.Tasks", "drk-bremen")] {
+            access.native(service, move |c| c.institution().is_some_and(|i| i.as_str() == institution));
+        }
+        let spiffe = format!("spiffe://weiche.example.invalid/{path}");
+        let caller = Caller::from_uri("weiche.example.invalid", &spiffe, "01").unwrap();
+        View::of(&Reflection::new(vec![pool], Arc::new(access)), &caller)
+    }
+
+    fn ask(view: &View, request: MessageRequest) -> MessageResponse {
+        let request = ServerReflectionRequest { host: String::new(), message_request: Some(request) };
+        view.answer(request).message_response.unwrap()
+    }
+
+    #[test]
+    fn a_caller_sees_its_services_its_dialect_and_what_they_import() {
+        let awo = view("institution/awo-bremen/system/akte");
+        let MessageResponse::ListServicesResponse(list) = ask(&awo, MessageRequest::ListServices(String::new())) else { panic!() };
+        let names: Vec<String> = list.service.into_iter().map(|s| s.name).collect();
+        assert!(names.contains(&"awo.v1.Fallakte".into()) && names.contains(&"weiche.exchange.v1.ReferralService".into()));
+        assert!(!names.iter().any(|n| n.starts_with("drk.") || n.starts_with("weiche.admin.")), "{names:?}");
+
+        for seen in ["awo.v1.Fallakte", "awo.v1.Fallakte.Call", "awo.v1.M", "weiche.type.v1.M"] {
+            let answer = ask(&awo, MessageRequest::FileContainingSymbol(seen.into()));
+            assert!(matches!(answer, MessageResponse::FileDescriptorResponse(_)), "{seen}");
+        }
+        for hidden in ["drk.v1.M", "weiche.admin.v1.AdminService", "weiche.admin.v1.M", "nonsense", ""] {
+            assert_eq!(ask(&awo, MessageRequest::FileContainingSymbol(hidden.into())), not_found(), "{hidden}");
+        }
+        assert_eq!(ask(&awo, MessageRequest::FileByFilename("drk.proto".into())), not_found());
+        let nothing = ExtensionRequest { containing_type: "awo.v1.M".into(), extension_number: -1 };
+        assert_eq!(ask(&awo, MessageRequest::FileContainingExtension(nothing)), not_found());
+    }
+
+    #[test]
+    fn an_admin_sees_no_dialect() {
+        let admin = view("operator/ops/admin");
+        let files: HashSet<&str> = admin.files.iter().map(FileDescriptor::name).collect();
+        assert_eq!(files, HashSet::from(["admin.proto", "type.proto"]));
+    }
+}
