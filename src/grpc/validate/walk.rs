@@ -177,7 +177,7 @@ impl<'r, 'b> Walk<'r, 'b> {
                 if zero && zero_is_unset {
                     return self.broken(path, "required".into(), "must be set".into());
                 }
-                for rule in rules.iter().filter(|r| !(zero && value.skip_zero) && !r.holds(number)) {
+                for rule in rules.iter().filter(|r| !(zero && value.skip_zero || r.holds(number))) {
                     self.broken(path, format!("{name}.{}", rule.id()), rule.wish())?;
                 }
                 Ok(())
@@ -189,7 +189,7 @@ impl<'r, 'b> Walk<'r, 'b> {
                 if text.is_empty() && zero_is_unset {
                     return self.broken(path, "required".into(), "must be set".into());
                 }
-                for rule in rules.iter().filter(|r| !(text.is_empty() && value.skip_zero) && !r.holds(text)) {
+                for rule in rules.iter().filter(|r| !(text.is_empty() && value.skip_zero || r.holds(text))) {
                     self.broken(path, format!("string.{}", rule.id()), rule.wish())?;
                 }
                 Ok(())
@@ -198,7 +198,7 @@ impl<'r, 'b> Walk<'r, 'b> {
                 if bytes.is_empty() && zero_is_unset {
                     return self.broken(path, "required".into(), "must be set".into());
                 }
-                for rule in rules.iter().filter(|r| !(bytes.is_empty() && value.skip_zero) && !r.holds(bytes)) {
+                for rule in rules.iter().filter(|r| !(bytes.is_empty() && value.skip_zero || r.holds(bytes))) {
                     self.broken(path, format!("bytes.{}", rule.id()), rule.wish())?;
                 }
                 Ok(())
@@ -229,7 +229,7 @@ impl<'r, 'b> Walk<'r, 'b> {
     fn duplicates(&mut self, plan: &Plan, base: usize, first_key: usize, at: Option<&Path<'_>>) -> Result<(), Stop> {
         let Some(keys) = self.keys.get_mut(first_key..) else { return Ok(()) };
         keys.sort_unstable();
-        let mut slots: Vec<usize> = keys.windows(2).filter_map(|w| matches!(w, [a, b] if a == b).then(|| w.first().map(|k| k.0))).flatten().collect();
+        let mut slots: Vec<usize> = keys.windows(2).filter(|w| w.first() == w.last()).filter_map(|w| w.first()).map(|k| k.0).collect();
         slots.dedup();
         for field in slots.into_iter().filter_map(|slot| plan.fields.get(slot - base)) {
             let path = Path { parent: at, name: &field.name, index: None };
