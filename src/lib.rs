@@ -12,6 +12,7 @@
 //! | use cases | `exchange`, `admin` |
 //! | edges | `grpc`, `delivery`, `cli` |
 
+pub mod cli;
 pub mod clock;
 pub mod delivery;
 pub mod grpc;

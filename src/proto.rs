@@ -40,6 +40,13 @@ pub mod weiche {
             tonic::include_proto!("weiche.institution.v1");
         }
     }
+    /// Reasons of errors.
+    pub mod error {
+        /// Version 1.
+        pub mod v1 {
+            tonic::include_proto!("weiche.error.v1");
+        }
+    }
     /// What auditors read.
     pub mod audit {
         /// Version 1.
@@ -59,6 +66,7 @@ pub mod weiche {
 pub use weiche::admin::v1 as admin;
 pub use weiche::audit::v1 as audit;
 pub use weiche::dialect::v1 as dialect;
+pub use weiche::error::v1 as error;
 pub use weiche::exchange::v1 as exchange;
 pub use weiche::institution::v1 as institution;
 pub use weiche::r#type::v1 as types;

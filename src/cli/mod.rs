@@ -1,0 +1,7 @@
+// SPDX-FileCopyrightText: 2026 The Weiche authors
+// SPDX-License-Identifier: EUPL-1.2
+
+//! The command line, and what belongs to the process rather than to a call: logs and the operator's loopback port.
+
+pub mod ops;
+pub mod telemetry;
