@@ -12,6 +12,7 @@
 //! | use cases | `exchange`, `admin` |
 //! | edges | `grpc`, `delivery`, `cli` |
 
+pub mod agreement;
 pub mod clock;
 pub mod dialect;
 pub mod id;
