@@ -18,3 +18,4 @@ pub mod dialect;
 pub mod id;
 pub mod identity;
 pub mod proto;
+pub mod referral;

@@ -9,6 +9,8 @@
 
 mod parse;
 mod terms;
+#[cfg(test)]
+mod tests;
 
 pub use parse::AgreementError;
 pub use terms::{DataProtectionRegime, LegalBasis, MemberKind, Onward, Purpose, UnitKind};
