@@ -14,6 +14,7 @@
 
 pub mod agreement;
 pub mod clock;
+pub mod consent;
 pub mod dialect;
 pub mod id;
 pub mod identity;

@@ -10,6 +10,8 @@ mod decide;
 mod lifecycle;
 mod reason;
 mod record;
+#[cfg(test)]
+mod tests;
 
 pub use decide::{Decision, Denial, Direction, Evidence, Permit, Request, decide};
 pub use lifecycle::{LifecycleError, Problem, Scope, Withdrawal, record_new, transition, withdraw};
