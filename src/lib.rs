@@ -12,9 +12,12 @@
 //! | use cases | `exchange`, `admin` |
 //! | edges | `grpc`, `delivery`, `cli` |
 
+pub mod agreement;
 pub mod cli;
 pub mod clock;
+pub mod consent;
 pub mod delivery;
+pub mod dialect;
 pub mod grpc;
 pub mod id;
 pub mod identity;
@@ -22,5 +25,6 @@ pub mod ledger;
 pub mod outbox;
 pub mod pki;
 pub mod proto;
+pub mod referral;
 pub mod store;
 pub mod vault;

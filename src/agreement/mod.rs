@@ -1,0 +1,255 @@
+// SPDX-FileCopyrightText: 2026 The Weiche authors
+// SPDX-License-Identifier: EUPL-1.2
+
+//! The Kooperationsvereinbarung as data: who takes part, which routes there are, for what, with at most which data, on which basis.
+//!
+//! Read from TOML by [`Agreement::parse`], which reports every problem at once; an agreement that exists is consistent.
+//! Knows no persons. There is no kind of member for an immigration authority, so no route to one can be written down
+//! (section 87(2) AufenthG obliges public bodies to report; a counselling centre's client must not get there through this gateway).
+
+mod parse;
+mod terms;
+#[cfg(test)]
+mod tests;
+
+pub use parse::AgreementError;
+pub use terms::{DataProtectionRegime, LegalBasis, MemberKind, Onward, Purpose, UnitKind};
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::clock::Time;
+use crate::dialect::CategoryMask;
+use crate::id::{InstitutionId, UnitId};
+
+/// A checked agreement. Replaced as a whole when the file changes, never edited.
+#[derive(Debug, Clone)]
+pub struct Agreement {
+    version: Arc<str>,
+    title: String,
+    valid_from: Time,
+    validity: Validity,
+    digest: [u8; 32],
+    municipalities: BTreeMap<String, Municipality>,
+    members: BTreeMap<InstitutionId, Member>,
+    routes: BTreeMap<InstitutionId, BTreeMap<InstitutionId, Vec<Route>>>,
+    necessities: BTreeMap<String, Necessity>,
+    templates: Vec<Template>,
+}
+
+/// How long consents hold. The law sets no maximum; the agreement does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Validity {
+    /// Months from `granted_at` if the record names no end.
+    pub default_months: i32,
+    /// Months from `granted_at` after which no consent holds; at most 24.
+    pub max_months: i32,
+    /// How far an institution's clock may be ahead of the gateway's; at most 60 seconds.
+    pub skew: Duration,
+}
+
+/// A municipality by its Amtlicher Gemeindeschlüssel (8 digits).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Municipality {
+    /// Plain name.
+    pub name: String,
+    /// Whether the Jobcenter of this agreement is responsible there. Not in Bremerhaven (04012000): its Jobcenter is a body of its own and no party.
+    pub jobcenter_route: bool,
+}
+
+/// An institution that signed the agreement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Member {
+    /// Name in certificates and routes.
+    pub id: InstitutionId,
+    /// Name for people.
+    pub name: String,
+    /// What it is.
+    pub kind: MemberKind,
+    /// Protobuf package of its case system's contract, such as `caritas.v1`, or `weiche` for the canonical one.
+    pub dialect: String,
+    /// Law that applies to its processing.
+    pub regime: DataProtectionRegime,
+    /// Who supervises it.
+    pub supervisory_authority: String,
+    /// Its counsellors are bound by section 203 StGB.
+    pub section_203: bool,
+    /// It is a body under section 35 SGB I: what it sends are Sozialdaten.
+    pub section_35: bool,
+    /// How it receives.
+    pub delivery: Delivery,
+    /// How fast it may be called.
+    pub pacing: Pacing,
+    /// Its centres, teams and branches.
+    pub units: BTreeMap<UnitId, Unit>,
+}
+
+/// How a member receives.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize)]
+#[serde(tag = "mode", rename_all = "lowercase", deny_unknown_fields)]
+pub enum Delivery {
+    /// The gateway calls the member's server.
+    Push {
+        /// `https://host:port` of the member's gRPC server.
+        endpoint: String,
+    },
+    /// The member opens a stream to the gateway: for those who only dial out.
+    Pull {},
+}
+
+/// How fast a member may be called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pacing {
+    /// Deliveries under way at one time, 1 to 10000.
+    pub in_flight: u32,
+    /// Deliveries begun per second, 1 to 100000.
+    pub per_second: u32,
+}
+
+/// A counselling centre, team or branch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unit {
+    /// Name in consents and referrals.
+    pub id: UnitId,
+    /// Name for people.
+    pub name: String,
+    /// What it does.
+    pub kind: UnitKind,
+    /// AGS of where it works.
+    pub municipality: String,
+    /// A closed unit neither sends nor receives.
+    pub active: bool,
+    /// Youngest and oldest age in years that it serves, inclusive (JMD 12 to 26, MBE from 27).
+    pub ages: Option<(u8, u8)>,
+}
+
+/// One permitted flow: from one member to another, for one purpose.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Route {
+    /// Name of the rule in the file that permits it, such as `t1-centre-to-jobcenter`.
+    pub rule: Arc<str>,
+    /// What for.
+    pub purpose: Purpose,
+    /// At most these data.
+    pub widest: CategoryMask,
+    /// At most these data may come back with the status.
+    pub feedback: CategoryMask,
+    /// On which basis.
+    pub legal_basis: LegalBasis,
+    /// Codes that say why a transfer without consent is required; one of them must be given on a statutory route.
+    pub necessity: Vec<String>,
+    /// What holds for data that the sender itself received through the gateway.
+    pub onward: Onward,
+}
+
+/// A reason for which a transfer without consent is required.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Necessity {
+    /// The norm, such as `section 50(1) SGB II`.
+    pub norm: String,
+    /// In plain German, for the log's reader.
+    pub text: String,
+}
+
+/// A text that people agree to. Approved once, never edited: a change is a new version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Template {
+    /// Name.
+    pub id: String,
+    /// Version.
+    pub version: String,
+    /// BCP 47.
+    pub language: String,
+    /// SHA-256 of the text, 64 lower-case hex digits.
+    pub text_sha256: String,
+    /// From when it may be used.
+    pub approved_from: Time,
+    /// From when consents under it stop counting.
+    pub revoked_from: Option<Time>,
+}
+
+impl Template {
+    /// Whether it counts at `at`.
+    pub fn holds(&self, at: Time) -> bool {
+        self.approved_from <= at && self.revoked_from.is_none_or(|revoked| at < revoked)
+    }
+}
+
+impl Agreement {
+    /// Reads the file. On failure, every problem that was found, in the order of the lines.
+    pub fn parse(toml: &str) -> Result<Self, Vec<AgreementError>> {
+        parse::parse(toml)
+    }
+
+    /// SHA-256 of the file as read: two gateways with the same digest decide alike.
+    pub fn digest(&self) -> &[u8; 32] {
+        &self.digest
+    }
+
+    /// Version, such as `2026-1`; kept with every decision so that an auditor can repeat it.
+    pub fn version(&self) -> &Arc<str> {
+        &self.version
+    }
+
+    /// Title for people.
+    pub fn title(&self) -> &str {
+        &self.title
+    }
+
+    /// From when it holds; before, there is no route at all.
+    pub fn valid_from(&self) -> Time {
+        self.valid_from
+    }
+
+    /// How long consents hold.
+    pub fn validity(&self) -> Validity {
+        self.validity
+    }
+
+    /// All members, by id.
+    pub fn members(&self) -> impl Iterator<Item = &Member> {
+        self.members.values()
+    }
+
+    /// One member.
+    pub fn member(&self, id: &InstitutionId) -> Option<&Member> {
+        self.members.get(id)
+    }
+
+    /// One unit, also a closed one.
+    pub fn unit(&self, institution: &InstitutionId, unit: &UnitId) -> Option<&Unit> {
+        self.members.get(institution)?.units.get(unit)
+    }
+
+    /// The municipality with this AGS.
+    pub fn municipality(&self, ags: &str) -> Option<&Municipality> {
+        self.municipalities.get(ags)
+    }
+
+    /// The rule for this flow. None: there is no such route.
+    pub fn route(&self, from: &InstitutionId, to: &InstitutionId, purpose: Purpose) -> Option<&Route> {
+        self.routes.get(from)?.get(to)?.iter().find(|route| route.purpose == purpose)
+    }
+
+    /// All flows, by sender and recipient.
+    pub fn routes(&self) -> impl Iterator<Item = (&InstitutionId, &InstitutionId, &Route)> {
+        self.routes.iter().flat_map(|(from, to)| to.iter().flat_map(move |(to, routes)| routes.iter().map(move |r| (from, to, r))))
+    }
+
+    /// The necessity behind a code.
+    pub fn necessity(&self, code: &str) -> Option<&Necessity> {
+        self.necessities.get(code)
+    }
+
+    /// All texts that were ever approved.
+    pub fn templates(&self) -> &[Template] {
+        &self.templates
+    }
+
+    /// One text; none if it was never approved.
+    pub fn template(&self, id: &str, version: &str, language: &str) -> Option<&Template> {
+        self.templates.iter().find(|t| t.id == id && t.version == version && t.language == language)
+    }
+}

@@ -1,0 +1,22 @@
+// SPDX-FileCopyrightText: 2026 The Weiche authors
+// SPDX-License-Identifier: EUPL-1.2
+
+//! What a person permitted, and the one decision made from it. Knows no protobuf, no dialects, no delivery, no database.
+//!
+//! [`decide`] is pure: the same request, records, agreement and instant always give the same answer, so an auditor can repeat it.
+//! It is asked on submission and again at every release and every retry; its yes is a [`Permit`], which nothing else can make.
+
+mod decide;
+mod lifecycle;
+mod reason;
+mod record;
+#[cfg(test)]
+mod tests;
+
+pub use decide::{Decision, Denial, Direction, Evidence, Permit, Request, decide};
+pub use lifecycle::{LifecycleError, Problem, Scope, Withdrawal, record_new, transition, withdraw};
+pub use reason::{Reason, why_de, why_en};
+pub use record::{
+    Capability, Consent, Event, Explanation, ExplanationMode, Form, Grant, Grantor, GrantorKind, Information, InterpreterKind, Party,
+    Quality, Retention, RetentionDay, Scan, SecrecyRelease, Status, SubjectRef, TemplateUse, Voluntariness,
+};
