@@ -13,5 +13,6 @@
 //! | edges | `grpc`, `delivery`, `cli` |
 
 pub mod clock;
+pub mod dialect;
 pub mod id;
 pub mod identity;
