@@ -20,8 +20,8 @@
 //!
 //! Method { path, canonical, request, response, canonical_request, canonical_response, delivery, client_streaming, server_streaming }
 //!
-//! minimise(lists, "weiche.type.v1.Referral", bytes, mask, RecipientKind) -> Result<Minimised { bytes, withheld }, TranslateError>
-//! categories_of(lists, "weiche.type.v1.Referral", bytes) -> Result<CategoryMask, TranslateError>
+//! Dialects::minimise("weiche.type.v1.Referral", bytes, mask, RecipientKind) -> Result<Minimised { bytes, withheld }, TranslateError>
+//! Dialects::categories_of("weiche.type.v1.Referral", bytes) -> Result<CategoryMask, TranslateError>
 //! ```
 //!
 //! The dialect `canonical` stands for institutions that speak the hub: its native messages are the canonical ones, its methods
@@ -31,6 +31,7 @@
 //! fields of messages without categories (requests, responses, consents) count as ADMINISTRATIVE and pass every mask.
 
 mod category;
+pub mod codelist;
 mod error;
 mod report;
 
