@@ -6,3 +6,4 @@
 //! Everything here is a pure function of its arguments: no SQL, no network, no clock, no knowledge of who is who.
 
 pub mod codelist;
+pub mod value;
