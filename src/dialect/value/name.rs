@@ -38,9 +38,7 @@ impl Join {
         let trimmed = separator.trim();
         let mut marks = if trimmed.is_empty() { separator } else { trimmed }.chars();
         match (marks.next(), marks.next()) {
-            (Some(mark), None) if !matches!(mark, '\\' | '-') && !mark.is_alphanumeric() => {
-                Ok(Self { separator: separator.to_owned(), mark })
-            }
+            (Some(mark), None) if !matches!(mark, '\\' | '-') && !mark.is_alphanumeric() => Ok(Self { separator: separator.to_owned(), mark }),
             _ => Err(JoinError::Separator),
         }
     }

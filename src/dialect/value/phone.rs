@@ -76,6 +76,7 @@ const GERMANY: &str = "49";
 
 /// Area codes without the leading zero. Germany's numbering plan is free of prefixes: no code begins with another one.
 /// Complete for mobile numbers and for Bremen with its surroundings, large cities besides; others are not guessed.
+#[rustfmt::skip]
 const AREA_CODES: &[&str] = &[
     // Mobile: 015x, 016x, 017x.
     "151", "152", "155", "156", "157", "159", "160", "162", "163", "170", "171", "172", "173", "174", "175", "176", "177", "178", "179",
@@ -163,9 +164,7 @@ impl Phone {
     /// [`PhoneError::Foreign`], [`PhoneError::UnknownAreaCode`].
     pub fn split(&self) -> Result<(String, &str), PhoneError> {
         let national = self.national().ok_or(PhoneError::Foreign)?;
-        let subscriber = AREA_CODES
-            .iter()
-            .find_map(|code| Some((code, national.strip_prefix(code).filter(|rest| !rest.is_empty())?)));
+        let subscriber = AREA_CODES.iter().find_map(|code| Some((code, national.strip_prefix(code).filter(|rest| !rest.is_empty())?)));
         let (code, subscriber) = subscriber.ok_or(PhoneError::UnknownAreaCode)?;
         Ok((format!("0{code}"), subscriber))
     }
@@ -215,8 +214,7 @@ mod tests {
 
     use super::*;
 
-    const STYLES: [PhoneStyle; 4] =
-        [PhoneStyle::E164, PhoneStyle::National, PhoneStyle::SlashDash, PhoneStyle::Din5008International];
+    const STYLES: [PhoneStyle; 4] = [PhoneStyle::E164, PhoneStyle::National, PhoneStyle::SlashDash, PhoneStyle::Din5008International];
 
     /// The table `tests/cases/values/phones.tsv`: text, and E.164 or the name of the error.
     #[test]

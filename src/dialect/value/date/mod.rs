@@ -130,11 +130,13 @@ pub enum Pattern {
     EpochMillis,
     /// `JJJJ-MM-TTThh:mm:ss`: local time of the format's zone.
     Local,
-    /// `JJJJ-MM-TTThh:mm:ss+hh:mm`: with offset or `Z` (RFC 3339).
+    /// `TT.MM.JJJJ hh:mm`: local time of the format's zone.
+    GermanMinute,
+    /// `JJJJ-MM-TTThh:mm:ss+zz:zz`: with offset or `Z` (RFC 3339).
     Offset,
 }
 
-const PATTERNS: [(Pattern, &str); 9] = [
+const PATTERNS: [(Pattern, &str); 10] = [
     (Pattern::German, "TT.MM.JJJJ"),
     (Pattern::Iso, "JJJJ-MM-TT"),
     (Pattern::Compact, "JJJJMMTT"),
@@ -143,7 +145,8 @@ const PATTERNS: [(Pattern, &str); 9] = [
     (Pattern::EpochSeconds, "epoch-seconds"),
     (Pattern::EpochMillis, "epoch-millis"),
     (Pattern::Local, "JJJJ-MM-TTThh:mm:ss"),
-    (Pattern::Offset, "JJJJ-MM-TTThh:mm:ss+hh:mm"),
+    (Pattern::GermanMinute, "TT.MM.JJJJ hh:mm"),
+    (Pattern::Offset, "JJJJ-MM-TTThh:mm:ss+zz:zz"),
 ];
 
 impl fmt::Display for Pattern {
@@ -158,7 +161,7 @@ pub enum DateFormatError {
     /// Not in the list.
     #[error(
         "`{0}` is no date format; there are TT.MM.JJJJ, JJJJ-MM-TT, JJJJMMTT, JJJJ[-MM[-TT]], JJJJ, epoch-seconds, epoch-millis, \
-         JJJJ-MM-TTThh:mm:ss and JJJJ-MM-TTThh:mm:ss+hh:mm, each with @Zone if it is not Europe/Berlin"
+         JJJJ-MM-TTThh:mm:ss, TT.MM.JJJJ hh:mm and JJJJ-MM-TTThh:mm:ss+zz:zz, each with @Zone if it is not Europe/Berlin"
     )]
     Pattern(String),
     /// Not in the time zone database.

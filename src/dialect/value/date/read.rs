@@ -65,7 +65,7 @@ impl DateFormat {
     fn read(&self, text: &str) -> Result<Read, DateError> {
         let shape = DateError::Shape(self.pattern);
         match self.pattern {
-            Pattern::German => german(text).map(Read::Date),
+            Pattern::German => german(text, shape).map(Read::Date),
             Pattern::Iso => iso(text, shape).map(Read::Date),
             Pattern::Compact => compact(text).map(Read::Date),
             Pattern::Fhir => fhir(text).map(Read::Date),
@@ -77,6 +77,13 @@ impl DateFormat {
             Pattern::Local => {
                 let (local, rest) = local(text, shape)?;
                 if rest.is_empty() { self.at_local(local).map(Read::Instant) } else { Err(shape) }
+            }
+            Pattern::GermanMinute => {
+                let (day, time) = text.split_once(' ').ok_or(shape)?;
+                let (hour, minute) = time.split_once(':').ok_or(shape)?;
+                let day = german(day, shape)?.full().ok_or(DateError::Impossible)?;
+                let time = clock(two(hour, shape)?, two(minute, shape)?, 0, 0)?;
+                self.at_local(day.to_datetime(time)).map(Read::Instant)
             }
             Pattern::Offset => {
                 let (local, rest) = local(text, shape)?;
@@ -144,11 +151,7 @@ fn date(year: i32, month: u8, day: u8) -> Result<PartialDate, DateError> {
 
 /// One or two digits.
 fn small(text: &str, shape: DateError) -> Result<u8, DateError> {
-    if (1..=2).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit()) {
-        text.parse().map_err(|_| shape)
-    } else {
-        Err(shape)
-    }
+    if (1..=2).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit()) { text.parse().map_err(|_| shape) } else { Err(shape) }
 }
 
 /// Exactly two digits.
@@ -167,8 +170,7 @@ fn year(text: &str, shape: DateError) -> Result<i32, DateError> {
     }
 }
 
-fn german(text: &str) -> Result<PartialDate, DateError> {
-    let shape = DateError::Shape(Pattern::German);
+fn german(text: &str, shape: DateError) -> Result<PartialDate, DateError> {
     let mut parts = text.split('.');
     match (parts.next(), parts.next(), parts.next(), parts.next()) {
         (Some(day), Some(month), Some(last), None) => {
@@ -217,9 +219,9 @@ fn fhir(text: &str) -> Result<PartialDate, DateError> {
 
 /// `JJJJ-MM-TTThh:mm:ss`, a fraction of the second if there is one, and the rest of the text.
 fn local(text: &str, shape: DateError) -> Result<(civil::DateTime, &str), DateError> {
-    let (day, clock) = text.split_once('T').ok_or(shape)?;
+    let (day, clock_text) = text.split_once('T').ok_or(shape)?;
     let day = iso(day, shape)?.full().ok_or(DateError::Impossible)?;
-    let (time, rest) = clock.split_at_checked(8).ok_or(shape)?;
+    let (time, rest) = clock_text.split_at_checked(8).ok_or(shape)?;
     let mut parts = time.split(':');
     let (Some(hour), Some(minute), Some(second), None) = (parts.next(), parts.next(), parts.next(), parts.next()) else {
         return Err(shape);
@@ -236,9 +238,12 @@ fn local(text: &str, shape: DateError) -> Result<(civil::DateTime, &str), DateEr
             (format!("{fraction:0<9}").parse().map_err(|_| shape)?, rest)
         }
     };
+    Ok((day.to_datetime(clock(hour, minute, second, nanos)?), rest))
+}
+
+fn clock(hour: u8, minute: u8, second: u8, nanos: i32) -> Result<civil::Time, DateError> {
     let part = |number: u8| i8::try_from(number).unwrap_or(i8::MAX);
-    let time = civil::Time::new(part(hour), part(minute), part(second), nanos).map_err(|_| DateError::Impossible)?;
-    Ok((day.to_datetime(time), rest))
+    civil::Time::new(part(hour), part(minute), part(second), nanos).map_err(|_| DateError::Impossible)
 }
 
 /// `Z`, or `+hh:mm` and `-hh:mm`.

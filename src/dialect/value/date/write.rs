@@ -11,7 +11,7 @@ use super::{DateError, DateFormat, PartialDate, Pattern, Precision};
 use crate::dialect::value::Converted;
 
 const YEAR_ONLY: &str = "month and day are left out";
-const FRACTION_LEFT_OUT: &str = "fractions of the second are left out";
+const FRACTION_LEFT_OUT: &str = "parts of the time smaller than the format shows are left out";
 const LATER_MEANT: &str = "this local time occurs twice when the clocks go back, and the later one is meant";
 
 impl DateFormat {
@@ -36,7 +36,7 @@ impl DateFormat {
             Pattern::EpochSeconds | Pattern::EpochMillis => {
                 return self.write_date_number(date).map(|number| number.map(|number| number.to_string()));
             }
-            Pattern::Local | Pattern::Offset => {
+            Pattern::Local | Pattern::GermanMinute | Pattern::Offset => {
                 let day = date.full().ok_or(DateError::TooCoarse(self.pattern))?;
                 return self.write_instant(self.first_moment(day)?);
             }
@@ -49,9 +49,7 @@ impl DateFormat {
     /// [`DateError::TooCoarse`] as above; [`DateError::NotANumber`] if the format is a text.
     pub fn write_date_number(&self, date: PartialDate) -> Result<Converted<i64>, DateError> {
         match self.pattern {
-            Pattern::Year => {
-                Ok(Converted::lossy_if(date.precision() > Precision::Year, i64::from(date.year), YEAR_ONLY))
-            }
+            Pattern::Year => Ok(Converted::lossy_if(date.precision() > Precision::Year, i64::from(date.year), YEAR_ONLY)),
             Pattern::EpochSeconds | Pattern::EpochMillis => {
                 let day = date.full().ok_or(DateError::TooCoarse(self.pattern))?;
                 self.write_instant_number(self.first_moment(day)?)
@@ -66,17 +64,18 @@ impl DateFormat {
     /// [`DateError::OutOfRange`] outside the years 1 to 9999.
     pub fn write_instant(&self, instant: Timestamp) -> Result<Converted<String>, DateError> {
         match self.pattern {
-            Pattern::EpochSeconds | Pattern::EpochMillis => {
-                self.write_instant_number(instant).map(|number| number.map(|number| number.to_string()))
-            }
-            Pattern::Local => {
+            Pattern::EpochSeconds | Pattern::EpochMillis => self.write_instant_number(instant).map(|number| number.map(|number| number.to_string())),
+            Pattern::Local | Pattern::GermanMinute => {
                 let local = self.zone.to_datetime(instant);
-                let value = local_text(local)?;
+                let (value, fraction) = match self.pattern {
+                    Pattern::GermanMinute => (german_text(local)?, i32::from(local.second()) + local.subsec_nanosecond()),
+                    _ => (local_text(local)?, local.subsec_nanosecond()),
+                };
                 let back = self.zone.to_ambiguous_timestamp(local).earlier().map_err(|_| DateError::OutOfRange)?;
                 if back != instant {
                     return Ok(Converted::lossy(value, LATER_MEANT));
                 }
-                Ok(Converted::lossy_if(local.subsec_nanosecond() != 0, value, FRACTION_LEFT_OUT))
+                Ok(Converted::lossy_if(fraction != 0, value, FRACTION_LEFT_OUT))
             }
             Pattern::Offset => {
                 let offset = self.zone.to_offset(instant);
@@ -114,11 +113,19 @@ impl DateFormat {
 }
 
 fn local_text(local: civil::DateTime) -> Result<String, DateError> {
-    if !(1..=9999).contains(&local.year()) {
-        return Err(DateError::OutOfRange);
-    }
-    let (year, month, day) = (local.year(), local.month(), local.day());
-    Ok(format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}", local.hour(), local.minute(), local.second()))
+    let year = written_year(local)?;
+    let (month, day, hour, minute, second) = (local.month(), local.day(), local.hour(), local.minute(), local.second());
+    Ok(format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}"))
+}
+
+fn german_text(local: civil::DateTime) -> Result<String, DateError> {
+    let year = written_year(local)?;
+    let (month, day, hour, minute) = (local.month(), local.day(), local.hour(), local.minute());
+    Ok(format!("{day:02}.{month:02}.{year:04} {hour:02}:{minute:02}"))
+}
+
+fn written_year(local: civil::DateTime) -> Result<i16, DateError> {
+    if (1..=9999).contains(&local.year()) { Ok(local.year()) } else { Err(DateError::OutOfRange) }
 }
 
 fn offset_text(offset: Offset) -> String {

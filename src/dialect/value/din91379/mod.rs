@@ -106,10 +106,7 @@ fn sequence(text: &str) -> Option<&'static str> {
 
 /// Whether a code point is a letter or sign of the type on its own.
 fn single(kind: Kind, c: char) -> bool {
-    within(LETTERS, c)
-        || within(NAME_SIGNS, c)
-        || (kind >= Kind::B && within(TEXT_SIGNS, c))
-        || (kind >= Kind::C && within(MORE_SIGNS, c))
+    within(LETTERS, c) || within(NAME_SIGNS, c) || (kind >= Kind::B && within(TEXT_SIGNS, c)) || (kind >= Kind::C && within(MORE_SIGNS, c))
 }
 
 fn within(ranges: &[(char, char)], c: char) -> bool {

@@ -5,6 +5,7 @@
 //! The repertoire of DIN 91379:2022-08, condensed to ranges (first and last character) and sequences.
 
 /// Basic Latin letters (bll), 500 characters.
+#[rustfmt::skip]
 pub(super) const LETTERS: &[(char, char)] = &[
     ('\u{41}', '\u{5a}'), ('\u{61}', '\u{7a}'), ('\u{c0}', '\u{d6}'), ('\u{d8}', '\u{f6}'), ('\u{f8}', '\u{17e}'),
     ('\u{187}', '\u{188}'), ('\u{18f}', '\u{18f}'), ('\u{197}', '\u{197}'), ('\u{1a0}', '\u{1a1}'), ('\u{1af}', '\u{1b0}'),
@@ -18,6 +19,7 @@ pub(super) const LETTERS: &[(char, char)] = &[
 ];
 
 /// Other characters of names (bnlreq, N1), 18 characters.
+#[rustfmt::skip]
 pub(super) const NAME_SIGNS: &[(char, char)] = &[
     ('\u{20}', '\u{20}'), ('\u{27}', '\u{27}'), ('\u{2c}', '\u{2e}'), ('\u{60}', '\u{60}'), ('\u{7e}', '\u{7e}'),
     ('\u{a8}', '\u{a8}'), ('\u{b4}', '\u{b4}'), ('\u{b7}', '\u{b7}'), ('\u{2b9}', '\u{2ba}'), ('\u{2be}', '\u{2bf}'),
@@ -25,6 +27,7 @@ pub(super) const NAME_SIGNS: &[(char, char)] = &[
 ];
 
 /// Further characters of addresses and texts (bnl, N2), 60 characters.
+#[rustfmt::skip]
 pub(super) const TEXT_SIGNS: &[(char, char)] = &[
     ('\u{21}', '\u{26}'), ('\u{28}', '\u{2b}'), ('\u{2f}', '\u{40}'), ('\u{5b}', '\u{5f}'), ('\u{7b}', '\u{7d}'),
     ('\u{a1}', '\u{a3}'), ('\u{a5}', '\u{a5}'), ('\u{a7}', '\u{a7}'), ('\u{a9}', '\u{ac}'), ('\u{ae}', '\u{b3}'),
@@ -33,12 +36,14 @@ pub(super) const TEXT_SIGNS: &[(char, char)] = &[
 ];
 
 /// Characters of type C only (bnlopt, N3, and bnlnot, N4), 10 characters.
+#[rustfmt::skip]
 pub(super) const MORE_SIGNS: &[(char, char)] = &[
     ('\u{9}', '\u{a}'), ('\u{d}', '\u{d}'), ('\u{a0}', '\u{a0}'), ('\u{a4}', '\u{a4}'), ('\u{a6}', '\u{a6}'),
     ('\u{b8}', '\u{b8}'), ('\u{bc}', '\u{be}'),
 ];
 
 /// Letters made of several code points, 149, in code point order: a base and what must follow it.
+#[rustfmt::skip]
 pub(super) const SEQUENCES: &[&str] = &[
     "A\u{30b}", "C\u{300}", "C\u{304}", "C\u{306}", "C\u{308}", "C\u{315}", "C\u{323}", "C\u{326}", "C\u{328}\u{306}", "D\u{302}",
     "F\u{300}", "F\u{304}", "G\u{300}", "H\u{304}", "H\u{326}", "H\u{331}", "J\u{301}", "J\u{30c}", "K\u{300}", "K\u{302}",
