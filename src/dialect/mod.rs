@@ -49,4 +49,5 @@ pub use category::{CategoryMask, RecipientKind, UnknownCategory};
 pub use error::{DialectError, DialectErrors};
 pub use minimise::Minimised;
 pub use registry::{Dialect, Dialects, Method};
+pub use tool::{REFERRAL, Row, Translation, open_folder};
 pub use report::{FieldProblem, FieldReport, Outcome, ProblemKind, Report, TranslateError};

@@ -253,7 +253,7 @@ impl Dialect {
     }
 
     /// The canonical shape behind one of its messages.
-    fn shape_of(&self, message: &str) -> Result<&Shape, TranslateError> {
+    pub(super) fn shape_of(&self, message: &str) -> Result<&Shape, TranslateError> {
         match self.plans.get(message) {
             Some(plan) => Ok(&plan.hub),
             None if self.plans.is_empty() => shape(&self.hub, &self.name, message).map(|shape| &**shape),

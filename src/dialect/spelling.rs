@@ -3,7 +3,7 @@
 
 //! One value between the text of a dialect and a value of the hub. The rules of each spelling are in `value`; here they meet protobuf.
 
-use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MessageDescriptor, Value};
+use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MessageDescriptor, ReflectMessage, Value};
 
 use super::codelist::{Column, LookupError, Row};
 use super::hub::{Leaf, enum_name, enum_number};

@@ -13,7 +13,7 @@ use std::borrow::Cow;
 use prost_reflect::{DynamicMessage, FieldDescriptor, Value};
 
 pub(super) use read::read;
-pub(super) use render::{dropped, render};
+pub(super) use render::render;
 pub(super) use verify::verify;
 
 /// The value of a field that is set.

@@ -33,7 +33,7 @@ pub(in crate::dialect) fn render(
 }
 
 /// Reports every field that is set and not in `used`.
-pub(in crate::dialect) fn dropped(
+fn dropped(
     shape: &Shape,
     message: &DynamicMessage,
     base: &str,
