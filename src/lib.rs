@@ -13,6 +13,7 @@
 //! | edges | `grpc`, `delivery`, `cli` |
 
 pub mod clock;
+pub mod dialect;
 pub mod id;
 pub mod identity;
 pub mod proto;
