@@ -34,6 +34,7 @@ mod category;
 pub mod codelist;
 mod error;
 mod report;
+pub mod value;
 
 pub use category::{CategoryMask, RecipientKind, UnknownCategory};
 pub use error::{DialectError, DialectErrors};

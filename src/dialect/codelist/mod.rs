@@ -207,9 +207,7 @@ impl Column {
     /// The version to emit next to [`Column::uri`].
     pub fn version(&self) -> &str {
         match self.table() {
-            Some(table) if !table.uris.is_empty() || !table.versions.is_empty() => {
-                table.versions.first().map_or("", |version| version)
-            }
+            Some(table) if !table.uris.is_empty() || !table.versions.is_empty() => table.versions.first().map_or("", |version| version),
             _ => &self.list.version,
         }
     }

@@ -60,9 +60,8 @@ impl Parser<'_> {
         let key = if accepted.fold { value.to_ascii_lowercase() } else { value.to_owned() };
         match accepted.lines.get(&key) {
             Some((other, row)) => {
-                let message = format!(
-                    "column {column}: `{value}` of row {canonical} already belongs to row {row} of line {other}; mark one of them with `~`"
-                );
+                let message =
+                    format!("column {column}: `{value}` of row {canonical} already belongs to row {row} of line {other}; mark one of them with `~`");
                 self.error(line, message);
             }
             None => {
@@ -246,19 +245,7 @@ pub(super) fn parse(name: &str, text: &str, errors: &mut Vec<CodeListError>) -> 
 
     let tables = columns.iter().zip(accepted).map(|(column, accepted)| {
         let note = notes.remove(*column).unwrap_or_default();
-        ColumnTable {
-            name: (*column).into(),
-            uris: note.uris,
-            versions: note.versions,
-            index: Index::new(accepted.fold, accepted.entries),
-        }
+        ColumnTable { name: (*column).into(), uris: note.uris, versions: note.versions, index: Index::new(accepted.fold, accepted.entries) }
     });
-    CodeList {
-        name: name.into(),
-        uri: meta_text("uri"),
-        version: meta_text("version"),
-        title: meta_text("title"),
-        columns: tables.collect(),
-        rows,
-    }
+    CodeList { name: name.into(), uri: meta_text("uri"), version: meta_text("version"), title: meta_text("title"), columns: tables.collect(), rows }
 }

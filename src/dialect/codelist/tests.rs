@@ -177,9 +177,7 @@ fn kurdish_is_two_languages_that_iso_639_1_merges() {
 
 #[test]
 fn german_names_of_languages_have_their_aliases() {
-    for (name, code) in
-        [("Farsi", "pes"), ("Persisch", "pes"), ("dari", "prs"), ("Tigrinisch", "tir"), ("Paschto", "pus"), ("Hausa", "hau")]
-    {
+    for (name, code) in [("Farsi", "pes"), ("Persisch", "pes"), ("dari", "prs"), ("Tigrinisch", "tir"), ("Paschto", "pus"), ("Hausa", "hau")] {
         assert_eq!(reads("language", "german_names", name).as_deref(), Some(code), "{name}");
     }
     assert_eq!(reads("language", "iso639_2b", "ger").as_deref(), Some("deu"));
@@ -231,7 +229,8 @@ fn every_category_that_a_row_names_exists() {
 
 #[test]
 fn the_jobcenter_never_hears_that_a_person_is_unknown_or_did_not_appear() {
-    assert_eq!(writes("status_reason", "jobcenter", "CLIENT_UNKNOWN"), None);
+    assert_eq!(writes("status_reason", "jobcenter", "CLIENT_UNKNOWN"), Some(("11".into(), true)));
+    assert_eq!(reads("status_reason", "jobcenter", "11").as_deref(), Some("OTHER"));
     assert_eq!(writes("status_reason", "jobcenter", "CLIENT_DID_NOT_APPEAR"), Some(("12".into(), true)));
     assert_eq!(reads("status_reason", "jobcenter", "12").as_deref(), Some("CLIENT_NOT_REACHED"));
 }
