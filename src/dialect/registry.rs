@@ -271,10 +271,6 @@ impl Dialect {
     pub(super) fn plan(&self, message: &str) -> Option<&Plan> {
         self.plans.get(message)
     }
-
-    pub(super) fn canonical_of(&self, message: &str) -> Result<&str, TranslateError> {
-        self.shape_of(message).map(|shape| shape.message.full_name())
-    }
 }
 
 /// A message, what became of its fields, and what is wrong.

@@ -312,11 +312,15 @@ macro_rules! embedded {
 }
 
 embedded!(
+    "attendance",
     "capability",
     "consent_form",
+    "consent_quality",
     "consent_state",
     "data_category",
+    "decision_reason",
     "explanation_mode",
+    "field_outcome",
     "gender",
     "german_level",
     "grantor_kind",
@@ -333,6 +337,7 @@ embedded!(
     "recall_answer",
     "recognition",
     "referral_state",
+    "regime",
     "residence",
     "school",
     "status_reason",
