@@ -10,6 +10,8 @@ use std::fmt;
 use std::ops::{BitAnd, BitAndAssign, BitOr, BitOrAssign, Sub, SubAssign};
 use std::str::FromStr;
 
+use crate::proto::types::DataCategory;
+
 macro_rules! categories {
     ($($(#[$doc:meta])* $variant:ident = $number:literal $name:literal,)*) => {
         /// A kind of personal data. The name in files and messages is upper case, such as `GERMAN_LEVEL`.
@@ -137,6 +139,54 @@ impl fmt::Display for Category {
     }
 }
 
+/// What the contract's `DataCategory` says of a field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Data of this category.
+    Of(Category),
+    /// Routing data: in every set.
+    Routing,
+    /// No category: in no set.
+    Unnamed,
+}
+
+impl From<Category> for Kind {
+    fn from(category: Category) -> Self {
+        Self::Of(category)
+    }
+}
+impl From<DataCategory> for Kind {
+    fn from(category: DataCategory) -> Self {
+        match Category::from_number(category.into()) {
+            Some(category) => Self::Of(category),
+            None if category == DataCategory::Administrative => Self::Routing,
+            None => Self::Unnamed,
+        }
+    }
+}
+
+/// What kind of institution receives: some topics never go to some kinds, whatever was consented.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum RecipientKind {
+    /// Jobcenter (SGB II).
+    Jobcenter,
+    /// Agentur für Arbeit (SGB III).
+    Agentur,
+    /// A counselling centre of a welfare association.
+    Centre,
+}
+
+impl RecipientKind {
+    /// The word in column `@never_to` of a code list.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Jobcenter => "jobcenter",
+            Self::Agentur => "agentur",
+            Self::Centre => "centre",
+        }
+    }
+}
+
 /// A set of categories; bit `n - 1` stands for category number `n`. Serialises as the list of names.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct CategoryMask(u32);
@@ -144,6 +194,8 @@ pub struct CategoryMask(u32);
 impl CategoryMask {
     /// Nothing.
     pub const EMPTY: Self = Self(0);
+    /// Routing data only: the same as [`CategoryMask::EMPTY`].
+    pub const NONE: Self = Self(0);
     /// All 26.
     pub const ALL: Self = Self((1 << Category::ALL.len()) - 1);
     /// Categories of Art. 9 and 10 GDPR: they need an explicit tick of their own.
@@ -161,9 +213,13 @@ impl CategoryMask {
         self.0
     }
 
-    /// Whether `category` is in it.
-    pub const fn contains(self, category: Category) -> bool {
-        self.0 & category.mask().0 != 0
+    /// Whether `category` is in it. Routing data (ADMINISTRATIVE) are in every set, UNSPECIFIED is in none.
+    pub fn contains(self, category: impl Into<Kind>) -> bool {
+        match category.into() {
+            Kind::Of(category) => self.0 & category.mask().0 != 0,
+            Kind::Routing => true,
+            Kind::Unnamed => false,
+        }
     }
 
     /// Whether everything in `other` is in it.
@@ -183,8 +239,11 @@ impl CategoryMask {
 
     /// With `category` in it.
     #[must_use]
-    pub const fn with(self, category: Category) -> Self {
-        Self(self.0 | category.mask().0)
+    pub fn with(self, category: impl Into<Kind>) -> Self {
+        match category.into() {
+            Kind::Of(category) => self | category.mask(),
+            Kind::Routing | Kind::Unnamed => self,
+        }
     }
 
     /// Its members, in the order of their numbers.
@@ -238,17 +297,20 @@ impl From<Category> for CategoryMask {
         category.mask()
     }
 }
-impl FromIterator<Category> for CategoryMask {
-    fn from_iter<I: IntoIterator<Item = Category>>(categories: I) -> Self {
+impl<C: Into<Kind>> FromIterator<C> for CategoryMask {
+    fn from_iter<I: IntoIterator<Item = C>>(categories: I) -> Self {
         categories.into_iter().fold(Self::EMPTY, Self::with)
     }
 }
 
 impl FromStr for CategoryMask {
     type Err = CategoryError;
-    /// Names separated by commas or blanks, such as `IDENT,CONTACT`; the empty text is the empty set.
+    /// Names separated by commas or blanks, such as `IDENT,CONTACT`, or `ALL`; the empty text is the empty set.
     fn from_str(text: &str) -> Result<Self, CategoryError> {
-        text.split([',', ' ']).filter(|name| !name.is_empty()).map(str::parse).collect::<Result<Self, _>>()
+        if text.trim().eq_ignore_ascii_case("ALL") {
+            return Ok(Self::ALL);
+        }
+        text.split([',', ' ']).filter(|name| !name.is_empty()).map(str::parse::<Category>).collect::<Result<Self, _>>()
     }
 }
 
@@ -284,7 +346,6 @@ impl<'de> serde::Deserialize<'de> for CategoryMask {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::proto::types::DataCategory;
 
     #[test]
     fn numbers_and_names_are_those_of_the_contract() {

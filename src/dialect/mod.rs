@@ -1,8 +1,53 @@
 // SPDX-FileCopyrightText: 2026 The Weiche authors
 // SPDX-License-Identifier: EUPL-1.2
 
-//! Words and their translation. Knows no SQL, no network, no time and not who is who.
+//! What each case system speaks, and how it is turned into the canonical words and back.
+//!
+//! Everything here is a pure function of its arguments: no SQL, no network, no clock, no knowledge of who is who.
+//! A dialect is a set of `.proto` files whose options say what each field means in the hub; it is compiled once into plans,
+//! and a plan translates. Nothing is looked up by name while a message is being translated.
+//!
+//! ```text
+//! Dialects::embedded() -> Result<Dialects, DialectErrors>              all dialects of the build, compiled with the code lists
+//! Dialects::compile(&DescriptorPool, CodeLists) -> Result<_, _>        the same for any pool
+//! Dialects::{get(name), iter(), lists(), pool(), method(path) -> Option<(&Arc<Dialect>, &Method)>}
+//!
+//! Dialect::{name(), version(), title(), digest() -> &[u8; 32]}
+//! Dialect::{methods(), method("/awo.v1.Vermittlung/Uebergeben"), implementing("weiche.exchange.v1.ReferralService.SubmitReferral")}
+//! Dialect::message_for("weiche.type.v1.Referral") -> Option<&str>      the top message of the dialect
+//! Dialect::read(native message, bytes) -> Result<(Bytes, Report), TranslateError>             dialect -> canonical
+//! Dialect::render(native message, bytes, CategoryMask) -> Result<(Bytes, Report), TranslateError>   canonical -> dialect
+//!
+//! Method { path, canonical, request, response, canonical_request, canonical_response, delivery, client_streaming, server_streaming }
+//!
+//! Dialects::minimise("weiche.type.v1.Referral", bytes, mask, RecipientKind) -> Result<Minimised { bytes, withheld }, TranslateError>
+//! Dialects::categories_of("weiche.type.v1.Referral", bytes) -> Result<CategoryMask, TranslateError>
+//! ```
+//!
+//! The dialect `canonical` stands for institutions that speak the hub: its native messages are the canonical ones, its methods
+//! the canonical methods; reading checks what every dialect's reading checks, rendering only minimises.
+//!
+//! Whoever holds canonical bytes of a whole call (`SubmitReferralRequest`, `DeliverReferralRequest`) reads and renders those;
+//! fields of messages without categories (requests, responses, consents) count as ADMINISTRATIVE and pass every mask.
 
-pub mod category;
+mod annotation;
+mod category;
+pub mod codelist;
+mod error;
+mod hub;
+mod minimise;
+mod path;
+mod plan;
+mod registry;
+mod report;
+mod spelling;
+mod tool;
+mod translate;
+pub mod value;
 
-pub use category::{Category, CategoryError, CategoryMask};
+pub use category::{Category, CategoryError, CategoryMask, RecipientKind};
+pub use error::{DialectError, DialectErrors};
+pub use minimise::Minimised;
+pub use registry::{Dialect, Dialects, Method};
+pub use tool::{REFERRAL, Row, Translation, open_folder};
+pub use report::{FieldProblem, FieldReport, Outcome, ProblemKind, Report, TranslateError};

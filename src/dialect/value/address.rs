@@ -1,0 +1,154 @@
+// SPDX-FileCopyrightText: 2026 The Weiche authors
+// SPDX-License-Identifier: EUPL-1.2
+
+//! A German postal address on one line: `Musterweg 1a, 28237 Bremen`.
+
+use super::Converted;
+
+/// The parts of an address; empty where unknown.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Address {
+    /// `Musterweg`, `Straße des 17. Juni`.
+    pub street: String,
+    /// Digits only.
+    pub house_number: String,
+    /// What follows the digits: `a`, `-14`, `/3`.
+    pub suffix: String,
+    /// Five digits; a text, because of leading zeros.
+    pub postal_code: String,
+    /// `Bremen`.
+    pub city: String,
+}
+
+/// Why a text is not taken apart. The parts could only be guessed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the address is not written as street and number, comma, postal code of five digits and city")]
+pub struct AddressError;
+
+const NOT_ON_ONE_LINE: &str = "parts of the address cannot be told apart again on one line";
+
+/// Takes a line apart: the last comma separates the street from postal code and city; either side may stand alone.
+///
+/// # Errors
+/// [`AddressError`] if the part after the last comma does not begin with a postal code.
+pub fn split(line: &str) -> Result<Address, AddressError> {
+    let line = line.trim();
+    if let Some((street, place)) = line.rsplit_once(',') {
+        let (postal_code, city) = split_place(place.trim()).ok_or(AddressError)?;
+        return Ok(Address { postal_code, city, ..split_street(street.trim()) });
+    }
+    Ok(match split_place(line) {
+        Some((postal_code, city)) => Address { postal_code, city, ..Address::default() },
+        None => split_street(line),
+    })
+}
+
+/// The line of an address; the loss says if [`split`] would not give the same parts back.
+pub fn join(address: &Address) -> Converted<String> {
+    let number = format!("{}{}", address.house_number.trim(), address.suffix.trim());
+    let words = |parts: [&str; 2]| parts.map(str::trim).into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ");
+    let street = words([&address.street, &number]);
+    let place = words([&address.postal_code, &address.city]);
+    let line = [street, place].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", ");
+    let back = split(&line).as_ref() == Ok(address);
+    Converted::lossy_if(!back, line, NOT_ON_ONE_LINE)
+}
+
+/// `28237 Bremen`, `28237`.
+fn split_place(text: &str) -> Option<(String, String)> {
+    let (code, city) = text.split_once(' ').unwrap_or((text, ""));
+    let valid = code.len() == 5 && code.bytes().all(|byte| byte.is_ascii_digit());
+    valid.then(|| (code.to_owned(), city.trim().to_owned()))
+}
+
+/// The house number begins at the first word after the street that begins with a digit and is followed only by a suffix.
+fn split_street(text: &str) -> Address {
+    for (at, _) in text.char_indices().filter(|(_, c)| *c == ' ') {
+        let (street, number) = text.split_at_checked(at).unwrap_or((text, ""));
+        let number = number.trim();
+        let digits = number.bytes().take_while(u8::is_ascii_digit).count();
+        let (house_number, suffix) = number.split_at_checked(digits).unwrap_or(("", ""));
+        if digits > 0 && is_suffix(suffix.trim()) && !street.trim().is_empty() {
+            return Address {
+                street: street.trim().to_owned(),
+                house_number: house_number.to_owned(),
+                suffix: suffix.trim().to_owned(),
+                ..Address::default()
+            };
+        }
+    }
+    Address { street: text.to_owned(), ..Address::default() }
+}
+
+/// One letter, or what a hyphen or slash introduces: `a`, `-14`, `/3`, `- 14b`.
+fn is_suffix(text: &str) -> bool {
+    let mut chars = text.chars();
+    match chars.next() {
+        None => true,
+        Some('-' | '–' | '/') => text.len() > 1 && chars.all(|c| c.is_alphanumeric() || c == ' '),
+        Some(letter) => letter.is_alphabetic() && chars.next().is_none(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn parts(line: &str) -> [String; 5] {
+        let Address { street, house_number, suffix, postal_code, city } = split(line).unwrap();
+        [street, house_number, suffix, postal_code, city]
+    }
+
+    #[test]
+    fn addresses_come_apart_and_together_again() {
+        for (line, expected) in [
+            ("Musterweg 1, 28237 Bremen", ["Musterweg", "1", "", "28237", "Bremen"]),
+            ("Musterweg 1a, 28237 Bremen", ["Musterweg", "1", "a", "28237", "Bremen"]),
+            ("Musterweg 12-14, 01067 Musterstadt", ["Musterweg", "12", "-14", "01067", "Musterstadt"]),
+            ("Straße des 17. Juni 135, 10623 Berlin", ["Straße des 17. Juni", "135", "", "10623", "Berlin"]),
+            ("Am Markt, 28195 Bremen", ["Am Markt", "", "", "28195", "Bremen"]),
+            ("C 4, 12, 68159 Musterheim", ["C 4,", "12", "", "68159", "Musterheim"]),
+            ("28237 Bremen", ["", "", "", "28237", "Bremen"]),
+            ("Musterweg 1", ["Musterweg", "1", "", "", ""]),
+            ("", ["", "", "", "", ""]),
+        ] {
+            assert_eq!(parts(line), expected, "{line}");
+            assert_eq!(join(&split(line).unwrap()), Converted::exact(line.to_owned()));
+        }
+        assert_eq!(parts("Musterweg 1 a , 28237  Bremen"), ["Musterweg", "1", "a", "28237", "Bremen"]);
+    }
+
+    #[test]
+    fn a_line_whose_end_is_no_place_is_not_guessed_about() {
+        for line in ["Musterweg 1, Bremen", "Musterweg 1, 2823 Bremen", "Nūr, Musterweg 1"] {
+            assert_eq!(split(line), Err(AddressError), "{line}");
+        }
+    }
+
+    #[test]
+    fn parts_that_would_read_differently_are_reported() {
+        let address = Address { street: "Weg 3".into(), city: "Bremen".into(), ..Address::default() };
+        assert!(join(&address).loss.is_some());
+    }
+
+    proptest! {
+        #[test]
+        fn no_line_makes_it_panic_and_reading_is_stable(line in "\\PC{0,30}|[a-cß0-9 ,/-]{0,30}") {
+            if let Ok(address) = split(&line)
+                && let Converted { value, loss: None } = join(&address)
+            {
+                prop_assert_eq!(split(&value), Ok(address));
+            }
+        }
+
+        #[test]
+        fn ordinary_addresses_survive(street in "[A-Z][a-zäöüß]{1,12}( [A-Z][a-z]{1,8})?", number in "[1-9][0-9]{0,2}", suffix in "[a-f]?", code in "[0-9]{5}", city in "[A-Z][a-zü]{1,12}") {
+            let address = Address { street, house_number: number, suffix, postal_code: code, city };
+            let line = join(&address);
+            prop_assert_eq!(line.loss, None);
+            prop_assert_eq!(split(&line.value), Ok(address));
+        }
+    }
+}
