@@ -16,6 +16,7 @@ pub mod agreement;
 pub mod clock;
 pub mod consent;
 pub mod dialect;
+pub mod grpc;
 pub mod id;
 pub mod identity;
 pub mod proto;
