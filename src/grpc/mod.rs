@@ -8,6 +8,7 @@
 
 pub mod access;
 pub mod codec;
+pub mod convert;
 pub mod health;
 pub mod listener;
 pub mod reflection;
