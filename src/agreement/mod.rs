@@ -8,11 +8,13 @@
 //! (section 87(2) AufenthG obliges public bodies to report; a counselling centre's client must not get there through this gateway).
 
 mod parse;
+mod store;
 mod terms;
 #[cfg(test)]
 mod tests;
 
 pub use parse::AgreementError;
+pub use store::save;
 pub use terms::{DataProtectionRegime, LegalBasis, MemberKind, Onward, Purpose, UnitKind};
 
 use std::collections::BTreeMap;

@@ -115,3 +115,7 @@ pub enum Onward {
     /// They go where the consent under which they came lists the recipient (section 76 SGB X).
     ConsentListsRecipient,
 }
+
+crate::numbered::numbered!(Purpose: CounsellingReferral AuthorityAccompaniment FamilyReunification MeasurePlacement JobSearch Recognition LanguageCourse StatusFeedback
+    Appointment CaseConference);
+crate::numbered::numbered!(LegalBasis: Consent ConsentWithSecrecyRelease Sgbx6911 Sgbii501);

@@ -100,7 +100,7 @@ pub async fn payloads(conn: &mut SqliteConnection, ids: &[DeliveryId]) -> Result
 }
 
 /// A delivery from its columns.
-pub(crate) fn from_row(row: &SqliteRow) -> Result<Delivery, StoreError> {
+pub fn from_row(row: &SqliteRow) -> Result<Delivery, StoreError> {
     let damaged = StoreError::Damaged;
     Ok(Delivery {
         id: DeliveryId::from_slice(row.try_get(0)?).ok_or(damaged("delivery.id"))?,

@@ -4,7 +4,13 @@
 //! The life of a referral: states, who may move it, and what of it the other side gets to know. Knows no payload contents.
 
 mod feedback;
+mod recall;
+mod record;
 mod state;
+mod store;
 
 pub use feedback::{Feedback, feedback};
+pub use recall::{Recall, RecallAnswer, RecallId, RecallOutcome};
+pub use record::{Event, Referral};
 pub use state::{Actor, ReferralState, StatusReason, StepError, step};
+pub use store::{events, from_row, load, load_recalls, overdue, save, save_events, save_recalls, under_consent};

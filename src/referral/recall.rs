@@ -45,3 +45,5 @@ pub struct RecallAnswer {
     /// When.
     pub at: Time,
 }
+
+crate::numbered::numbered!(RecallOutcome: Deleted Restricted RetainedStatutory);

@@ -141,7 +141,7 @@ pub async fn save_recalls(conn: &mut SqliteConnection, rows: &[&Recall]) -> Resu
 }
 
 /// A referral from its columns.
-pub(crate) fn from_row(row: &SqliteRow) -> Result<Referral, StoreError> {
+pub fn from_row(row: &SqliteRow) -> Result<Referral, StoreError> {
     let damaged = StoreError::Damaged;
     Ok(Referral {
         id: ReferralId::from_slice(row.try_get("id")?).ok_or(damaged("referral.id"))?,

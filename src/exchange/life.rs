@@ -1,0 +1,103 @@
+// SPDX-FileCopyrightText: 2026 The Weiche authors
+// SPDX-License-Identifier: EUPL-1.2
+
+//! Steps that a referral's sides make: answer, cancel, answer a recall; and what the clock ends.
+
+use std::time::Duration;
+
+use super::Exchange;
+use super::command::{Answer, AnswerRecall, Cancel, Command, Expire, Reply};
+use super::receipts::Issued;
+use super::refusal::Refusal;
+use super::submit::field;
+use crate::id::{InstitutionId, ReferralId, RequestId};
+use crate::numbered::Numbered;
+use crate::proto::types::{RecallAnswer, StatusChange};
+use crate::referral::{RecallOutcome, ReferralState, StatusReason};
+
+/// Referrals ended by one sweep of the clock at most.
+const SWEEP: u32 = 200;
+
+/// A referral that moved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Moved {
+    /// Where it stands now.
+    pub state: ReferralState,
+    /// Proof.
+    pub receipt: Issued,
+}
+
+impl Exchange {
+    /// The recipient accepts, rejects, reports progress or completion.
+    pub async fn answer(&self, caller: &InstitutionId, request: RequestId, change: StatusChange, content: &[u8]) -> Result<Moved, Refusal> {
+        let event = match change.event_id.as_str() {
+            "" => request.0,
+            id => uuid::Uuid::try_parse(id).map_err(|_| field("change.event_id", "must be a UUID"))?,
+        };
+        let command = Answer {
+            idempotency: self.idempotency(caller, request, "answer", content),
+            recipient: caller.clone(),
+            referral: referral_id(&change.referral_id, "change.referral_id")?,
+            event: event.into_bytes(),
+            state: ReferralState::from_number(change.state.into()).ok_or_else(|| field("change.state", "must be a state"))?,
+            reason: StatusReason::from_number(change.reason.into()),
+            change,
+        };
+        self.moved(Command::Answer(Box::new(command))).await
+    }
+
+    /// Takes a referral back, or ends it.
+    pub async fn cancel(
+        &self,
+        caller: &InstitutionId,
+        request: RequestId,
+        referral: &str,
+        reason: Option<StatusReason>,
+        entered_in_error: bool,
+        content: &[u8],
+    ) -> Result<Moved, Refusal> {
+        let command = Cancel {
+            idempotency: self.idempotency(caller, request, "cancel", content),
+            caller: caller.clone(),
+            referral: referral_id(referral, "referral_id")?,
+            reason: reason.ok_or_else(|| field("reason", "must be a reason code"))?,
+            entered_in_error,
+        };
+        self.moved(Command::Cancel(command)).await
+    }
+
+    /// The recipient's answer to a recall.
+    pub async fn answer_recall(&self, caller: &InstitutionId, request: RequestId, answer: &RecallAnswer, content: &[u8]) -> Result<Issued, Refusal> {
+        let command = AnswerRecall {
+            idempotency: self.idempotency(caller, request, "answer-recall", content),
+            recipient: caller.clone(),
+            recall: answer.recall_id.parse().map_err(|_| field("answer.recall_id", "must be a UUID"))?,
+            outcome: RecallOutcome::from_number(answer.outcome.into()).ok_or_else(|| field("answer.outcome", "must be an outcome"))?,
+            norm: answer.norm.clone(),
+        };
+        let committed = self.writer.run(Command::AnswerRecall(command)).await?;
+        self.receipt(&committed).await
+    }
+
+    /// Ends what nobody delivered or answered within `within`. Returns how many.
+    pub async fn expire(&self, within: Duration) -> Result<u32, Refusal> {
+        let before = self.clock.now().minus(within);
+        match self.writer.run(Command::Expire(Expire { before, limit: SWEEP })).await?.answered.reply {
+            Reply::Expired(count) => Ok(count),
+            _ => Err(Refusal::Internal("a sweep has another reply")),
+        }
+    }
+
+    async fn moved(&self, command: Command) -> Result<Moved, Refusal> {
+        let committed = self.writer.run(command).await?;
+        let receipt = self.receipt(&committed).await?;
+        match committed.answered.reply {
+            Reply::Moved(state) => Ok(Moved { state, receipt }),
+            _ => Err(Refusal::Internal("a step has another reply")),
+        }
+    }
+}
+
+pub(super) fn referral_id(text: &str, path: &str) -> Result<ReferralId, Refusal> {
+    text.parse().map_err(|_| field(path, "must be a UUID"))
+}

@@ -1,0 +1,228 @@
+// SPDX-FileCopyrightText: 2026 The Weiche authors
+// SPDX-License-Identifier: EUPL-1.2
+
+//! Reading: what a caller may see of its own referrals, what operators see of the queue, what auditors see of the log.
+
+use std::collections::HashMap;
+
+use sqlx::Row;
+
+use super::command::{Command, Idempotency, Requeue};
+use super::life::referral_id;
+use super::refusal::Refusal;
+use super::Exchange;
+use crate::clock::Time;
+use crate::id::{DeliveryId, InstitutionId, ReferralId, RequestId};
+use crate::ledger::{self, Hash, Note, Plan};
+use crate::numbered::Numbered;
+use crate::outbox::Kind;
+use crate::referral::{self, Event, Referral, ReferralState};
+use crate::store::StoreError;
+
+/// One referral as one of its sides may see it.
+#[derive(Debug, Clone)]
+pub struct Overview {
+    /// It.
+    pub referral: Referral,
+    /// The sender's file number; only for the sender.
+    pub case_number: String,
+    /// The caller is the sender.
+    pub is_sender: bool,
+}
+
+/// The queue of one recipient.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct QueueState {
+    /// Items that wait or are being sent.
+    pub open: u64,
+    /// Items given up.
+    pub dead: u64,
+    /// When the oldest open one was accepted.
+    pub oldest: Option<Time>,
+}
+
+/// A delivery that was given up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeadLetter {
+    /// Which.
+    pub id: DeliveryId,
+    /// Of which referral.
+    pub referral: ReferralId,
+    /// To whom.
+    pub recipient: InstitutionId,
+    /// What.
+    pub kind: Kind,
+    /// Attempts.
+    pub attempts: u32,
+    /// gRPC code of the last failure.
+    pub last_error: String,
+    /// When it was given up.
+    pub at: Time,
+}
+
+impl Exchange {
+    /// One referral with its history. Somebody else's: as if it were not there.
+    pub async fn referral(&self, caller: &InstitutionId, id: &str) -> Result<(Overview, Vec<Event>), Refusal> {
+        let id = referral_id(id, "referral_id")?;
+        let mut conn = self.store.readers().acquire().await?;
+        let found = referral::load(&mut conn, &[id]).await?;
+        let found = found.into_iter().next().and_then(|referral| self.overview(caller, referral)).ok_or(Refusal::NotFound)?;
+        Ok((found, referral::events(&mut conn, &id).await?))
+    }
+
+    /// The caller's referrals, last submitted first; `before` is the cursor of the page before.
+    pub async fn referrals(
+        &self,
+        caller: &InstitutionId,
+        state: Option<ReferralState>,
+        before: Option<(Time, ReferralId)>,
+        limit: u32,
+    ) -> Result<Vec<Overview>, Refusal> {
+        const SQL: &str = "SELECT * FROM referral WHERE (sender = ?1 OR recipient = ?1) AND (?2 = 0 OR state = ?2) AND (submitted_at, id) < (?3, ?4) \
+                           ORDER BY submitted_at DESC, id DESC LIMIT ?5";
+        let (at, id) = before.map_or((i64::MAX, vec![0xff; 17]), |(at, id)| (at.0, id.as_bytes().to_vec()));
+        let rows = sqlx::query(SQL)
+            .bind(caller.as_str())
+            .bind(state.map_or(0, Numbered::number))
+            .bind(at)
+            .bind(id)
+            .bind(limit)
+            .fetch_all(self.store.readers())
+            .await?;
+        let found = rows.iter().map(referral::from_row).collect::<Result<Vec<_>, _>>()?;
+        Ok(found.into_iter().filter_map(|referral| self.overview(caller, referral)).collect())
+    }
+
+    /// The caller's referrals that changed after a leaf, in the order of the log.
+    pub async fn changes(&self, caller: &InstitutionId, after: u64, limit: u32) -> Result<Vec<Overview>, Refusal> {
+        const SQL: &str = "SELECT * FROM referral WHERE (sender = ?1 OR recipient = ?1) AND changed_leaf > ?2 ORDER BY changed_leaf LIMIT ?3";
+        let rows = sqlx::query(SQL).bind(caller.as_str()).bind(after.cast_signed()).bind(limit).fetch_all(self.store.readers()).await?;
+        let found = rows.iter().map(referral::from_row).collect::<Result<Vec<_>, _>>()?;
+        Ok(found.into_iter().filter_map(|referral| self.overview(caller, referral)).collect())
+    }
+
+    /// What a side of the referral may see. A recipient learns of a referral when it is released to it, not before.
+    fn overview(&self, caller: &InstitutionId, referral: Referral) -> Option<Overview> {
+        let is_sender = referral.sender == *caller;
+        let hidden = matches!(referral.state, ReferralState::Submitted | ReferralState::Blocked);
+        if !is_sender && (referral.recipient != *caller || hidden) {
+            return None;
+        }
+        let case_number = if is_sender { self.vault.open_short(referral.id.as_bytes(), &referral.case_number).unwrap_or_default() } else { String::new() };
+        Some(Overview { referral, case_number, is_sender })
+    }
+
+    /// The queues, by recipient.
+    pub async fn queues(&self) -> Result<HashMap<String, QueueState>, Refusal> {
+        const SQL: &str = "SELECT recipient, SUM(state IN (1, 2)), SUM(state = 4), MIN(CASE WHEN state IN (1, 2) THEN accepted_at END) \
+                           FROM delivery WHERE state IN (1, 2, 4) GROUP BY recipient";
+        let mut queues = HashMap::new();
+        for row in sqlx::query(SQL).fetch_all(self.store.readers()).await? {
+            let state = QueueState {
+                open: row.try_get::<i64, _>(1)?.cast_unsigned(),
+                dead: row.try_get::<i64, _>(2)?.cast_unsigned(),
+                oldest: row.try_get::<Option<i64>, _>(3)?.map(Time),
+            };
+            queues.insert(row.try_get(0)?, state);
+        }
+        Ok(queues)
+    }
+
+    /// Deliveries that were given up, oldest first; `after` is the cursor of the page before.
+    pub async fn dead_letters(&self, after: Option<(Time, DeliveryId)>, limit: u32) -> Result<Vec<DeadLetter>, Refusal> {
+        const SQL: &str = "SELECT id, referral, recipient, kind, attempts, last_error, changed_at FROM delivery \
+                           WHERE state = 4 AND (changed_at, id) > (?, ?) ORDER BY changed_at, id LIMIT ?";
+        let (at, id) = after.map_or((i64::MIN, Vec::new()), |(at, id)| (at.0, id.as_bytes().to_vec()));
+        let rows = sqlx::query(SQL).bind(at).bind(id).bind(limit).fetch_all(self.store.readers()).await?;
+        rows.iter()
+            .map(|row| {
+                let damaged = StoreError::Damaged;
+                Ok(DeadLetter {
+                    id: DeliveryId::from_slice(row.try_get(0)?).ok_or(damaged("delivery.id"))?,
+                    referral: ReferralId::from_slice(row.try_get(1)?).ok_or(damaged("delivery.referral"))?,
+                    recipient: row.try_get::<&str, _>(2)?.parse().map_err(|_| damaged("delivery.recipient"))?,
+                    kind: Kind::from_number(row.try_get(3)?).ok_or(damaged("delivery.kind"))?,
+                    attempts: row.try_get(4)?,
+                    last_error: row.try_get(5)?,
+                    at: Time(row.try_get(6)?),
+                })
+            })
+            .collect()
+    }
+
+    /// Puts a dead letter back.
+    pub async fn requeue(&self, operator: &str, request: RequestId, delivery: DeliveryId) -> Result<(), Refusal> {
+        let digest = self.vault.digest(&[b"requeue".as_slice(), delivery.as_bytes()].concat());
+        let idempotency = Idempotency { caller: format!("operator:{operator}").into(), request, digest };
+        self.writer.run(Command::Requeue(Requeue { idempotency, delivery })).await.map(|_| ())
+    }
+
+    /// Entries of the log from `from` on, with the size of the log.
+    pub async fn entries(&self, from: u64, limit: u32) -> Result<(Vec<Vec<u8>>, u64), Refusal> {
+        let size = self.progress.borrow().size;
+        let left = u32::try_from(size.saturating_sub(from)).unwrap_or(u32::MAX);
+        let entries = ledger::store::entries(&mut *self.store.readers().acquire().await?, from, limit.min(left)).await?;
+        Ok((entries, size))
+    }
+
+    /// Proof that an entry is in the log of `size` (0: the newest), with that size.
+    pub async fn inclusion(&self, index: u64, size: u64) -> Result<(u64, Vec<Hash>), Refusal> {
+        let size = self.size(size)?;
+        self.cut(Plan::inclusion(index, size)).await.map(|hashes| (size, hashes))
+    }
+
+    /// Proof that the log of `old` is a beginning of that of `new` (0: the newest), with that size.
+    pub async fn consistency(&self, old: u64, new: u64) -> Result<(u64, Vec<Hash>), Refusal> {
+        let new = self.size(new)?;
+        self.cut(Plan::consistency(old, new)).await.map(|hashes| (new, hashes))
+    }
+
+    /// Writes the whole log as a tile directory that can be verified without this gateway. Returns its checkpoint.
+    pub async fn export_log(&self, dir: &std::path::Path, progress: impl Fn(u64, u64)) -> Result<Note, ExportLogError> {
+        const CHUNK: u32 = 4096;
+        let (checkpoint, note) = self.checkpoint().await?;
+        let mut exporter = ledger::export::Exporter::open(dir, &note.to_string())?;
+        while exporter.next_index() < checkpoint.size {
+            let left = u32::try_from(checkpoint.size - exporter.next_index()).unwrap_or(u32::MAX);
+            let mut conn = self.store.readers().acquire().await.map_err(Refusal::from)?;
+            for entry in ledger::store::entries(&mut conn, exporter.next_index(), CHUNK.min(left)).await.map_err(Refusal::from)? {
+                exporter.push(&entry)?;
+            }
+            progress(exporter.next_index(), checkpoint.size);
+        }
+        exporter.finish()?;
+        Ok(note)
+    }
+
+    /// The agreement that the log last named; none in a new log.
+    pub(super) async fn agreement_in_log(&self) -> Result<Option<[u8; 32]>, Refusal> {
+        let row = sqlx::query("SELECT digest FROM agreement ORDER BY since DESC, rowid DESC LIMIT 1").fetch_optional(self.store.readers()).await?;
+        row.map(|row| Ok(crate::store::id32(row.try_get(0)?, "agreement.digest")?)).transpose()
+    }
+
+    fn size(&self, asked: u64) -> Result<u64, Refusal> {
+        let newest = self.progress.borrow().size;
+        match asked {
+            0 => Ok(newest),
+            asked if asked <= newest => Ok(asked),
+            _ => Err(Refusal::NotFound),
+        }
+    }
+
+    async fn cut(&self, plan: Result<Plan, ledger::proof::ProofError>) -> Result<Vec<Hash>, Refusal> {
+        let plan = plan.map_err(|_| Refusal::NotFound)?;
+        let tiles = ledger::store::read_tiles(&mut *self.store.readers().acquire().await?, plan.tiles()).await?;
+        plan.cut(&tiles).map_err(|_| StoreError::Damaged("log_tile").into())
+    }
+}
+
+/// Why the log was not exported.
+#[derive(Debug, thiserror::Error)]
+pub enum ExportLogError {
+    /// The database.
+    #[error(transparent)]
+    Exchange(#[from] Refusal),
+    /// The directory.
+    #[error(transparent)]
+    Export(#[from] ledger::export::ExportError),
+}

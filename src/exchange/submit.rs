@@ -1,0 +1,244 @@
+// SPDX-FileCopyrightText: 2026 The Weiche authors
+// SPDX-License-Identifier: EUPL-1.2
+
+//! Submit: canonical referral in, decision and receipt out. Decided here to know what to minimise, and again in the writer's order, which counts.
+
+use prost::Message;
+
+use super::Exchange;
+use super::command::{Command, Reply, SealedReferral, Submit, Transfer};
+use super::receipts::Issued;
+use super::refusal::Refusal;
+use crate::agreement::{LegalBasis, Member, MemberKind, Purpose};
+use crate::consent::{self, Decision, Direction, Evidence, Party, Permit, Reason, decide};
+use crate::dialect::{Category, CategoryMask, FieldReport, Outcome, RecipientKind, Report};
+use crate::id::{ConsentId, DeliveryId, InstitutionId, ReferralId, RequestId};
+use crate::numbered::Numbered;
+use crate::proto::exchange::SubmitReferralRequest;
+use crate::proto::types;
+use crate::referral::ReferralState;
+
+const REFERRAL: &str = "weiche.type.v1.Referral";
+/// Paths of lost fields that a leaf names at most; a leaf stays small.
+const LOST_PATHS: usize = 16;
+/// Times that a submission is prepared again because the consent changed meanwhile.
+const ATTEMPTS: usize = 3;
+
+/// What became of a submission.
+#[derive(Debug, Clone)]
+pub struct Submission {
+    /// Chosen by the gateway; none if it was only asked.
+    pub referral: Option<ReferralId>,
+    /// Proof; none if it was only asked.
+    pub receipt: Option<Issued>,
+    /// OK, or why it would be denied (only asked).
+    pub reason: Reason,
+    /// What may go.
+    pub granted: CategoryMask,
+    /// What was sent and stays behind.
+    pub withheld: Vec<(Category, Reason)>,
+    /// On which basis.
+    pub legal_basis: Option<LegalBasis>,
+    /// Fields that do not arrive exactly as they are.
+    pub report: Report,
+}
+
+/// A referral that was minimised, rendered on trial and sealed under one permit.
+struct Prepared {
+    referral: ReferralId,
+    delivery: DeliveryId,
+    sealed: SealedReferral,
+    report: Report,
+}
+
+impl Exchange {
+    /// Submits, or only asks. `content` is what makes a repetition the same call: the canonical bytes of the whole request.
+    pub async fn submit(&self, caller: &InstitutionId, request: SubmitReferralRequest, content: &[u8]) -> Result<Submission, Refusal> {
+        let referral = request.referral.ok_or_else(|| field("referral", "must be set"))?;
+        let transfer = self.transfer(caller, &referral).await?;
+        let recipient = self.recipient(&transfer)?;
+        if request.validate_only {
+            return self.ask(&transfer, referral, &recipient).await;
+        }
+        let id: RequestId = request.request_id.parse().map_err(|_| field("request_id", "must be a UUID"))?;
+        let idempotency = self.idempotency(caller, id, "submit", content);
+        for _ in 0..ATTEMPTS {
+            let (prepared, report) = match self.decide_now(&transfer).await? {
+                Decision::Permitted(permit) => {
+                    let prepared = self.prepare(&referral, &permit, &recipient)?;
+                    (Some((prepared.referral, prepared.delivery, prepared.sealed)), prepared.report)
+                }
+                // The writer decides once more and logs the refusal.
+                Decision::Denied(_) => (None, Report::default()),
+            };
+            let (referral_id, delivery, sealed) = match prepared {
+                Some((referral, delivery, sealed)) => (referral, delivery, Some(sealed)),
+                None => (ReferralId::random(), DeliveryId::random(), None),
+            };
+            let command = Submit { idempotency: idempotency.clone(), transfer: transfer.clone(), referral: referral_id, delivery, sealed };
+            let committed = match self.writer.run(Command::Submit(Box::new(command))).await {
+                Err(Refusal::Changed) => continue,
+                Err(Refusal::Denied { denial, .. }) if transfer.consent.is_none() && denial.reason == Reason::NoRecord => {
+                    return Err(Refusal::ConsentReferenceMissing);
+                }
+                other => other?,
+            };
+            let receipt = self.receipt(&committed).await?;
+            let Reply::Submitted { referral, granted, withheld, legal_basis } = committed.answered.reply else {
+                return Err(Refusal::Internal("a submission has another reply"));
+            };
+            return Ok(Submission {
+                referral: Some(referral),
+                receipt: Some(receipt),
+                reason: Reason::Ok,
+                granted,
+                withheld,
+                legal_basis: Some(legal_basis),
+                report,
+            });
+        }
+        Err(Refusal::Overloaded(std::time::Duration::from_millis(100)))
+    }
+
+    /// "Can I send this, what would be left out, and why?"
+    async fn ask(&self, transfer: &Transfer, referral: types::Referral, recipient: &Member) -> Result<Submission, Refusal> {
+        let decision = self.decide_now(transfer).await?;
+        let withheld = decision.withheld().to_vec();
+        let mut submission = Submission {
+            referral: None,
+            receipt: None,
+            reason: decision.reason(),
+            granted: CategoryMask::EMPTY,
+            withheld,
+            legal_basis: None,
+            report: Report::default(),
+        };
+        if let Decision::Permitted(permit) = decision {
+            submission.report = self.prepare(&referral, &permit, recipient)?.report;
+            submission.granted = permit.mask();
+            submission.legal_basis = Some(permit.legal_basis());
+        }
+        Ok(submission)
+    }
+
+    /// The decision as it would be now; only a preview, the writer decides.
+    pub(super) async fn decide_now(&self, transfer: &Transfer) -> Result<Decision, Refusal> {
+        let ids: Vec<ConsentId> = transfer.consent.into_iter().chain(transfer.origin).collect();
+        let consents = if ids.is_empty() { Vec::new() } else { consent::load(&mut *self.store.readers().acquire().await?, &ids).await? };
+        let find = |id: Option<ConsentId>| id.and_then(|id| consents.iter().find(|consent| consent.id == id));
+        let subject = super::subject_ref(&transfer.subject);
+        let evidence = Evidence { consent: find(transfer.consent), origin: find(transfer.origin) };
+        Ok(decide(&transfer.request(&subject, Direction::Outward), evidence, &self.agreement(), self.clock.now()))
+    }
+
+    /// Minimises to what is permitted, renders on trial for the recipient, and seals.
+    fn prepare(&self, referral: &types::Referral, permit: &Permit, recipient: &Member) -> Result<Prepared, Refusal> {
+        let (id, delivery) = (ReferralId::random(), DeliveryId::random());
+        let mut stored = referral.clone();
+        stored.referral_id = id.to_string();
+        stored.subject_ref.clear();
+        stored.received_by_referral_id.clear();
+        stored.state = ReferralState::Submitted.number();
+        stored.sgbx_78 = permit.sgbx_78();
+        stored.origin_203_stgb = permit.origin_203_stgb();
+        let sender = stored.sender.get_or_insert_default();
+        sender.institution = permit.from().to_string();
+        let minimised = self.dialects.minimise(REFERRAL, &stored.encode_to_vec(), permit.mask(), kind_of(recipient))?;
+
+        let dialect = self.dialect_of(recipient).ok_or(Refusal::Internal("a member's dialect is missing"))?;
+        let top = dialect.message_for(REFERRAL).ok_or(Refusal::Internal("a dialect has no referral"))?;
+        let (_, mut report) = dialect.render(top, &minimised.bytes, permit.mask())?;
+        let withheld = minimised.withheld.into_iter().map(|(path, category)| FieldReport { path, outcome: Outcome::Withheld(category) });
+        report.fields.extend(withheld);
+
+        let mut plan = [0; 8];
+        plan.copy_from_slice(&dialect.digest()[..8]);
+        let lost = report.fields.iter().filter(|field| !matches!(field.outcome, Outcome::Exact | Outcome::Withheld(_)));
+        let (salt, commitment) = self.vault.commit(&minimised.bytes)?;
+        let sealed = SealedReferral {
+            content: self.vault.seal(delivery.as_bytes(), &minimised.bytes)?,
+            mask: permit.mask(),
+            salt,
+            commitment,
+            case_number: self.vault.seal_short(id.as_bytes(), &referral.sender_case_number)?,
+            plan,
+            lost_paths: lost.take(LOST_PATHS).map(|field| field.path.clone()).collect(),
+        };
+        Ok(Prepared { referral: id, delivery, sealed, report })
+    }
+
+    /// What is to be judged, from the canonical referral. Every field that is missing or wrong is named by its path.
+    async fn transfer(&self, caller: &InstitutionId, referral: &types::Referral) -> Result<Transfer, Refusal> {
+        let agreement = self.agreement();
+        let member = agreement.member(caller).ok_or(Refusal::NotFound)?;
+        let named = referral.sender.clone().unwrap_or_default();
+        if !named.institution.is_empty() && named.institution != caller.as_str() {
+            return Err(field("sender.institution", "must be the institution of your certificate, or empty"));
+        }
+        let sender_unit = if named.unit.is_empty() {
+            // An institution with one open unit need not name it.
+            let mut open = member.units.values().filter(|unit| unit.active);
+            open.next().filter(|_| open.next().is_none()).map(|unit| unit.id.clone()).ok_or_else(|| field("sender.unit", "must name the unit"))?
+        } else {
+            named.unit.parse().map_err(|error: crate::id::IdError| field("sender.unit", &error.to_string()))?
+        };
+        let to = referral.recipient.as_ref().ok_or_else(|| field("recipient", "must be set"))?;
+        let purpose = Purpose::from_number(referral.purpose.into()).ok_or_else(|| field("purpose", "must be a purpose of the agreement"))?;
+        if referral.subject_ref.is_empty() {
+            return Err(field("subject_ref", "must be your own reference of the person, the same as in the consent"));
+        }
+        let consent = match referral.consent.as_ref().map(|consent| consent.consent_id.as_str()).unwrap_or_default() {
+            "" => None,
+            id => Some(id.parse().map_err(|_| field("consent.consent_id", "must be a UUID"))?),
+        };
+        let (onward, origin) = self.origin(caller, &referral.received_by_referral_id).await?;
+        let municipality = referral.subject.as_ref().and_then(|subject| subject.address.as_ref()).map(|address| address.municipality_key.clone());
+        Ok(Transfer {
+            sender: Party { institution: caller.clone(), unit: sender_unit, function: String::new() },
+            recipient: Party {
+                institution: to.institution.parse().map_err(|error: crate::id::IdError| field("recipient.institution", &error.to_string()))?,
+                unit: to.unit.parse().map_err(|error: crate::id::IdError| field("recipient.unit", &error.to_string()))?,
+                function: String::new(),
+            },
+            purpose,
+            subject: self.subject(caller, &referral.subject_ref),
+            carried: self.dialects.categories_of(REFERRAL, &referral.encode_to_vec())?,
+            submitted_at: self.clock.now(),
+            consent,
+            necessity: Some(referral.necessity.clone()).filter(|code| !code.is_empty()),
+            onward: onward || referral.origin_203_stgb,
+            origin,
+            municipality: municipality.filter(|key| !key.is_empty()),
+        })
+    }
+
+    /// The consent under which the caller received what it now passes on. Somebody else's referral has none.
+    async fn origin(&self, caller: &InstitutionId, received_by: &str) -> Result<(bool, Option<ConsentId>), Refusal> {
+        if received_by.is_empty() {
+            return Ok((false, None));
+        }
+        let id: ReferralId = received_by.parse().map_err(|_| field("received_by_referral_id", "must be a UUID"))?;
+        let found = crate::referral::load(&mut *self.store.readers().acquire().await?, &[id]).await?;
+        Ok((true, found.into_iter().find(|referral| referral.recipient == *caller).and_then(|referral| referral.consent)))
+    }
+
+    /// The member that receives. Whether there is a route to it is decided later, and logged.
+    fn recipient(&self, transfer: &Transfer) -> Result<Member, Refusal> {
+        let agreement = self.agreement();
+        let member = agreement.member(&transfer.recipient.institution);
+        member.cloned().ok_or_else(|| field("recipient.institution", "must be a member of the agreement"))
+    }
+}
+
+/// What kind of institution a member is, for topics that never go to some kinds.
+fn kind_of(member: &Member) -> RecipientKind {
+    match member.kind {
+        MemberKind::CentreProvider => RecipientKind::Centre,
+        MemberKind::Jobcenter => RecipientKind::Jobcenter,
+        MemberKind::Agentur => RecipientKind::Agentur,
+    }
+}
+
+pub(super) fn field(path: &str, rule: &str) -> Refusal {
+    Refusal::Field { path: path.to_owned(), rule: rule.to_owned() }
+}

@@ -1,0 +1,285 @@
+// SPDX-FileCopyrightText: 2026 The Weiche authors
+// SPDX-License-Identifier: EUPL-1.2
+
+//! The one writer: one task, one connection, one transaction per batch, one order.
+//!
+//! 1. Take what waits: one command when idle, hundreds under load; urgent ones (withdrawals, outcomes) first.
+//! 2. `BEGIN IMMEDIATE`, read the head: from here on nobody else appends. *A crash here leaves nothing.*
+//! 3. Load, apply each command in order, write rows and leaves in bulk. *A crash here leaves nothing: the transaction is rolled back.*
+//! 4. Commit. *A crash here leaves the batch kept and unanswered: callers repeat with the same request id and get the answer that was stored.*
+//! 5. Note the size beside the key, sign, answer. *A crash here: the same; the checkpoint is signed again when asked for, byte for byte.*
+//!
+//! If a write fails, the writer stops for good and everything is refused: after a failed fsync nobody knows what the disk holds. A restart reads
+//! it again and checks head, leaves and guard against each other.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use sqlx::{Connection, SqliteConnection};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::apply::{Answered, Batch};
+use super::command::{Command, Reply};
+use super::refusal::Refusal;
+use super::storage;
+use super::wake::Wake;
+use super::working_set::Wanted;
+use crate::agreement::Agreement;
+use crate::clock::{Clock, Time};
+use crate::ledger::store::{Appended, LogStoreError};
+use crate::ledger::{self, Checkpoint, Hash, Note, RollbackGuard, SigningKey, Tiles, Tree};
+use crate::outbox::State;
+use crate::store::StoreError;
+use crate::vault::Vault;
+
+/// Commands in one transaction at most: beyond a few hundred the cost per command no longer falls, and the first waits for the last.
+const BATCH: usize = 256;
+/// Commands that wait at most. At the writer's usual pace this is a fraction of a second; whoever comes later is told to come back.
+const QUEUE: usize = 2048;
+/// What a caller is told when the queue is full.
+const BUSY: Duration = Duration::from_millis(250);
+
+/// What one batch proves: everything that is needed to cut the receipts of its leaves.
+#[derive(Debug)]
+pub struct Proof {
+    /// Size of the log after the batch.
+    pub size: u64,
+    /// The signed checkpoint of that size.
+    pub note: Note,
+    /// The tiles on the paths of the batch's leaves.
+    pub tiles: Tiles,
+    /// Hashes of the batch's leaves, the last of which has index `size - 1`.
+    pub leaves: Vec<Hash>,
+    /// When the batch happened.
+    pub at: Time,
+}
+
+/// A command's answer after the commit.
+#[derive(Debug, Clone)]
+pub struct Committed {
+    /// The answer.
+    pub answered: Answered,
+    /// For its receipt.
+    pub proof: Arc<Proof>,
+}
+
+struct Job {
+    command: Command,
+    answer: oneshot::Sender<Result<Committed, Refusal>>,
+}
+
+/// Hands commands to the writer. A caller that goes away does not take its command back.
+#[derive(Clone)]
+pub struct WriterHandle {
+    ordinary: mpsc::Sender<Job>,
+    urgent: mpsc::Sender<Job>,
+}
+
+impl WriterHandle {
+    /// Runs a command. When it answers, the change is on disk, in the log and under a signed checkpoint.
+    pub async fn run(&self, command: Command) -> Result<Committed, Refusal> {
+        let (answer, answered) = oneshot::channel();
+        // What stops or finishes transfers has a lane of its own: a flood of submissions cannot hold a withdrawal up.
+        let urgent = matches!(command, Command::Withdraw(_) | Command::Settle(_) | Command::AnswerRecall(_) | Command::Adopt(_));
+        let job = Job { command, answer };
+        if urgent {
+            self.urgent.send(job).await.map_err(|_| Refusal::Unavailable)?;
+        } else {
+            self.ordinary.try_send(job).map_err(|error| match error {
+                mpsc::error::TrySendError::Full(_) => Refusal::Overloaded(BUSY),
+                mpsc::error::TrySendError::Closed(_) => Refusal::Unavailable,
+            })?;
+        }
+        answered.await.map_err(|_| Refusal::Unavailable)?
+    }
+}
+
+/// What the world learns after each batch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Progress {
+    /// Size of the log.
+    pub size: u64,
+}
+
+/// The writer's belongings.
+pub struct Writer {
+    conn: SqliteConnection,
+    tree: Tree,
+    key: Arc<SigningKey>,
+    guard: RollbackGuard,
+    vault: Arc<Vault>,
+    agreement: Arc<ArcSwap<Agreement>>,
+    clock: Arc<dyn Clock>,
+    progress: watch::Sender<Progress>,
+    wake: Wake,
+}
+
+/// Why the writer cannot start or go on.
+#[derive(Debug, thiserror::Error)]
+pub enum WriterError {
+    /// The stored log.
+    #[error(transparent)]
+    Log(#[from] LogStoreError),
+    /// The database is behind what was signed, or another one.
+    #[error(transparent)]
+    Guard(#[from] ledger::guard::GuardError),
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The tiles of the guarded size are missing.
+    #[error(transparent)]
+    Proof(#[from] ledger::proof::ProofError),
+}
+
+impl From<sqlx::Error> for WriterError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+impl Writer {
+    /// Takes the log up again and checks it against what was signed before.
+    pub async fn new(
+        mut conn: SqliteConnection,
+        key: Arc<SigningKey>,
+        guard: RollbackGuard,
+        vault: Arc<Vault>,
+        agreement: Arc<ArcSwap<Agreement>>,
+        clock: Arc<dyn Clock>,
+        wake: Wake,
+    ) -> Result<(Self, watch::Receiver<Progress>), WriterError> {
+        ledger::store::head(&mut conn).await?;
+        let tree = ledger::store::resume(&mut conn).await?;
+        guard.check(&Checkpoint { origin: key.origin().to_owned(), size: tree.size(), root: tree.root() })?;
+        let signed = guard.last().size;
+        if signed > 0 {
+            let plan = ledger::Plan::root(signed);
+            let tiles = ledger::store::read_tiles(&mut conn, plan.tiles()).await?;
+            guard.check_history(plan.cut(&tiles)?.first().copied().unwrap_or_else(Hash::empty_root))?;
+        }
+        let (progress, seen) = watch::channel(Progress { size: tree.size() });
+        Ok((Self { conn, tree, key, guard, vault, agreement, clock, progress, wake }, seen))
+    }
+
+    /// Starts the task. It ends when every handle is gone, or when a write has failed.
+    pub fn spawn(self) -> (WriterHandle, tokio::task::JoinHandle<Result<(), WriterError>>) {
+        let (ordinary, ordinary_jobs) = mpsc::channel(QUEUE);
+        let (urgent, urgent_jobs) = mpsc::channel(QUEUE);
+        let task = tokio::spawn(self.work(ordinary_jobs, urgent_jobs));
+        (WriterHandle { ordinary, urgent }, task)
+    }
+
+    async fn work(mut self, mut ordinary: mpsc::Receiver<Job>, mut urgent: mpsc::Receiver<Job>) -> Result<(), WriterError> {
+        let mut jobs = Vec::with_capacity(BATCH);
+        loop {
+            jobs.clear();
+            tokio::select! {
+                biased;
+                job = urgent.recv() => jobs.extend(job),
+                job = ordinary.recv() => jobs.extend(job),
+            }
+            while jobs.len() < BATCH {
+                match urgent.try_recv().or_else(|_| ordinary.try_recv()) {
+                    Ok(job) => jobs.push(job),
+                    Err(_) => break,
+                }
+            }
+            // A receiver gives nothing only when every handle is gone and its queue is empty.
+            if jobs.is_empty() {
+                break;
+            }
+            let (commands, answers): (Vec<_>, Vec<_>) = jobs.drain(..).map(|job| (job.command, job.answer)).unzip();
+            match self.commit(commands).await {
+                Ok(committed) => {
+                    for (answer, result) in answers.into_iter().zip(committed) {
+                        // The caller may have gone; the change stays.
+                        let _ = answer.send(result);
+                    }
+                }
+                Err(error) => {
+                    tracing::error!(%error, "the log cannot be written; nothing is accepted and nothing is sent until a restart");
+                    for answer in answers {
+                        let _ = answer.send(Err(Refusal::Unavailable));
+                    }
+                    return Err(error);
+                }
+            }
+        }
+        self.conn.close().await?;
+        Ok(())
+    }
+
+    async fn commit(&mut self, commands: Vec<Command>) -> Result<Vec<Result<Committed, Refusal>>, WriterError> {
+        let now = self.clock.now();
+        let started = std::time::Instant::now();
+        let count = commands.len();
+        let mut wanted = Wanted::default();
+        commands.iter().for_each(|command| command.wants(&mut wanted));
+
+        let mut tx = self.conn.begin_with("BEGIN IMMEDIATE").await?;
+        let head = ledger::store::head(&mut tx).await?;
+        let mut set = storage::load(&mut tx, &wanted, now).await?;
+        set.next_delivery = head.next_delivery;
+        let mut batch = Batch {
+            set,
+            agreement: self.agreement.load_full(),
+            vault: &self.vault,
+            now,
+            first_leaf: head.size,
+            leaves: Vec::with_capacity(count),
+            openings: Vec::new(),
+            added: storage::Additions::default(),
+        };
+        let adopts = commands.iter().any(|command| matches!(command, Command::Adopt(_)));
+        let results: Vec<_> = commands.into_iter().map(|command| batch.apply(command)).collect();
+
+        let mut tree = self.tree.clone();
+        let hashes: Vec<Hash> = batch.leaves.iter().map(|(_, hash)| *hash).collect();
+        let full = tree.append(&hashes);
+        storage::save(&mut tx, &batch.set, &batch.added, tree.size(), now).await?;
+        if !batch.leaves.is_empty() || batch.set.next_delivery != head.next_delivery {
+            let added = Appended {
+                tree: &tree,
+                leaves: &batch.leaves,
+                full: &full,
+                openings: &batch.openings,
+                next_delivery: batch.set.next_delivery,
+            };
+            ledger::store::append(&mut tx, &added).await?;
+        }
+        tx.commit().await?;
+
+        // Sign after the commit, never before; what is not noted beside the key is not signed.
+        let checkpoint = Checkpoint { origin: self.key.origin().to_owned(), size: tree.size(), root: tree.root() };
+        self.guard.advance(&checkpoint)?;
+        let mut tiles = Tiles::default();
+        tree.edge().for_each(|(tile, hashes)| tiles.insert(tile, hashes.to_vec()));
+        full.into_iter().for_each(|full| tiles.insert(full.tile, full.hashes));
+        let note = self.key.sign_checkpoint(tree.size(), tree.root());
+        let proof = Arc::new(Proof { size: tree.size(), note, tiles, leaves: hashes, at: now });
+        self.tree = tree;
+        if adopts {
+            self.agreement.store(batch.agreement.clone());
+        }
+        // What is queued, put back or out of the way: its recipient may have something to start.
+        let touched: HashSet<_> = batch.set.deliveries.changed().filter(|(_, d)| d.state != State::Started).map(|(_, d)| &d.recipient).collect();
+        touched.into_iter().for_each(|recipient| self.wake.ring(recipient));
+        self.progress.send_replace(Progress { size: proof.size });
+        metrics::histogram!("weiche_batch_commands").record(f64::from(u32::try_from(count).unwrap_or(u32::MAX)));
+        metrics::histogram!("weiche_commit_seconds").record(started.elapsed().as_secs_f64());
+        metrics::gauge!("weiche_log_size").set(f64::from(u32::try_from(proof.size).unwrap_or(u32::MAX)));
+        Ok(results.into_iter().map(|result| result.map(|answered| Committed { answered, proof: proof.clone() })).collect())
+    }
+}
+
+impl Committed {
+    /// The deliveries that a release started.
+    pub fn released(self) -> Vec<super::command::Released> {
+        match self.answered.reply {
+            Reply::Released(released) => released,
+            _ => Vec::new(),
+        }
+    }
+}
