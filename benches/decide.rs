@@ -17,7 +17,7 @@ fn party(institution: &str, unit: &str) -> Party {
 
 fn benches(c: &mut Criterion) {
     let agreement = Agreement::parse(include_str!("../agreement/bremen.toml")).unwrap();
-    let mut consent: Consent = serde_json::from_str(include_str!("../tests/cases/consent/full.json")).unwrap();
+    let mut consent: Consent = serde_json::from_str(include_str!("../tests/cases/consent/base/full.json")).unwrap();
     consent.restricted = false;
     consent.capability = None;
     let (sender, recipient) = (party("caritas-bremen", "mbe-mitte"), party("jobcenter-bremen", "vermittlung-mitte"));
