@@ -3,6 +3,8 @@
 
 //! What one consent decision costs: permitted, partly withheld, denied, and looked for among ten grants.
 
+#![allow(clippy::unwrap_used, missing_docs, reason = "a benchmark stops where its fixture is wrong; criterion makes the public items")]
+
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
