@@ -3,6 +3,8 @@
 
 //! What one consent decision costs: permitted, partly withheld, denied, and looked for among ten grants.
 
+#![allow(clippy::unwrap_used, missing_docs, reason = "a benchmark stops where its fixture is wrong; criterion makes the public items")]
+
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
@@ -17,7 +19,7 @@ fn party(institution: &str, unit: &str) -> Party {
 
 fn benches(c: &mut Criterion) {
     let agreement = Agreement::parse(include_str!("../agreement/bremen.toml")).unwrap();
-    let mut consent: Consent = serde_json::from_str(include_str!("../tests/cases/consent/full.json")).unwrap();
+    let mut consent: Consent = serde_json::from_str(include_str!("../tests/cases/consent/base/full.json")).unwrap();
     consent.restricted = false;
     consent.capability = None;
     let (sender, recipient) = (party("caritas-bremen", "mbe-mitte"), party("jobcenter-bremen", "vermittlung-mitte"));

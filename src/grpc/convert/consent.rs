@@ -483,7 +483,7 @@ mod tests {
 
     /// A record with every field filled.
     fn full() -> Consent {
-        serde_json::from_str(include_str!("../../../tests/cases/consent/full.json")).unwrap()
+        serde_json::from_str(include_str!("../../../tests/cases/consent/base/full.json")).unwrap()
     }
 
     #[test]

@@ -1,0 +1,155 @@
+// SPDX-FileCopyrightText: 2026 The Weiche authors
+// SPDX-License-Identifier: EUPL-1.2
+
+//! From TOML to an [`Agreement`]: every entry is read on its own, so that one mistake does not hide the next.
+
+mod entries;
+mod members;
+mod reading;
+mod routes;
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Deserialize;
+use toml::de::DeTable;
+use toml::value::Datetime;
+
+use self::entries::{NecessityEntry, TemplateEntry, ValidityEntry};
+use self::members::{members, municipalities};
+use self::reading::Reading;
+use self::routes::{category_sets, routes};
+use super::{Agreement, Necessity, Template, Validity};
+
+/// Longest validity that any agreement may set, in months.
+const HARD_MAX_MONTHS: i32 = 24;
+/// Largest tolerance between clocks that any agreement may set.
+const HARD_MAX_SKEW_SECONDS: u64 = 60;
+
+/// One problem in an agreement file.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("line {line}: {message}")]
+pub struct AgreementError {
+    /// Line in the file, from 1.
+    pub line: usize,
+    /// What is wrong.
+    pub message: String,
+    /// What to do.
+    pub help: String,
+}
+
+pub(super) fn parse(source: &str) -> Result<Agreement, Vec<AgreementError>> {
+    let mut reading = Reading { source, problems: Vec::new() };
+    let (file, errors) = DeTable::parse_recoverable(source);
+    for error in &errors {
+        reading.problem(&error.span().unwrap_or(0..0), error.message(), "the file must be TOML 1.0");
+    }
+    if !errors.is_empty() {
+        return Err(sorted(reading.problems));
+    }
+    let agreement = read(&mut reading, file.into_inner());
+    match agreement {
+        Some(agreement) if reading.problems.is_empty() => Ok(agreement),
+        _ => Err(sorted(reading.problems)),
+    }
+}
+
+fn sorted(mut problems: Vec<AgreementError>) -> Vec<AgreementError> {
+    problems.sort_by_key(|problem| problem.line);
+    problems
+}
+
+fn read(reading: &mut Reading<'_>, mut file: DeTable<'_>) -> Option<Agreement> {
+    let version = scalar::<String>(reading, &mut file, "version");
+    let title = scalar::<String>(reading, &mut file, "title");
+    let valid_from = scalar::<Datetime>(reading, &mut file, "valid_from").and_then(|(span, at)| reading.instant(&span, at));
+    for (span, text) in version.iter().chain(&title) {
+        reading.text(span, text, "version or title");
+    }
+    let validity = validity(reading, &mut file);
+    let municipalities = municipalities(reading, &mut file);
+    let sets = category_sets(reading, &mut file);
+    let members = members(reading, &mut file, &municipalities);
+    let necessities = necessities(reading, &mut file);
+    let templates = templates(reading, &mut file);
+    let routes = routes(reading, &mut file, &members, &necessities, &sets);
+    for (key, value) in file {
+        reading.problem(&value.span(), format!("unknown entry `{}`", key.get_ref()), "remove it or correct its spelling");
+    }
+    Some(Agreement {
+        version: Arc::from(version?.1),
+        title: title?.1,
+        valid_from: valid_from?,
+        validity: validity?,
+        digest: digest(reading.source),
+        municipalities,
+        members,
+        routes,
+        necessities,
+        templates,
+    })
+}
+
+fn scalar<'de, T: Deserialize<'de>>(reading: &mut Reading<'_>, file: &mut DeTable<'de>, key: &str) -> Option<(Range<usize>, T)> {
+    match file.remove(key) {
+        Some(value) => reading.shape(value, key),
+        None => {
+            reading.problem(&(0..0), format!("`{key}` is missing"), "add it at the top of the file");
+            None
+        }
+    }
+}
+
+fn validity(reading: &mut Reading<'_>, file: &mut DeTable<'_>) -> Option<Validity> {
+    let (span, entry) = match file.remove("validity") {
+        Some(value) => reading.shape::<ValidityEntry>(value, "validity")?,
+        None => (0..0, ValidityEntry { default_months: 12, max_months: HARD_MAX_MONTHS, skew_seconds: HARD_MAX_SKEW_SECONDS }),
+    };
+    if !(1..=HARD_MAX_MONTHS).contains(&entry.max_months) || !(1..=entry.max_months).contains(&entry.default_months) {
+        reading.problem(&span, "validity is out of range", format!("1 <= default_months <= max_months <= {HARD_MAX_MONTHS}"));
+    }
+    if entry.skew_seconds > HARD_MAX_SKEW_SECONDS {
+        reading.problem(&span, "skew_seconds is too large", format!("at most {HARD_MAX_SKEW_SECONDS}"));
+    }
+    Some(Validity { default_months: entry.default_months, max_months: entry.max_months, skew: Duration::from_secs(entry.skew_seconds) })
+}
+
+fn necessities(reading: &mut Reading<'_>, file: &mut DeTable<'_>) -> BTreeMap<String, Necessity> {
+    let mut all = BTreeMap::new();
+    for (span, NecessityEntry { code, norm, text }) in reading.entries(file, "necessity") {
+        for (what, value) in [("code", &code), ("norm", &norm), ("text", &text)] {
+            reading.text(&span, value, what);
+        }
+        if all.insert(code.clone(), Necessity { norm, text }).is_some() {
+            reading.problem(&span, format!("necessity `{code}` appears twice"), "keep one of them");
+        }
+    }
+    all
+}
+
+fn templates(reading: &mut Reading<'_>, file: &mut DeTable<'_>) -> Vec<Template> {
+    let mut all: Vec<Template> = Vec::new();
+    for (span, entry) in reading.entries::<TemplateEntry>(file, "template") {
+        if entry.text_sha256.len() != 64 || !entry.text_sha256.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
+            reading.problem(&span, format!("text_sha256 of template `{}` is not a SHA-256", entry.id), "64 lower-case hex digits, as sha256sum prints them");
+        }
+        for (what, value) in [("id", &entry.id), ("version", &entry.version), ("language", &entry.language)] {
+            reading.text(&span, value, what);
+        }
+        if all.iter().any(|t| t.id == entry.id && t.version == entry.version && t.language == entry.language) {
+            reading.problem(&span, format!("template `{}` appears twice in one version and language", entry.id), "a changed text is a new version");
+        }
+        let revoked_from = entry.revoked_from.and_then(|at| reading.instant(&span, at));
+        let Some(approved_from) = reading.instant(&span, entry.approved_from) else { continue };
+        all.push(Template { id: entry.id, version: entry.version, language: entry.language, text_sha256: entry.text_sha256, approved_from, revoked_from });
+    }
+    all
+}
+
+fn digest(source: &str) -> [u8; 32] {
+    let mut bytes = [0; 32];
+    bytes.copy_from_slice(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, source.as_bytes()).as_ref());
+    bytes
+}

@@ -1,0 +1,223 @@
+// SPDX-FileCopyrightText: 2026 The Weiche authors
+// SPDX-License-Identifier: EUPL-1.2
+
+//! The cases of `tests/cases/consent/`, and the laws that hold for all of them.
+//!
+//! A case names a base file and changes it: `request`, `record` and `origin` are merged over it, `drop` removes paths, `origin_of` takes the
+//! record of another base as the consent of origin. It expects a reason, and of a permit the mask.
+
+mod laws;
+mod recording;
+mod withdrawing;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use toml::{Table, Value};
+
+use super::*;
+use crate::agreement::{Agreement, Purpose};
+use crate::clock::Time;
+use crate::dialect::{Category, CategoryMask};
+use crate::id::InstitutionId;
+
+const MINUTE: i64 = 60_000;
+const DAY: i64 = 24 * 60 * MINUTE;
+
+fn bremen() -> Agreement {
+    Agreement::parse(include_str!("../../../agreement/bremen.toml")).unwrap()
+}
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/consent")
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Asked {
+    sender: String,
+    recipient: String,
+    purpose: Purpose,
+    #[serde(default = "outward")]
+    direction: Direction,
+    subject: SubjectRef,
+    categories: CategoryMask,
+    submitted_at: Time,
+    necessity: Option<String>,
+    #[serde(default)]
+    onward: bool,
+    municipality: Option<String>,
+}
+
+fn outward() -> Direction {
+    Direction::Outward
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Case {
+    #[serde(default)]
+    name: String,
+    request: Asked,
+    record: Option<Consent>,
+    origin: Option<Consent>,
+    now: Time,
+    #[serde(default = "not_active")]
+    expect: Reason,
+    mask: Option<CategoryMask>,
+    #[serde(default)]
+    withheld: BTreeMap<Category, Reason>,
+}
+
+fn not_active() -> Reason {
+    Reason::NotActive
+}
+
+fn party(text: &str) -> Party {
+    let (institution, unit) = text.split_once('/').unwrap();
+    Party { institution: institution.parse().unwrap(), unit: unit.parse().unwrap(), function: String::new() }
+}
+
+impl Case {
+    fn ask(&self, agreement: &Agreement) -> Decision {
+        self.ask_at(agreement, self.now)
+    }
+
+    fn ask_at(&self, agreement: &Agreement, now: Time) -> Decision {
+        let asked = &self.request;
+        let request = Request {
+            sender: &party(&asked.sender),
+            recipient: &party(&asked.recipient),
+            purpose: asked.purpose,
+            direction: asked.direction,
+            subject: &asked.subject,
+            categories: asked.categories,
+            submitted_at: asked.submitted_at,
+            necessity: asked.necessity.as_deref(),
+            onward: asked.onward,
+            municipality: asked.municipality.as_deref(),
+        };
+        decide(&request, Evidence { consent: self.record.as_ref(), origin: self.origin.as_ref() }, agreement, now)
+    }
+}
+
+fn read(path: &Path) -> Table {
+    std::fs::read_to_string(path).unwrap().parse().unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// Times are written as times and read as milliseconds.
+fn millis(value: Value) -> Value {
+    match value {
+        Value::Datetime(at) => Value::Integer(at.to_string().parse::<jiff::Timestamp>().unwrap().as_millisecond()),
+        Value::Table(table) => Value::Table(table.into_iter().map(|(key, value)| (key, millis(value))).collect()),
+        Value::Array(items) => Value::Array(items.into_iter().map(millis).collect()),
+        other => other,
+    }
+}
+
+fn merge(into: &mut Table, over: Table) {
+    for (key, value) in over {
+        match (into.get_mut(&key), value) {
+            (Some(Value::Table(old)), Value::Table(new)) => merge(old, new),
+            (_, value) => {
+                into.insert(key, value);
+            }
+        }
+    }
+}
+
+fn remove(from: &mut Table, path: &str) {
+    match path.split_once('.') {
+        Some((head, rest)) => remove(from.get_mut(head).unwrap().as_table_mut().unwrap(), rest),
+        None => assert!(from.remove(path).is_some(), "nothing to drop at {path}"),
+    }
+}
+
+fn base(name: &str) -> Table {
+    read(&folder().join("base").join(format!("{name}.toml")))
+}
+
+fn case(mut entry: Table) -> Case {
+    let name = entry["name"].as_str().unwrap().to_owned();
+    let mut table = base(entry.remove("base").unwrap_or_else(|| panic!("{name}: no base")).as_str().unwrap());
+    if let Some(of) = entry.remove("origin_of") {
+        table.insert("origin".into(), base(of.as_str().unwrap()).remove("record").unwrap());
+    }
+    let drop = entry.remove("drop");
+    merge(&mut table, entry);
+    for path in drop.iter().flat_map(|paths| paths.as_array().unwrap()) {
+        remove(&mut table, path.as_str().unwrap());
+    }
+    millis(Value::Table(table)).try_into().unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+fn cases() -> Vec<Case> {
+    let mut files: Vec<_> = std::fs::read_dir(folder()).unwrap().map(|f| f.unwrap().path()).filter(|p| p.is_file()).collect();
+    files.sort();
+    let entries = files.iter().flat_map(|path| read(path).remove("case").unwrap().as_array().unwrap().clone());
+    entries.map(|entry| case(entry.as_table().unwrap().clone())).collect()
+}
+
+fn fits(name: &str) -> Case {
+    let mut table = Table::new();
+    table.insert("name".into(), "fits".into());
+    table.insert("base".into(), name.into());
+    case(table)
+}
+
+#[test]
+fn nothing_permits_nothing() {
+    let agreement = bremen();
+    for base in ["centre-to-jobcenter", "jobcenter-to-centre", "centre-to-centre"] {
+        let mut case = fits(base);
+        case.record = None;
+        assert_eq!(case.ask(&agreement).reason(), Reason::NoRecord);
+    }
+}
+
+#[test]
+fn every_case_is_decided_as_written() {
+    let agreement = bremen();
+    let cases = cases();
+    let mut wrong = Vec::new();
+    for case in &cases {
+        let decision = case.ask(&agreement);
+        let withheld: BTreeMap<Category, Reason> = decision.withheld().iter().copied().collect();
+        let mut says = vec![decision.reason() == case.expect];
+        if let Decision::Permitted(permit) = &decision {
+            says.push(case.mask.is_none_or(|mask| mask == permit.mask()));
+            says.push(withheld == case.withheld);
+        }
+        if says.contains(&false) {
+            wrong.push(format!("{}: {decision:?}", case.name));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(cases.len() >= 60, "only {} cases", cases.len());
+    let seen: Vec<Reason> = cases.iter().map(|case| case.expect).collect();
+    let missing: Vec<_> = Reason::ALL.iter().filter(|reason| !seen.contains(reason)).collect();
+    assert!(missing.is_empty(), "no case for {missing:?}");
+}
+
+#[test]
+fn a_permit_says_what_the_recipient_must_be_told() {
+    let agreement = bremen();
+    for (base, sgbx_78, origin_203) in
+        [("centre-to-jobcenter", false, true), ("jobcenter-to-centre", true, false), ("centre-to-centre", false, true), ("jobcenter-to-agentur", false, false)]
+    {
+        let Decision::Permitted(permit) = fits(base).ask(&agreement) else { panic!("{base} is denied") };
+        assert_eq!((permit.sgbx_78(), permit.origin_203_stgb()), (sgbx_78, origin_203), "{base}");
+        assert_eq!(permit.consent().is_none(), permit.legal_basis().is_statutory());
+        assert_eq!(&**permit.agreement_version(), "2026-1");
+    }
+}
+
+#[test]
+fn a_record_reads_back_from_json() {
+    for base in ["centre-to-jobcenter", "jobcenter-to-centre"] {
+        let record = fits(base).record.unwrap();
+        assert_eq!(serde_json::from_str::<Consent>(&serde_json::to_string(&record).unwrap()).unwrap(), record);
+        assert!(!format!("{record:?}").contains("p-1"), "Debug shows who it is");
+    }
+}
