@@ -30,12 +30,24 @@
 //! Whoever holds canonical bytes of a whole call (`SubmitReferralRequest`, `DeliverReferralRequest`) reads and renders those;
 //! fields of messages without categories (requests, responses, consents) count as ADMINISTRATIVE and pass every mask.
 
+mod annotation;
 mod category;
 pub mod codelist;
 mod error;
+mod hub;
+mod minimise;
+mod path;
+mod plan;
+mod registry;
 mod report;
+mod spelling;
+mod tool;
+mod translate;
 pub mod value;
 
 pub use category::{CategoryMask, RecipientKind, UnknownCategory};
 pub use error::{DialectError, DialectErrors};
+pub use minimise::Minimised;
+pub use registry::{Dialect, Dialects, Method};
+pub use tool::{REFERRAL, Row, Translation, open_folder};
 pub use report::{FieldProblem, FieldReport, Outcome, ProblemKind, Report, TranslateError};

@@ -1,0 +1,231 @@
+// SPDX-FileCopyrightText: 2026 The Weiche authors
+// SPDX-License-Identifier: EUPL-1.2
+
+//! The canonical messages as the translator sees them: what kind of value a field holds, and of which category it is.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use prost_reflect::{DescriptorPool, EnumDescriptor, FieldDescriptor, Kind, MessageDescriptor};
+
+use super::annotation::Place;
+use super::error::DialectError;
+use crate::proto::types::DataCategory;
+
+/// What a field of the hub holds, as far as spellings go.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Leaf {
+    Text,
+    Bool,
+    /// Any of the integers.
+    Integer,
+    Enum(EnumDescriptor),
+    Coding,
+    PartialDate,
+    Timestamp,
+    Bytes,
+    /// Any other message.
+    Message(MessageDescriptor),
+    /// Floating point numbers: the hub has none.
+    Other,
+}
+
+impl Leaf {
+    pub(super) fn of(field: &FieldDescriptor) -> Self {
+        match field.kind() {
+            Kind::String => Self::Text,
+            Kind::Bool => Self::Bool,
+            Kind::Enum(list) => Self::Enum(list),
+            Kind::Bytes => Self::Bytes,
+            Kind::Message(message) => match message.full_name() {
+                "weiche.type.v1.Coding" => Self::Coding,
+                "weiche.type.v1.PartialDate" => Self::PartialDate,
+                "google.protobuf.Timestamp" => Self::Timestamp,
+                _ => Self::Message(message),
+            },
+            Kind::Double | Kind::Float => Self::Other,
+            _ => Self::Integer,
+        }
+    }
+    /// For people.
+    pub(super) fn name(&self) -> String {
+        match self {
+            Self::Text => "a text".to_owned(),
+            Self::Bool => "true or false".to_owned(),
+            Self::Integer => "a whole number".to_owned(),
+            Self::Enum(list) => format!("the enum {}", list.full_name()),
+            Self::Coding => "a Coding".to_owned(),
+            Self::PartialDate => "a PartialDate".to_owned(),
+            Self::Timestamp => "a Timestamp".to_owned(),
+            Self::Bytes => "bytes".to_owned(),
+            Self::Message(message) => format!("the message {}", message.full_name()),
+            Self::Other => "a number with a fraction".to_owned(),
+        }
+    }
+}
+
+/// `MARITAL_STATUS_` of `MaritalStatus`: the part of its value names that code lists and dialects leave out.
+fn enum_prefix(list: &EnumDescriptor) -> String {
+    let mut prefix = String::new();
+    for (at, c) in list.name().char_indices() {
+        if c.is_ascii_uppercase() && at > 0 {
+            prefix.push('_');
+        }
+        prefix.push(c.to_ascii_uppercase());
+    }
+    prefix.push('_');
+    prefix
+}
+
+/// The name of an enum value as code lists spell it: `MARRIED`. None for the zero value and for unknown numbers.
+pub(super) fn enum_name(list: &EnumDescriptor, number: i32) -> Option<String> {
+    if number == 0 && list.default_value().name().ends_with("UNSPECIFIED") {
+        return None;
+    }
+    let value = list.get_value(number)?;
+    let name = value.name();
+    Some(name.strip_prefix(enum_prefix(list).as_str()).unwrap_or(name).to_owned())
+}
+
+/// The number of a name with or without the prefix of its enum.
+pub(super) fn enum_number(list: &EnumDescriptor, name: &str) -> Option<i32> {
+    let value = list.get_value_by_name(name).or_else(|| list.get_value_by_name(&format!("{}{name}", enum_prefix(list))))?;
+    Some(value.number())
+}
+
+/// A canonical message with the category of every field in it, resolved along the path by which it is reached.
+#[derive(Debug)]
+pub(super) struct Shape {
+    pub(super) message: MessageDescriptor,
+    pub(super) fields: Vec<FieldShape>,
+}
+
+/// One field of a [`Shape`].
+#[derive(Debug)]
+pub(super) struct FieldShape {
+    pub(super) field: FieldDescriptor,
+    pub(super) leaf: Leaf,
+    /// The category of everything in it; none for a message whose fields have their own. A value without one passes no mask.
+    pub(super) category: Option<DataCategory>,
+    pub(super) mandatory: bool,
+    /// DIN 91379 data type of a text: `A` names, `C` everything else; none if it is not checked.
+    pub(super) datatype: Option<char>,
+    /// For messages that are not leaves.
+    pub(super) inner: Option<Arc<Shape>>,
+}
+
+impl Shape {
+    pub(super) fn get(&self, number: u32) -> Option<&FieldShape> {
+        self.fields.iter().find(|shape| shape.field.number() == number)
+    }
+}
+
+/// All canonical messages of a pool by full name.
+#[derive(Debug, Default)]
+pub(super) struct Hub {
+    shapes: HashMap<String, Arc<Shape>>,
+}
+
+impl Hub {
+    pub(super) fn new(pool: &DescriptorPool, errors: &mut Vec<DialectError>) -> Self {
+        let reader = Reader {
+            category: pool.get_extension_by_name("weiche.type.v1.category"),
+            mandatory: pool.get_extension_by_name("weiche.type.v1.mandatory"),
+        };
+        let mut shapes = HashMap::new();
+        let messages: Vec<_> = pool.all_messages().filter(|message| is_canonical(message.package_name())).collect();
+        // A part takes its category from the whole: only messages that are part of no other must be complete by themselves.
+        let parts: HashSet<String> = messages
+            .iter()
+            .flat_map(|message| message.fields())
+            .filter_map(|field| field.kind().as_message().map(|part| part.full_name().to_owned()))
+            .collect();
+        let mut found = Vec::new();
+        for message in messages {
+            let mut ignored = Vec::new();
+            let whole = !parts.contains(message.full_name());
+            let sink = if whole { &mut found } else { &mut ignored };
+            let shape = reader.shape(&message, None, &mut Vec::new(), sink);
+            shapes.insert(message.full_name().to_owned(), shape);
+        }
+        found.sort();
+        found.dedup();
+        errors.append(&mut found);
+        Self { shapes }
+    }
+    pub(super) fn shape(&self, message: &str) -> Option<&Arc<Shape>> {
+        self.shapes.get(message)
+    }
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.shapes.keys().map(String::as_str)
+    }
+}
+
+/// Whether a package belongs to the contract and may be the hub of a dialect.
+pub(super) fn is_canonical(package: &str) -> bool {
+    package.starts_with("weiche.") && package != "weiche.dialect.v1"
+}
+
+struct Reader {
+    category: Option<prost_reflect::ExtensionDescriptor>,
+    mandatory: Option<prost_reflect::ExtensionDescriptor>,
+}
+
+impl Reader {
+    fn own(&self, field: &FieldDescriptor) -> Option<DataCategory> {
+        let extension = self.category.as_ref()?;
+        let options = field.options();
+        if !options.has_extension(extension) {
+            return None;
+        }
+        DataCategory::try_from(options.get_extension(extension).as_enum_number()?).ok()
+    }
+    fn mandatory(&self, field: &FieldDescriptor) -> bool {
+        self.mandatory.as_ref().is_some_and(|extension| field.options().get_extension(extension).as_bool() == Some(true))
+    }
+    fn shape(
+        &self,
+        message: &MessageDescriptor,
+        inherited: Option<DataCategory>,
+        above: &mut Vec<String>,
+        errors: &mut Vec<DialectError>,
+    ) -> Arc<Shape> {
+        // A message in which some fields name a category is about a person: there, silence is a mistake and not ADMINISTRATIVE.
+        let personal = message.fields().any(|field| self.own(&field).is_some());
+        above.push(message.full_name().to_owned());
+        let mut fields = Vec::new();
+        for field in message.fields() {
+            let leaf = Leaf::of(&field);
+            let inside = match &leaf {
+                Leaf::Message(inside) if !above.iter().any(|name| name == inside.full_name()) => Some(inside.clone()),
+                _ => None,
+            };
+            let own = self.own(&field).or(inherited);
+            let holds_personal =
+                inside.as_ref().is_some_and(|inside| inside.fields().any(|field| self.own(&field).is_some()));
+            let category = match own {
+                Some(category) => Some(category),
+                None if inside.is_some() && (holds_personal || !personal) => None,
+                None if personal => {
+                    errors.push(Place::field(&field).error(
+                        format!("canonical field {} has no category", field.full_name()),
+                        "say `(weiche.type.v1.category)`: what has no category could reach everybody",
+                    ));
+                    None
+                }
+                None => Some(DataCategory::Administrative),
+            };
+            let datatype = match (&leaf, message.name(), field.name()) {
+                (Leaf::Text, "PersonName", "native_script") => None,
+                (Leaf::Text, "PersonName", _) => Some('A'),
+                (Leaf::Text, ..) if personal || inherited.is_some() => Some('C'),
+                _ => None,
+            };
+            let inner = inside.map(|inside| self.shape(&inside, category, above, errors));
+            let mandatory = self.mandatory(&field);
+            fields.push(FieldShape { field, leaf, category, mandatory, datatype, inner });
+        }
+        above.pop();
+        Arc::new(Shape { message: message.clone(), fields })
+    }
+}

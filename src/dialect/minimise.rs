@@ -1,0 +1,161 @@
+// SPDX-FileCopyrightText: 2026 The Weiche authors
+// SPDX-License-Identifier: EUPL-1.2
+
+//! Strips what a category mask does not cover from a canonical message, whole elements included: a topic that reveals an illness
+//! needs HEALTH besides TOPICS, and some topics never go to some kinds of recipients.
+
+use bytes::Bytes;
+use prost_reflect::{DynamicMessage, Value};
+
+use super::category::{CategoryMask, RecipientKind};
+use super::codelist::CodeLists;
+use super::hub::{FieldShape, Leaf, Shape};
+use super::report::{Outcome, Report};
+use super::translate::{below, get};
+use crate::proto::types::DataCategory;
+
+/// A canonical message with what may go, and the paths of what stayed behind.
+#[derive(Debug, Clone)]
+pub struct Minimised {
+    /// The canonical message.
+    pub bytes: Bytes,
+    /// Canonical path and category of what stayed behind. A topic that never goes to this recipient appears with TOPICS.
+    pub withheld: Vec<(String, DataCategory)>,
+}
+
+/// Strips `message` in place; the report names what is gone.
+pub(super) fn strip(
+    shape: &Shape,
+    lists: &CodeLists,
+    message: &mut DynamicMessage,
+    mask: CategoryMask,
+    kind: Option<RecipientKind>,
+    report: &mut Report,
+) {
+    let strip = Strip { lists, mask, kind };
+    strip.message(shape, message, "", report);
+}
+
+/// The categories of everything that is set.
+pub(super) fn carried(shape: &Shape, lists: &CodeLists, message: &DynamicMessage) -> CategoryMask {
+    let mut mask = CategoryMask::NONE;
+    for field in &shape.fields {
+        let Some(value) = get(message, &field.field) else { continue };
+        for value in value.as_list().unwrap_or(std::slice::from_ref(value)) {
+            if let (Some(inner), Value::Message(inside)) = (&field.inner, value) {
+                mask = mask.union(carried(inner, lists, inside));
+            } else {
+                mask = field.category.map_or(mask, |category| mask.with(category));
+            }
+            if let Some(category) = own_category(field, lists, value) {
+                mask = mask.with(category);
+            }
+        }
+    }
+    mask
+}
+
+struct Strip<'a> {
+    lists: &'a CodeLists,
+    mask: CategoryMask,
+    kind: Option<RecipientKind>,
+}
+
+impl Strip<'_> {
+    fn message(&self, shape: &Shape, message: &mut DynamicMessage, base: &str, report: &mut Report) {
+        for field in &shape.fields {
+            if !message.has_field(&field.field) {
+                continue;
+            }
+            let path = below(base, field.field.name());
+            // A field whose category is not covered goes as a whole: a part never widens it.
+            let closed = match (field.category, &field.inner) {
+                (Some(category), _) if self.mask.contains(category) => None,
+                (Some(category), _) => Some(category),
+                (None, Some(_)) => None,
+                (None, None) => Some(DataCategory::Unspecified),
+            };
+            if let Some(category) = closed {
+                report.push(path, Outcome::Withheld(category));
+                message.clear_field(&field.field);
+                continue;
+            }
+            let mut empty = false;
+            match message.get_field_mut(&field.field) {
+                Value::List(list) => {
+                    let mut at = 0;
+                    list.retain_mut(|value| {
+                        let path = format!("{path}[{at}]");
+                        at += 1;
+                        self.keep(field, value, &path, report)
+                    });
+                    empty = list.is_empty();
+                }
+                value => empty |= !self.keep(field, value, &path, report),
+            }
+            if empty {
+                message.clear_field(&field.field);
+            }
+        }
+        // What the contract does not know has no category.
+        for unknown in message.take_unknown_fields().collect::<Vec<_>>() {
+            report.push(below(base, &format!("field {}", unknown.number())), Outcome::Withheld(DataCategory::Unspecified));
+        }
+    }
+
+    fn keep(&self, field: &FieldShape, value: &mut Value, path: &str, report: &mut Report) -> bool {
+        if let Some(category) = own_category(field, self.lists, value).filter(|category| !self.mask.contains(*category)) {
+            report.push(path, Outcome::Withheld(category));
+            return false;
+        }
+        if self.kind.is_some_and(|kind| never_to(field, self.lists, value, kind)) {
+            report.push(path, Outcome::Withheld(field.category.unwrap_or_default()));
+            return false;
+        }
+        if let Value::Message(inside) = value {
+            match &field.inner {
+                Some(inner) => {
+                    self.message(inner, inside, path, report);
+                    // Nothing is left of it: an empty shell would say that there was something.
+                    return inside.fields().next().is_some() || field.category.is_none_or(|category| self.mask.contains(category));
+                }
+                None => drop(inside.take_unknown_fields().collect::<Vec<_>>()),
+            }
+        }
+        true
+    }
+}
+
+/// The category that a code of the element demands besides the field's own, by attribute `@category` of its list.
+fn own_category(field: &FieldShape, lists: &CodeLists, value: &Value) -> Option<DataCategory> {
+    codings(field, value).into_iter().find_map(|coding| {
+        let name = row(lists, coding)?.attribute("category")?;
+        DataCategory::from_str_name(&format!("DATA_CATEGORY_{name}"))
+    })
+}
+
+fn never_to(field: &FieldShape, lists: &CodeLists, value: &Value, kind: RecipientKind) -> bool {
+    codings(field, value)
+        .into_iter()
+        .any(|coding| row(lists, coding).is_some_and(|row| row.attribute_lists("never_to", kind.word())))
+}
+
+/// The codes by which an element is known: itself, or the fields directly inside.
+fn codings<'a>(field: &FieldShape, value: &'a Value) -> Vec<&'a DynamicMessage> {
+    match (&field.leaf, &field.inner, value) {
+        (Leaf::Coding, _, Value::Message(coding)) => vec![coding],
+        (_, Some(inner), Value::Message(inside)) => inner
+            .fields
+            .iter()
+            .filter(|field| field.leaf == Leaf::Coding && !field.field.is_list())
+            .filter_map(|field| get(inside, &field.field)?.as_message())
+            .collect(),
+        _ => Vec::new(),
+    }
+}
+
+fn row<'a>(lists: &'a CodeLists, coding: &DynamicMessage) -> Option<&'a super::codelist::Row> {
+    let text = |name| coding.get_field_by_name(name).and_then(|value| value.as_str().map(str::to_owned));
+    let (system, code) = (text("system")?, text("code")?);
+    lists.iter().filter(|list| list.uri() == system).find_map(|list| list.get(&code))
+}

@@ -1,0 +1,255 @@
+// SPDX-FileCopyrightText: 2026 The Weiche authors
+// SPDX-License-Identifier: EUPL-1.2
+
+//! A plan: what a dialect's message means, with every name resolved. Built by [`compile`], run by `translate`.
+//!
+//! The plan is a tree that follows the dialect's message; each rule holds field descriptors, code list columns and parsed
+//! patterns. A plan for a category mask is a smaller tree: what the mask does not cover has no rule in it.
+
+mod check;
+pub(super) mod compile;
+mod rule;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use prost_reflect::{FieldDescriptor, MessageDescriptor};
+
+use super::category::CategoryMask;
+use super::codelist::Column;
+use super::hub::{Leaf, Shape};
+use super::path::{Select, Step};
+use super::value::boolean::BooleanWords;
+use super::value::date::DateFormat;
+use super::value::name;
+use super::value::null::NullWords;
+use super::value::phone::PhoneStyle;
+use crate::proto::types::DataCategory;
+
+/// What one top message of a dialect means.
+#[derive(Debug)]
+pub(super) struct Plan {
+    pub(super) native: MessageDescriptor,
+    pub(super) hub: Arc<Shape>,
+    pub(super) block: Arc<Block>,
+    /// Mandatory canonical fields that the message can carry inbound.
+    pub(super) mandatory: BTreeSet<String>,
+    masked: RwLock<BTreeMap<u32, Arc<Block>>>,
+}
+
+/// Plans for so many masks are kept per message. Consents come in a few patterns; a flood of odd ones must not fill the memory.
+const MOST_MASKS: usize = 64;
+
+impl Plan {
+    /// The rules that only touch what the mask covers.
+    pub(super) fn for_mask(&self, mask: CategoryMask) -> Arc<Block> {
+        if mask == CategoryMask::ALL {
+            return Arc::clone(&self.block);
+        }
+        if let Some(block) = self.masked.read().unwrap_or_else(PoisonError::into_inner).get(&mask.bits()) {
+            return Arc::clone(block);
+        }
+        let block = Arc::new(self.block.masked(mask));
+        let mut kept = self.masked.write().unwrap_or_else(PoisonError::into_inner);
+        if kept.len() >= MOST_MASKS {
+            kept.clear();
+        }
+        kept.insert(mask.bits(), Arc::clone(&block));
+        block
+    }
+}
+
+/// The rules of one message of the dialect.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Block {
+    pub(super) rules: Vec<Rule>,
+}
+
+/// One field of the dialect's message, or several that are one value.
+#[derive(Debug, Clone)]
+pub(super) enum Rule {
+    /// A message inside: its rules go on at a place of the hub.
+    Enter {
+        field: FieldDescriptor,
+        to: Vec<Step>,
+        /// One native element per element of the hub.
+        each: bool,
+        block: Block,
+    },
+    /// A value.
+    Value(Box<ValueRule>),
+    /// Always the same text.
+    Constant { field: FieldDescriptor, text: String, way: Way },
+    /// No meaning for others.
+    Ignore { field: FieldDescriptor, why: String },
+}
+
+/// Which ways a rule applies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Way {
+    pub(super) read: bool,
+    pub(super) render: bool,
+}
+
+/// How a value gets from one side to the other.
+#[derive(Debug, Clone)]
+pub(super) struct ValueRule {
+    pub(super) native: Native,
+    pub(super) target: Target,
+    pub(super) spelling: Spelling,
+    /// Elements in one text, and what stands between them.
+    pub(super) list: Option<char>,
+    pub(super) way: Way,
+    pub(super) nulls: Arc<NullWords>,
+    pub(super) default: Option<String>,
+    /// Longest text in characters.
+    pub(super) width: Option<usize>,
+    pub(super) fallback: bool,
+    /// Leaves dates without a day to another field.
+    pub(super) full_date_only: bool,
+}
+
+/// Where the text is in the dialect's message.
+#[derive(Debug, Clone)]
+pub(super) enum Native {
+    /// One field, repeated or not.
+    Field { field: FieldDescriptor, carrier: Option<Carrier> },
+    /// Several fields joined.
+    Merge { fields: Vec<FieldDescriptor>, by: String },
+}
+
+impl Native {
+    /// Name for reports: the first field's.
+    pub(super) fn name(&self) -> String {
+        match self {
+            Self::Field { field, .. } => field.name().to_owned(),
+            Self::Merge { fields, .. } => fields.iter().map(FieldDescriptor::name).collect::<Vec<_>>().join("+"),
+        }
+    }
+    pub(super) fn fields(&self) -> &[FieldDescriptor] {
+        match self {
+            Self::Field { field, .. } => std::slice::from_ref(field),
+            Self::Merge { fields, .. } => fields,
+        }
+    }
+}
+
+/// Fields of a message that only carries a code.
+#[derive(Debug, Clone)]
+pub(super) struct Carrier {
+    pub(super) message: MessageDescriptor,
+    pub(super) system: Option<FieldDescriptor>,
+    pub(super) version: Option<FieldDescriptor>,
+    pub(super) code: Option<FieldDescriptor>,
+    pub(super) display: Option<FieldDescriptor>,
+    pub(super) inner: Option<(FieldDescriptor, Box<Carrier>)>,
+    /// A code may come without its system.
+    pub(super) bound: bool,
+}
+
+/// A place in the hub.
+#[derive(Debug, Clone)]
+pub(super) struct Spot {
+    pub(super) steps: Vec<Step>,
+    pub(super) leaf: Leaf,
+    pub(super) category: Option<DataCategory>,
+    /// A mandatory field or inside nothing but mandatory ones: what cannot be said refuses the whole.
+    pub(super) mandatory: bool,
+}
+
+impl Spot {
+    fn open(&self, mask: CategoryMask) -> bool {
+        // A spot without a category is a message whose fields have their own; those are stripped one by one.
+        self.category.map_or(matches!(self.leaf, Leaf::Message(_)), |category| mask.contains(category))
+    }
+    /// Whether it stands for several elements.
+    pub(super) fn many(&self) -> bool {
+        self.steps.iter().any(|step| matches!(step.select, Select::From(_)))
+    }
+}
+
+/// What a text stands for.
+#[derive(Debug, Clone)]
+pub(super) enum Target {
+    /// One value, or one per element.
+    At(Spot),
+    /// Several values in one text. A part outside the mask is none.
+    Join { parts: Vec<Option<Spot>>, joint: Joint },
+    /// Several values behind one code.
+    Tuple { parts: Vec<Spot>, column: Column },
+}
+
+impl Target {
+    pub(super) fn spots(&self) -> Vec<&Spot> {
+        match self {
+            Self::At(spot) => vec![spot],
+            Self::Join { parts, .. } => parts.iter().flatten().collect(),
+            Self::Tuple { parts, .. } => parts.iter().collect(),
+        }
+    }
+}
+
+/// How several texts become one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Joint {
+    /// With a separator, such as `Nachname, Vorname`.
+    By(name::Join),
+    /// `Musterweg 1a, 28237 Bremen`.
+    AddressLine,
+}
+
+/// How a single value is spelt.
+#[derive(Debug, Clone)]
+pub(super) enum Spelling {
+    /// As it is.
+    Plain,
+    /// By a code list.
+    Codes(Column),
+    /// As a date or time.
+    Date(DateFormat),
+    /// As a phone number.
+    Phone(PhoneStyle),
+    /// As area code and number, with this text between them.
+    PhoneSplit(String),
+    /// As a word for true and one for false.
+    Boolean(BooleanWords),
+    /// Search form of a name.
+    SearchForm,
+    /// The same message on both sides, or bytes.
+    Copy,
+}
+
+impl Block {
+    /// Without the rules that would touch what the mask does not cover.
+    fn masked(&self, mask: CategoryMask) -> Self {
+        let mut rules = Vec::new();
+        for rule in &self.rules {
+            match rule {
+                Rule::Enter { field, to, each, block } => {
+                    let block = block.masked(mask);
+                    if !block.rules.is_empty() {
+                        rules.push(Rule::Enter { field: field.clone(), to: to.clone(), each: *each, block });
+                    }
+                }
+                Rule::Value(value) => {
+                    let mut value = value.clone();
+                    let open = match &mut value.target {
+                        Target::At(spot) => spot.open(mask),
+                        Target::Tuple { parts, .. } => parts.iter().all(|part| part.open(mask)),
+                        Target::Join { parts, .. } => {
+                            for part in parts.iter_mut() {
+                                *part = part.take().filter(|part| part.open(mask));
+                            }
+                            parts.iter().any(Option::is_some)
+                        }
+                    };
+                    if open {
+                        rules.push(Rule::Value(value));
+                    }
+                }
+                Rule::Constant { .. } | Rule::Ignore { .. } => rules.push(rule.clone()),
+            }
+        }
+        Self { rules }
+    }
+}
