@@ -271,10 +271,6 @@ impl Dialect {
     pub(super) fn plan(&self, message: &str) -> Option<&Plan> {
         self.plans.get(message)
     }
-
-    pub(super) fn canonical_of(&self, message: &str) -> Result<&str, TranslateError> {
-        self.shape_of(message).map(|shape| shape.message.full_name())
-    }
 }
 
 /// A message, what became of its fields, and what is wrong.
@@ -503,4 +499,20 @@ fn finish(hash: digest::Context) -> [u8; 32] {
     let mut out = [0; 32];
     out.iter_mut().zip(hash.finish().as_ref()).for_each(|(to, from)| *to = *from);
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_dialects_of_this_build_compile() {
+        let dialects = Dialects::embedded().unwrap_or_else(|errors| panic!("{} problems\n{errors}", errors.0.len()));
+        let names: Vec<&str> = dialects.iter().map(|dialect| dialect.name()).collect();
+        assert_eq!(names, ["canonical", "agentur", "awo", "caritas", "diakonie", "drk", "jobcenter"]);
+        for dialect in dialects.iter().skip(1) {
+            assert!(dialect.message_for("weiche.type.v1.Referral").is_some(), "{}", dialect.name());
+            assert!(dialect.implementing("weiche.exchange.v1.ReferralService.SubmitReferral").is_some(), "{}", dialect.name());
+        }
+    }
 }

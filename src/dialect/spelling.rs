@@ -46,7 +46,7 @@ pub(super) fn read(spelling: &Spelling, leaf: &Leaf, field: &FieldDescriptor, te
             Err(_) => Err(ProblemKind::Malformed { expected: "one of the two words for true and false".to_owned() }),
         },
         Spelling::Plain => plain_value(leaf, field, text).map(|value| Some(Said::exact(value))),
-        Spelling::SearchForm | Spelling::Copy => Ok(None),
+        Spelling::SearchForm => Ok(None),
     }
 }
 
@@ -73,7 +73,7 @@ pub(super) fn write(spelling: &Spelling, leaf: &Leaf, value: &Value) -> Result<S
         }
         Spelling::Boolean(words) => Ok(Said::exact(words.write(value.as_bool().unwrap_or(false)).to_owned())),
         Spelling::SearchForm => Ok(Said::exact(din91379::search_form(value.as_str().unwrap_or_default()))),
-        Spelling::Plain | Spelling::Copy => plain_text(leaf, value).map(Said::exact).ok_or_else(|| "it is no text".to_owned()),
+        Spelling::Plain => plain_text(leaf, value).map(Said::exact).ok_or_else(|| "it is no text".to_owned()),
     }
 }
 

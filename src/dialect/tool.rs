@@ -227,7 +227,6 @@ fn described(rule: &ValueRule) -> String {
         Spelling::Phone(_) | Spelling::PhoneSplit(_) => words.push("phone".to_owned()),
         Spelling::Boolean(words_) => words.push(format!("{}/{}", words_.write(true), words_.write(false))),
         Spelling::SearchForm => words.push("search form".to_owned()),
-        Spelling::Copy => words.push("copied".to_owned()),
     }
     words.extend(rule.list.map(|separator| format!("list by {separator}")));
     words.extend(rule.width.map(|width| format!("at most {width} characters")));

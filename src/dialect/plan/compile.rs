@@ -153,7 +153,7 @@ impl<'a> Compiler<'a> {
         }
         let Some(mapping) = annotation else {
             return match inside {
-                Some(inside) if carrier.is_none() && !field.is_list() => {
+                Some(inside) if carrier.is_none() => {
                     let block = self.block(inside, here, above);
                     Some(Rule::Enter { field: field.clone(), to: Vec::new(), each: false, block })
                 }
@@ -211,13 +211,9 @@ impl<'a> Compiler<'a> {
             },
         };
         let many = to.iter().filter(|step| matches!(step.select, Select::From(_))).count();
-        if usize::from(field.is_list()) != many {
-            let (message, help) = if field.is_list() {
-                (format!("`{}` is repeated and its place is not", field.name()), "use a path with one `[]`")
-            } else {
-                (format!("`{}` is a single message and `{}` is many", field.name(), spelt(&to)), "select one, such as `[0]`")
-            };
-            self.errors.push(place.error(message, help));
+        if many > usize::from(field.is_list()) {
+            let message = format!("`{}` does not hold as many as `{}`", field.name(), spelt(&to));
+            self.errors.push(place.error(message, "select one, such as `[0]`; a repeated message can follow one `[]`"));
             return None;
         }
         let message = match to.last() {
@@ -239,7 +235,7 @@ impl<'a> Compiler<'a> {
         }
         let steps = here.steps.iter().chain(&to).cloned().collect();
         let block = self.block(inside, &Here { root: Arc::clone(&here.root), steps, message }, above);
-        Some(Rule::Enter { field: field.clone(), to, each: field.is_list(), block })
+        Some(Rule::Enter { field: field.clone(), to, each: many == 1, block })
     }
 
     fn carrier(&mut self, message: &MessageDescriptor, bound: bool) -> Option<Carrier> {

@@ -72,7 +72,7 @@ pub(super) enum Rule {
     Enter {
         field: FieldDescriptor,
         to: Vec<Step>,
-        /// One native element per element of the hub.
+        /// One native element per element of the hub. A repeated field without it has one element.
         each: bool,
         block: Block,
     },
@@ -97,8 +97,10 @@ pub(super) struct ValueRule {
     pub(super) native: Native,
     pub(super) target: Target,
     pub(super) spelling: Spelling,
-    /// Elements in one text, and what stands between them.
+    /// Elements in one text of the dialect, and what stands between them.
     pub(super) list: Option<char>,
+    /// Elements of a repeated field that are one text of the hub, and what stands between them there.
+    pub(super) gather: Option<char>,
     pub(super) way: Way,
     pub(super) nulls: Arc<NullWords>,
     pub(super) default: Option<String>,
@@ -215,8 +217,6 @@ pub(super) enum Spelling {
     Boolean(BooleanWords),
     /// Search form of a name.
     SearchForm,
-    /// The same message on both sides, or bytes.
-    Copy,
 }
 
 impl Block {

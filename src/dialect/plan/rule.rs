@@ -59,11 +59,13 @@ impl Compiler<'_> {
             let message = format!("`{name}`: `{}` cannot separate the elements of a list", mapping.list);
             self.errors.push(place.error(message, "use one character, such as `;`"));
         }
+        let repeated = native.fields().iter().any(FieldDescriptor::is_list);
         let spelling = self.spelling(place, mapping, &native);
         let target = self.target(place, mapping, here);
         let (spelling, target) = (spelling?, target?);
         let rule = ValueRule {
-            list: mapping.list.chars().next(),
+            list: mapping.list.chars().next().filter(|_| !repeated),
+            gather: mapping.list.chars().next().filter(|_| repeated),
             way: way(mapping),
             nulls: self.nulls(mapping),
             default: (!mapping.default.is_empty()).then(|| mapping.default.clone()),
@@ -256,11 +258,15 @@ impl Compiler<'_> {
         let repeated = rule.native.fields().iter().any(FieldDescriptor::is_list);
         let many = rule.target.spots().iter().map(|spot| spot.many()).collect::<Vec<_>>();
         let several = repeated || rule.list.is_some();
-        if several && !matches!(&rule.target, Target::At(spot) if spot.many()) {
+        if rule.gather.is_some() {
+            if !text || !matches!(&rule.target, Target::At(spot) if spot.leaf == Leaf::Text && !spot.many()) {
+                wrong(format!("`{name}` is repeated and has a `list`"), "that is for texts that are one text of the hub");
+            }
+        } else if several && !matches!(&rule.target, Target::At(spot) if spot.many()) {
             wrong(format!("`{name}` holds several values and its place one"), "use a path with one `[]` or `[n..]`");
         } else if !several && many.contains(&true) {
             wrong(format!("`{name}` holds one value and its place several"), "select one, such as `[0]`, or say `list: \";\"`");
-        } else if rule.list.is_some() && (repeated || !text) {
+        } else if rule.list.is_some() && !text {
             wrong(format!("`{name}`: `list` is for a single text"), "leave `list` away");
         }
         for spot in rule.target.spots() {

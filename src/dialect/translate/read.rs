@@ -79,6 +79,16 @@ impl Reader {
                         let steps: Vec<Step> = base.iter().chain(to).cloned().collect();
                         self.block(inside, block, &steps, &below(path, field.name()));
                     }
+                    Some(Value::List(list)) if !each => {
+                        let name = below(path, field.name());
+                        if let Some(inside) = list.first().and_then(Value::as_message) {
+                            let steps: Vec<Step> = base.iter().chain(to).cloned().collect();
+                            self.block(inside, block, &steps, &format!("{name}[0]"));
+                        }
+                        for at in 1..list.len() {
+                            self.report.push(format!("{name}[{at}]"), Outcome::Dropped("only the first one is read".to_owned()));
+                        }
+                    }
                     Some(Value::List(list)) => {
                         for (at, inside) in list.iter().filter_map(Value::as_message).enumerate() {
                             let steps = base.iter().cloned().chain(to.iter().map(|step| element(step, at))).collect::<Vec<_>>();
@@ -115,13 +125,24 @@ impl Reader {
             }
             return;
         }
-        if let (Spelling::Copy | Spelling::Plain, Native::Field { field, carrier: None }, Target::At(spot)) =
+        if let (Spelling::Plain, Native::Field { field, carrier: None }, Target::At(spot)) =
             (&rule.spelling, &rule.native, &rule.target)
             && matches!(spot.leaf, Leaf::Bytes | Leaf::Message(_) | Leaf::Timestamp | Leaf::PartialDate)
         {
             if let Some(value) = get(native, field) {
                 for (at, value) in value.as_list().unwrap_or(std::slice::from_ref(value)).iter().enumerate() {
                     self.write(base, spot, at, value.clone(), &path, rule.fallback);
+                }
+            }
+            return;
+        }
+        if let (Some(separator), [field]) = (rule.gather, rule.native.fields()) {
+            let texts: Vec<String> = texts(native, &rule.native, None, &rule.nulls).into_iter().filter_map(|(_, text)| text.ok()).collect();
+            if !texts.is_empty() {
+                self.text(rule, base, 0, &texts.join(separator.to_string().as_str()), &path);
+                if texts.iter().any(|text| text.contains(separator)) {
+                    let how = format!("elements of `{}` cannot be told apart again", field.name());
+                    self.report.push(path, Outcome::Lossy(how));
                 }
             }
             return;

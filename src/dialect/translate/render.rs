@@ -104,7 +104,8 @@ impl Renderer {
                     };
                     if self.block(&mut message, block, inside, &path, false) {
                         wrote = true;
-                        self.set(native, field, Value::Message(message));
+                        let message = Value::Message(message);
+                        self.set(native, field, if field.is_list() { Value::List(vec![message]) } else { message });
                     }
                 }
                 Rule::Enter { field, to, each: true, block } => {
@@ -159,7 +160,7 @@ impl Renderer {
             Target::At(spot) => {
                 let found = find(hub, &spot.steps, base);
                 if matches!(spot.leaf, Leaf::Bytes | Leaf::Message(_))
-                    || matches!((&spot.leaf, &rule.spelling), (Leaf::Timestamp | Leaf::PartialDate, Spelling::Plain | Spelling::Copy))
+                    || matches!((&spot.leaf, &rule.spelling), (Leaf::Timestamp | Leaf::PartialDate, Spelling::Plain))
                 {
                     return self.copy(native, rule, found);
                 }
@@ -172,7 +173,12 @@ impl Renderer {
                     let said = spelling::write(&rule.spelling, &spot.leaf, found.value);
                     let paths = std::iter::once(found.path).chain(found.keys).collect();
                     if let Some(text) = self.said(rule, spot, paths, said) {
-                        texts.push(text);
+                        match rule.gather {
+                            Some(separator) => {
+                                texts.extend(text.split(separator).filter(|text| !text.trim().is_empty()).map(str::to_owned));
+                            }
+                            None => texts.push(text),
+                        }
                     }
                 }
                 self.put(native, rule, texts)
