@@ -24,6 +24,7 @@ pub(in crate::dialect) fn render(
     hub: &DynamicMessage,
     verbose: bool,
 ) -> (DynamicMessage, Report, Vec<FieldProblem>) {
+<<<<<<< HEAD
     let mut renderer = Renderer {
         verbose,
         report: Report::default(),
@@ -39,6 +40,17 @@ pub(in crate::dialect) fn render(
     let said_better = |path: &String| exactly.contains(path) && alternatives.contains(path);
     report.fields.retain(|field| !(matches!(field.outcome, Outcome::Lossy(_) | Outcome::Unmappable(_)) && said_better(&field.path)));
     problems.retain(|problem| !said_better(&problem.canonical_path));
+=======
+    let mut renderer =
+        Renderer { verbose, report: Report::default(), problems: Vec::new(), used: HashSet::new(), exact: HashSet::new() };
+    let mut native = DynamicMessage::new(plan.native.clone());
+    renderer.block(&mut native, block, hub, "", true);
+    let Renderer { mut report, mut problems, used, exact, .. } = renderer;
+    // What one field says less of, another may have said in full: a search form beside the name.
+    let partial = |outcome: &Outcome| matches!(outcome, Outcome::Lossy(_) | Outcome::Unmappable(_));
+    report.fields.retain(|field| !(partial(&field.outcome) && exact.contains(&field.path)));
+    problems.retain(|problem| !exact.contains(&problem.canonical_path));
+>>>>>>> engine
     dropped(&plan.hub, hub, "", &used, "the dialect has no place for it", &mut report);
     (native, report, problems)
 }
@@ -91,10 +103,15 @@ struct Renderer {
     problems: Vec<FieldProblem>,
     /// Canonical paths that found a place.
     used: HashSet<String>,
+<<<<<<< HEAD
     /// Canonical paths that some field says exactly.
     exactly: HashSet<String>,
     /// Canonical paths that a fallback says too.
     alternatives: HashSet<String>,
+=======
+    /// Those of them that lost nothing.
+    exact: HashSet<String>,
+>>>>>>> engine
 }
 
 /// A canonical value with its path and the paths of the keys by which it was found.
@@ -283,7 +300,6 @@ impl Renderer {
                 for path in &paths {
                     match said.loss {
                         Some(loss) => self.report.push(path.as_str(), Outcome::Lossy(loss.to_owned())),
-                        // What another field has already said exactly is not said again.
                         None => self.exact(path),
                     }
                 }
@@ -338,7 +354,7 @@ impl Renderer {
     }
 
     fn exact(&mut self, path: &str) {
-        if self.verbose && !self.used.contains(path) {
+        if self.exact.insert(path.to_owned()) && self.verbose {
             self.report.push(path, Outcome::Exact);
         }
     }
