@@ -24,23 +24,6 @@ pub(in crate::dialect) fn render(
     hub: &DynamicMessage,
     verbose: bool,
 ) -> (DynamicMessage, Report, Vec<FieldProblem>) {
-<<<<<<< HEAD
-    let mut renderer = Renderer {
-        verbose,
-        report: Report::default(),
-        problems: Vec::new(),
-        used: HashSet::new(),
-        exactly: HashSet::new(),
-        alternatives: HashSet::new(),
-    };
-    let mut native = DynamicMessage::new(plan.native.clone());
-    renderer.block(&mut native, block, hub, "", true);
-    let Renderer { mut report, mut problems, used, exactly, alternatives, .. } = renderer;
-    // A field and its fallback say the same thing: it arrives as well as the better of them says it.
-    let said_better = |path: &String| exactly.contains(path) && alternatives.contains(path);
-    report.fields.retain(|field| !(matches!(field.outcome, Outcome::Lossy(_) | Outcome::Unmappable(_)) && said_better(&field.path)));
-    problems.retain(|problem| !said_better(&problem.canonical_path));
-=======
     let mut renderer =
         Renderer { verbose, report: Report::default(), problems: Vec::new(), used: HashSet::new(), exact: HashSet::new() };
     let mut native = DynamicMessage::new(plan.native.clone());
@@ -50,7 +33,6 @@ pub(in crate::dialect) fn render(
     let partial = |outcome: &Outcome| matches!(outcome, Outcome::Lossy(_) | Outcome::Unmappable(_));
     report.fields.retain(|field| !(partial(&field.outcome) && exact.contains(&field.path)));
     problems.retain(|problem| !exact.contains(&problem.canonical_path));
->>>>>>> engine
     dropped(&plan.hub, hub, "", &used, "the dialect has no place for it", &mut report);
     (native, report, problems)
 }
@@ -103,15 +85,8 @@ struct Renderer {
     problems: Vec<FieldProblem>,
     /// Canonical paths that found a place.
     used: HashSet<String>,
-<<<<<<< HEAD
-    /// Canonical paths that some field says exactly.
-    exactly: HashSet<String>,
-    /// Canonical paths that a fallback says too.
-    alternatives: HashSet<String>,
-=======
     /// Those of them that lost nothing.
     exact: HashSet<String>,
->>>>>>> engine
 }
 
 /// A canonical value with its path and the paths of the keys by which it was found.
@@ -289,14 +264,8 @@ impl Renderer {
                 _ => Ok(said),
             }
         });
-        if rule.fallback {
-            self.alternatives.extend(paths.iter().cloned());
-        }
         match checked {
             Ok(said) => {
-                if said.loss.is_none() {
-                    self.exactly.extend(paths.iter().cloned());
-                }
                 for path in &paths {
                     match said.loss {
                         Some(loss) => self.report.push(path.as_str(), Outcome::Lossy(loss.to_owned())),
