@@ -41,7 +41,7 @@ impl std::error::Error for DialectErrors {}
 
 /// The candidate nearest to what was written, by edit distance, if it is near enough to be a slip.
 pub(super) fn nearest<'a>(written: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let most = written.chars().count().div_ceil(2).max(2);
+    let most = written.chars().count().div_ceil(2);
     candidates
         .into_iter()
         .map(|candidate| (distance(written, candidate), candidate))

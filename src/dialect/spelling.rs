@@ -72,7 +72,9 @@ pub(super) fn write(spelling: &Spelling, leaf: &Leaf, value: &Value) -> Result<S
             Ok(Said::exact(format!("{area}{by}{subscriber}")))
         }
         Spelling::Boolean(words) => Ok(Said::exact(words.write(value.as_bool().unwrap_or(false)).to_owned())),
-        Spelling::SearchForm => Ok(Said::exact(din91379::search_form(value.as_str().unwrap_or_default()))),
+        Spelling::SearchForm => {
+            Ok(Said::lossy(din91379::search_form(value.as_str().unwrap_or_default()), "only the search form is written"))
+        }
         Spelling::Plain => plain_text(leaf, value).map(Said::exact).ok_or_else(|| "it is no text".to_owned()),
     }
 }

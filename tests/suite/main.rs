@@ -1,9 +1,14 @@
 // SPDX-FileCopyrightText: 2026 The Weiche authors
 // SPDX-License-Identifier: EUPL-1.2
 
-//! Integration tests over real sockets and published vectors, one binary.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+//! Every integration test is a module of this one binary: it links once.
 
 mod certificates;
+mod dialect_laws;
+mod dialects;
+mod ledger_go;
+mod ledger_laws;
+mod ledger_vectors;
+mod ledger_verify;
 mod limbo;
 mod tls;

@@ -125,7 +125,7 @@ impl<'a> Compiler<'a> {
                 }
             }
             let place = fields.first().map_or_else(|| Place::message(native), Place::field);
-            if fields.len() < 2 || merge.by.is_empty() {
+            if merge.fields.len() < 2 || merge.by.is_empty() {
                 self.errors.push(place.error("a merge needs at least two fields and a text between them", "say `fields` and `by`"));
             } else if fields.len() == merge.fields.len() {
                 let rule = merge.r#as.clone().unwrap_or_default();

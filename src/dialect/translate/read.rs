@@ -40,6 +40,7 @@ pub(in crate::dialect) fn read(
             report.push(origin, Outcome::Dropped("another field says it already".to_owned()));
         }
     }
+    report.fields.dedup();
     prune(&mut hub);
     for mut problem in verify(&plan.hub, lists, &hub, Some(&plan.mandatory)) {
         problem.path = origins.get(&problem.canonical_path).cloned().unwrap_or_default();

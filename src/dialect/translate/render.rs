@@ -24,10 +24,15 @@ pub(in crate::dialect) fn render(
     hub: &DynamicMessage,
     verbose: bool,
 ) -> (DynamicMessage, Report, Vec<FieldProblem>) {
-    let mut renderer = Renderer { verbose, report: Report::default(), problems: Vec::new(), used: HashSet::new() };
+    let mut renderer =
+        Renderer { verbose, report: Report::default(), problems: Vec::new(), used: HashSet::new(), exact: HashSet::new() };
     let mut native = DynamicMessage::new(plan.native.clone());
     renderer.block(&mut native, block, hub, "", true);
-    let Renderer { mut report, problems, used, .. } = renderer;
+    let Renderer { mut report, mut problems, used, exact, .. } = renderer;
+    // What one field says less of, another may have said in full: a search form beside the name.
+    let partial = |outcome: &Outcome| matches!(outcome, Outcome::Lossy(_) | Outcome::Unmappable(_));
+    report.fields.retain(|field| !(partial(&field.outcome) && exact.contains(&field.path)));
+    problems.retain(|problem| !exact.contains(&problem.canonical_path));
     dropped(&plan.hub, hub, "", &used, "the dialect has no place for it", &mut report);
     (native, report, problems)
 }
@@ -80,6 +85,8 @@ struct Renderer {
     problems: Vec<FieldProblem>,
     /// Canonical paths that found a place.
     used: HashSet<String>,
+    /// Those of them that lost nothing.
+    exact: HashSet<String>,
 }
 
 /// A canonical value with its path and the paths of the keys by which it was found.
@@ -97,13 +104,14 @@ impl Renderer {
         for rule in &block.rules {
             match rule {
                 Rule::Enter { field, to, each: false, block } => {
-                    let Some((inside, path)) = target(hub, to, base) else { continue };
+                    let Some((inside, path, keys)) = target(hub, to, base) else { continue };
                     let mut message = match field.kind().as_message() {
                         Some(message) => DynamicMessage::new(message.clone()),
                         None => continue,
                     };
                     if self.block(&mut message, block, inside, &path, false) {
                         wrote = true;
+                        self.used.extend(keys);
                         let message = Value::Message(message);
                         self.set(native, field, if field.is_list() { Value::List(vec![message]) } else { message });
                     }
@@ -261,7 +269,6 @@ impl Renderer {
                 for path in &paths {
                     match said.loss {
                         Some(loss) => self.report.push(path.as_str(), Outcome::Lossy(loss.to_owned())),
-                        // What another field has already said exactly is not said again.
                         None => self.exact(path),
                     }
                 }
@@ -316,7 +323,7 @@ impl Renderer {
     }
 
     fn exact(&mut self, path: &str) {
-        if self.verbose && !self.used.contains(path) {
+        if self.exact.insert(path.to_owned()) && self.verbose {
             self.report.push(path, Outcome::Exact);
         }
     }
@@ -332,13 +339,13 @@ fn parts(text: &str, by: &str, fields: &[FieldDescriptor]) -> Option<Vec<Option<
     fields.iter().zip(&texts).map(value).collect()
 }
 
-/// The message at a place.
-fn target<'a>(hub: &'a DynamicMessage, to: &[Step], base: &str) -> Option<(&'a DynamicMessage, String)> {
+/// The message at a place, its path, and the paths of the keys by which it was found.
+fn target<'a>(hub: &'a DynamicMessage, to: &[Step], base: &str) -> Option<(&'a DynamicMessage, String, Vec<String>)> {
     if to.is_empty() {
-        return Some((hub, base.to_owned()));
+        return Some((hub, base.to_owned(), Vec::new()));
     }
     let found = find(hub, to, base).into_iter().next()?;
-    Some((found.value.as_message()?, found.path))
+    Some((found.value.as_message()?, found.path, found.keys))
 }
 
 /// The values at a place, in order.
@@ -378,4 +385,40 @@ fn find<'a>(message: &'a DynamicMessage, steps: &[Step], base: &str) -> Vec<Foun
         }
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use prost::Message;
+
+    use super::*;
+    use crate::dialect::{CategoryMask, Dialects};
+
+    fn lost(json: &str, from: (&str, &str), to: (&str, &str)) -> Vec<String> {
+        let dialects = Dialects::embedded().unwrap();
+        let native = dialects.pool().get_message_by_name(from.1).unwrap();
+        let native = DynamicMessage::deserialize(native, &mut serde_json::Deserializer::from_str(json)).unwrap();
+        let (hub, _) = dialects.get(from.0).unwrap().read(from.1, &native.encode_to_vec()).unwrap();
+        let (_, report) = dialects.get(to.0).unwrap().render(to.1, &hub, CategoryMask::ALL).unwrap();
+        report.fields.into_iter().map(|field| field.path).collect()
+    }
+
+    #[test]
+    fn what_a_fallback_carries_is_not_reported_as_lost() {
+        let awo = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/proto/dialects/awo/examples/fall.json"));
+        // A case number that is no number stands in `caseNumber`; `stufe` merges levels that `ger` tells apart.
+        let caritas = lost(awo, ("awo", "awo.v1.Fall"), ("caritas", "caritas.v1.Session"));
+        assert!(!caritas.contains(&"sender_case_number".to_owned()), "{caritas:?}");
+        let agentur = lost(awo, ("awo", "awo.v1.Fall"), ("agentur", "agentur.v1.Vermittlungsvorgang"));
+        assert!(!agentur.contains(&"german.lowest".to_owned()), "{agentur:?}");
+        let jobcenter = lost(awo, ("awo", "awo.v1.Fall"), ("jobcenter", "jobcenter.v1.ZUWEISUNG"));
+        assert!(jobcenter.contains(&"german.lowest".to_owned()), "{jobcenter:?}");
+    }
+
+    #[test]
+    fn the_key_of_an_entered_element_has_its_place() {
+        let diakonie = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/proto/dialects/diakonie/examples/vorgang.json"));
+        let top = ("diakonie", "diakonie.v1.Vorgang");
+        assert_eq!(lost(diakonie, top, top), Vec::<String>::new());
+    }
 }

@@ -1,0 +1,272 @@
+// SPDX-FileCopyrightText: 2026 The Weiche authors
+// SPDX-License-Identifier: EUPL-1.2
+
+//! Laws of translation, on referrals made up from the contract's own descriptors: whatever field is added to it is covered.
+
+use proptest::prelude::*;
+use prost::Message;
+use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MessageDescriptor, Value};
+use weiche::dialect::{CategoryMask, Dialect, Outcome, REFERRAL, RecipientKind};
+use weiche::proto::types::DataCategory;
+
+use super::dialects::DIALECTS;
+
+/// A small generator: the same seed gives the same referral.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % sides
+    }
+}
+
+/// Two letters that say the category, between marks that no word has: `Zqx` + letters.
+fn tag(category: DataCategory) -> String {
+    let number = u8::try_from(category as i32).unwrap();
+    format!("zqx{}{}", char::from(b'a' + number / 6), char::from(b'a' + number % 6))
+}
+
+fn own_category(field: &FieldDescriptor) -> Option<DataCategory> {
+    let extension = DIALECTS.pool().get_extension_by_name("weiche.type.v1.category").unwrap();
+    let options = field.options();
+    options.has_extension(&extension).then(|| {
+        DataCategory::try_from(options.get_extension(&extension).as_enum_number().unwrap()).unwrap()
+    })
+}
+
+/// A message with about three quarters of its fields; mandatory ones always.
+fn message(dice: &mut Dice, descriptor: &MessageDescriptor, inherited: Option<DataCategory>) -> DynamicMessage {
+    let mut out = DynamicMessage::new(descriptor.clone());
+    for field in descriptor.fields() {
+        let needed = ["subject", "name", "family", "recipient", "purpose", "institution"].contains(&field.name());
+        if !needed && dice.roll(4) == 0 {
+            continue;
+        }
+        let category = own_category(&field).or(inherited);
+        let value = if field.is_list() {
+            Value::List((0..dice.roll(4)).map(|_| value(dice, &field, category)).collect())
+        } else {
+            value(dice, &field, category)
+        };
+        out.set_field(&field, value);
+    }
+    out
+}
+
+fn value(dice: &mut Dice, field: &FieldDescriptor, category: Option<DataCategory>) -> Value {
+    let number = |dice: &mut Dice| i32::try_from(dice.roll(12)).unwrap() + 1;
+    match field.kind() {
+        Kind::Bool => Value::Bool(dice.roll(2) == 0),
+        Kind::Int32 => Value::I32(number(dice)),
+        Kind::Uint32 => Value::U32(number(dice).unsigned_abs()),
+        Kind::Enum(list) => {
+            let values: Vec<i32> = list.values().map(|value| value.number()).filter(|number| *number != 0).collect();
+            Value::EnumNumber(values[usize::try_from(dice.roll(values.len() as u64)).unwrap()])
+        }
+        Kind::String => Value::String(text(dice, field, category)),
+        Kind::Message(inside) => Value::Message(match inside.full_name() {
+            "weiche.type.v1.Coding" => coding(dice, field, &inside),
+            "weiche.type.v1.PartialDate" => {
+                let mut date = DynamicMessage::new(inside.clone());
+                date.set_field_by_name("year", Value::I32(1950 + number(dice)));
+                let known = dice.roll(3);
+                if known > 0 {
+                    date.set_field_by_name("month", Value::I32(number(dice)));
+                }
+                if known > 1 {
+                    date.set_field_by_name("day", Value::I32(number(dice) + 12));
+                }
+                date
+            }
+            "google.protobuf.Timestamp" => {
+                let mut time = DynamicMessage::new(inside.clone());
+                time.set_field_by_name("seconds", Value::I64(1_770_000_000 + 60 * i64::from(number(dice))));
+                time
+            }
+            "weiche.type.v1.ContactPoint" => contact(dice, &inside),
+            _ => message(dice, &inside, category),
+        }),
+        other => panic!("the contract has a {other:?}: teach the generator"),
+    }
+}
+
+fn text(dice: &mut Dice, field: &FieldDescriptor, category: Option<DataCategory>) -> String {
+    match field.full_name() {
+        "weiche.type.v1.Address.postal_code" => format!("2823{}", dice.roll(10)),
+        "weiche.type.v1.Address.house_number" => (dice.roll(90) + 1).to_string(),
+        "weiche.type.v1.Address.house_number_suffix" => "a".to_owned(),
+        "weiche.type.v1.Address.municipality_key" => "04011000".to_owned(),
+        "weiche.type.v1.Identifier.system" => ["ba-kundennummer", "bg-nummer"][usize::try_from(dice.roll(2)).unwrap()].to_owned(),
+        "weiche.type.v1.Referral.referral_id" => "0193b2c4-7d1e-4a6b-9c3d-0123456789ab".to_owned(),
+        _ => {
+            let extra = ["", " Nūr", ", Straße", "; Ömer", " a\\b", "’s"][usize::try_from(dice.roll(6)).unwrap()];
+            let extra = if category == Some(DataCategory::Ident) { extra.trim_matches(|c| ",;\\b".contains(c)).replace(['\\', ','], "") } else { extra.to_owned() };
+            format!("{}{extra}", tag(category.unwrap_or(DataCategory::Administrative)))
+        }
+    }
+}
+
+fn contact(dice: &mut Dice, descriptor: &MessageDescriptor) -> DynamicMessage {
+    let mut out = DynamicMessage::new(descriptor.clone());
+    let phone = dice.roll(2) == 0;
+    let value = if phone { format!("+4917139200{}", 10 + dice.roll(90)) } else { format!("{}@example.invalid", tag(DataCategory::Contact)) };
+    out.set_field_by_name("system", Value::String(if phone { "phone" } else { "email" }.to_owned()));
+    out.set_field_by_name("value", Value::String(value));
+    out
+}
+
+fn coding(dice: &mut Dice, field: &FieldDescriptor, descriptor: &MessageDescriptor) -> DynamicMessage {
+    let list = match field.name() {
+        "nationalities" | "country" => "nationality",
+        "language" => "language",
+        "title" | "underlying_title" => "residence",
+        "topic" => "topic",
+        "measure" => "measure",
+        other => panic!("which codes does {other} hold? teach the generator"),
+    };
+    let column = DIALECTS.lists().column(list, "canonical").unwrap();
+    let rows: Vec<_> = column.list().rows().iter().filter(|row| column.image(row).is_some() && !row.is_absent()).collect();
+    let row = rows[usize::try_from(dice.roll(rows.len() as u64)).unwrap()];
+    let mut out = DynamicMessage::new(descriptor.clone());
+    for (name, text) in [
+        ("system", column.list().uri()),
+        ("version", column.list().version()),
+        ("code", row.canonical()),
+        ("display", row.label()),
+    ] {
+        out.set_field_by_name(name, Value::String(text.to_owned()));
+    }
+    out
+}
+
+fn referral(seed: u64) -> Vec<u8> {
+    let descriptor = DIALECTS.pool().get_message_by_name(REFERRAL).unwrap();
+    message(&mut Dice(seed | 1), &descriptor, None).encode_to_vec()
+}
+
+fn six() -> impl Iterator<Item = (&'static Dialect, &'static str)> {
+    DIALECTS.iter().map(|dialect| (&**dialect, dialect.message_for(REFERRAL).unwrap()))
+}
+
+/// No text of a category outside the mask, upper case or lower.
+fn leaks(bytes: &[u8], mask: CategoryMask) -> Option<DataCategory> {
+    let seen = String::from_utf8_lossy(bytes).to_lowercase();
+    CategoryMask::ALL.iter().find(|category| {
+        let phone = *category == DataCategory::Contact && seen.contains("39200");
+        !mask.contains(*category) && (phone || seen.contains(&tag(*category)))
+    })
+}
+
+fn decoded(bytes: &[u8]) -> DynamicMessage {
+    DynamicMessage::decode(DIALECTS.pool().get_message_by_name(REFERRAL).unwrap(), bytes).unwrap()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_byte_outside_the_mask_reaches_a_recipient(seed: u64, bits: u32) {
+        let (referral, mask) = (referral(seed), CategoryMask::from_bits(bits));
+        for (dialect, message) in six() {
+            let Ok((out, report)) = dialect.render(message, &referral, mask) else { continue };
+            prop_assert_eq!(leaks(&out, mask), None, "{}", dialect.name());
+            for field in &report.fields {
+                prop_assert!(!format!("{field:?}").contains("zqx"), "the report of {} quotes a value", dialect.name());
+            }
+            if let Ok((back, _)) = dialect.read(message, &out) {
+                let carried = DIALECTS.categories_of(REFERRAL, &back).unwrap();
+                prop_assert!(mask.covers(carried), "{}: {carried} under {mask}", dialect.name());
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_minimised_holds_nothing_else_and_names_what_is_gone(seed: u64, bits: u32) {
+        let (referral, mask) = (referral(seed), CategoryMask::from_bits(bits));
+        let before = DIALECTS.categories_of(REFERRAL, &referral).unwrap();
+        for kind in [RecipientKind::Jobcenter, RecipientKind::Agentur, RecipientKind::Centre] {
+            let minimised = DIALECTS.minimise(REFERRAL, &referral, mask, kind).unwrap();
+            prop_assert_eq!(leaks(&minimised.bytes, mask), None);
+            let after = DIALECTS.categories_of(REFERRAL, &minimised.bytes).unwrap();
+            prop_assert!(mask.covers(after) && before.covers(after));
+            for category in before.without(mask).iter() {
+                prop_assert!(minimised.withheld.iter().any(|(_, gone)| *gone == category), "{category:?} is not named");
+            }
+            let again = DIALECTS.minimise(REFERRAL, &minimised.bytes, mask, kind).unwrap();
+            prop_assert_eq!(decoded(&again.bytes), decoded(&minimised.bytes));
+            prop_assert!(again.withheld.is_empty());
+            let topics = decoded(&minimised.bytes);
+            for need in topics.get_field_by_name("needs").unwrap().as_list().unwrap() {
+                let topic = need.as_message().unwrap().get_field_by_name("topic").unwrap().into_owned();
+                let code = topic.as_message().unwrap().get_field_by_name("code").unwrap().into_owned();
+                let list = DIALECTS.lists().list("topic").unwrap();
+                let row = list.get(code.as_str().unwrap());
+                prop_assert!(!row.is_some_and(|row| row.attribute_lists("never_to", kind.word())));
+            }
+        }
+    }
+
+    #[test]
+    fn what_a_dialect_has_carried_once_it_carries_unchanged_ever_after(seed: u64) {
+        let referral = referral(seed);
+        for (dialect, message) in six() {
+            let Ok((native, _)) = dialect.render(message, &referral, CategoryMask::ALL) else { continue };
+            let back = dialect.read(message, &native);
+            prop_assert!(back.is_ok(), "{} does not read what it wrote: {}", dialect.name(), back.unwrap_err());
+            let Ok((back, _)) = back else { continue };
+            let (again, report) = dialect.render(message, &back, CategoryMask::ALL).unwrap();
+            let (twice, _) = dialect.read(message, &again).unwrap();
+            prop_assert_eq!(decoded(&twice), decoded(&back), "{}", dialect.name());
+            for field in &report.fields {
+                let unexpected = matches!(field.outcome, Outcome::Unmappable(_) | Outcome::Withheld(_));
+                prop_assert!(!unexpected, "{}: {field:?}", dialect.name());
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_reported_exact_comes_back_as_it_was(seed: u64) {
+        let referral = referral(seed);
+        for (dialect, message) in six() {
+            let Ok((native, report)) = dialect.render(message, &referral, CategoryMask::ALL) else { continue };
+            let Ok((back, _)) = dialect.read(message, &native) else { continue };
+            let (before, after) = (decoded(&referral), decoded(&back));
+            let touched = |path: &str| report.fields.iter().any(|field| field.path.starts_with(path));
+            for path in ["purpose", "sender_case_number", "free_text", "household.persons", "subject.birth_date", "subject.gender"] {
+                let get = |message: &DynamicMessage| {
+                    let mut value = Value::Message(message.clone());
+                    for name in path.split('.') {
+                        value = value.as_message().unwrap().get_field_by_name(name).unwrap().into_owned();
+                    }
+                    value
+                };
+                if !touched(path) {
+                    prop_assert_eq!(get(&after), get(&before), "{} {}", dialect.name(), path);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200), seed: u64, cut in 0usize..400) {
+        let mut broken = referral(seed);
+        broken.truncate(cut);
+        for (dialect, message) in six() {
+            let _ = dialect.read(message, &bytes);
+            let _ = dialect.render(message, &bytes, CategoryMask::ALL);
+            let _ = dialect.render(message, &broken, CategoryMask::ALL);
+            if let Ok((mut native, _)) = dialect.render(message, &referral(seed), CategoryMask::ALL).map(|(b, r)| (b.to_vec(), r)) {
+                let at = cut % native.len().max(1);
+                if let Some(byte) = native.get_mut(at) {
+                    *byte ^= 1 << (cut % 8);
+                }
+                let _ = dialect.read(message, &native);
+            }
+        }
+        let _ = DIALECTS.minimise(REFERRAL, &bytes, CategoryMask::NONE, RecipientKind::Centre);
+        let _ = DIALECTS.categories_of(REFERRAL, &bytes);
+    }
+}

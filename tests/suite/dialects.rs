@@ -1,0 +1,124 @@
+// SPDX-FileCopyrightText: 2026 The Weiche authors
+// SPDX-License-Identifier: EUPL-1.2
+
+//! The six dialects on the test client of the domain description, broken dialects, and the laws that every dialect keeps.
+
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+
+use serde_json::Value;
+use weiche::dialect::codelist::CodeLists;
+use weiche::dialect::{CategoryMask, Dialect, Dialects, REFERRAL, Report, open_folder};
+
+pub(crate) static DIALECTS: LazyLock<Dialects> =
+    LazyLock::new(|| Dialects::embedded().unwrap_or_else(|errors| panic!("{errors}")));
+
+const SIX: [&str; 6] = ["agentur", "awo", "caritas", "diakonie", "drk", "jobcenter"];
+
+fn dialect(name: &str) -> &'static Dialect {
+    DIALECTS.get(name).unwrap_or_else(|| panic!("no dialect {name}"))
+}
+
+fn cases() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases")
+}
+
+fn json(path: &Path) -> Value {
+    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+}
+
+/// Compares with a file under review; `UPDATE_CASES=1` writes it.
+fn reviewed(path: &Path, actual: &str) {
+    if std::env::var_os("UPDATE_CASES").is_some() {
+        std::fs::write(path, actual).unwrap();
+    }
+    let expected = std::fs::read_to_string(path).unwrap_or_default();
+    assert_eq!(actual, expected, "{} differs; after review: UPDATE_CASES=1", path.display());
+}
+
+fn lines(out: &mut String, title: &str, report: &Report) {
+    writeln!(out, "{title}").unwrap();
+    for field in &report.fields {
+        writeln!(out, "  {}: {:?}", field.path, field.outcome).unwrap();
+    }
+}
+
+/// Paths at which two JSON values differ.
+fn differences(before: &Value, after: &Value, path: &str, out: &mut String) {
+    match (before, after) {
+        (Value::Object(left), Value::Object(right)) => {
+            let mut names: Vec<&String> = left.keys().chain(right.keys()).collect();
+            names.sort();
+            names.dedup();
+            for name in names {
+                let at = |map: &serde_json::Map<String, Value>| map.get(name).cloned().unwrap_or(Value::Null);
+                differences(&at(left), &at(right), &format!("{path}.{name}"), out);
+            }
+        }
+        (Value::Array(left), Value::Array(right)) if left.len() == right.len() => {
+            for (at, (left, right)) in left.iter().zip(right).enumerate() {
+                differences(left, right, &format!("{path}[{at}]"), out);
+            }
+        }
+        // Protobuf JSON writes 64-bit numbers as strings.
+        (Value::Number(left), Value::String(right)) if left.to_string() == *right => {}
+        (left, right) if left == right => {}
+        (left, right) => writeln!(out, "  {path}: {left} -> {right}").unwrap(),
+    }
+}
+
+/// Reads a rendering, shows what the hub has of it, renders it again, and says where it differs.
+fn there_and_back(name: &str, file: &Path) -> String {
+    let (canonical, own) = (dialect("canonical"), dialect(name));
+    let before = json(file);
+    let all = CategoryMask::ALL;
+    let there = DIALECTS.translate(own, canonical, REFERRAL, all, &before, false).unwrap();
+    let back = DIALECTS.translate(canonical, own, REFERRAL, all, &there.json, false).unwrap();
+    let mut out = String::new();
+    writeln!(out, "problems").unwrap();
+    there.problems.iter().for_each(|problem| writeln!(out, "  {problem}").unwrap());
+    lines(&mut out, "read", &there.read);
+    writeln!(out, "canonical\n{}", serde_json::to_string_pretty(&there.json).unwrap()).unwrap();
+    lines(&mut out, "rendered", &back.rendered);
+    writeln!(out, "differences").unwrap();
+    differences(&before, &back.json, "", &mut out);
+    out
+}
+
+#[test]
+fn the_six_renderings_of_the_test_client_are_read_as_they_stand_and_rendered_again() {
+    for name in SIX {
+        let file = cases().join("renderings").join(format!("{name}.json"));
+        reviewed(&file.with_extension("txt"), &there_and_back(name, &file));
+    }
+}
+
+#[test]
+fn the_full_examples_of_the_dialects_are_read_and_rendered_again() {
+    for name in SIX {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("proto/dialects").join(name).join("examples");
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let file = entry.unwrap().path();
+            let expected = cases().join("renderings").join(format!("{name}-full.txt"));
+            reviewed(&expected, &there_and_back(name, &file));
+        }
+    }
+}
+
+#[test]
+fn every_kind_of_mistake_in_a_dialect_is_reported_with_its_place_and_a_way_out() {
+    let mut folders: Vec<PathBuf> =
+        std::fs::read_dir(cases().join("dialect-errors")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    folders.sort();
+    assert!(folders.len() >= 20);
+    for folder in folders {
+        let pool = open_folder(&folder).unwrap_or_else(|errors| panic!("{}: {errors}", folder.display()));
+        let text = match Dialects::compile(&pool, CodeLists::embedded().unwrap()) {
+            Ok(_) => panic!("{} compiles", folder.display()),
+            Err(errors) => errors.to_string() + "\n",
+        };
+        assert!(!text.contains(":0:"), "a problem without a line in {}:\n{text}", folder.display());
+        reviewed(&folder.join("expected.txt"), &text);
+    }
+}
