@@ -6,7 +6,7 @@
 use proptest::prelude::*;
 use prost::Message;
 use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MessageDescriptor, Value};
-use weiche::dialect::{CategoryMask, Dialect, Outcome, REFERRAL, RecipientKind};
+use weiche::dialect::{CategoryMask, Dialect, FieldProblem, Outcome, ProblemKind, REFERRAL, RecipientKind};
 use weiche::proto::types::DataCategory;
 
 use super::dialects::DIALECTS;
@@ -213,10 +213,17 @@ proptest! {
     fn what_a_dialect_has_carried_once_it_carries_unchanged_ever_after(seed: u64) {
         let referral = referral(seed);
         for (dialect, message) in six() {
-            let Ok((native, _)) = dialect.render(message, &referral, CategoryMask::ALL) else { continue };
-            let back = dialect.read(message, &native);
-            prop_assert!(back.is_ok(), "{} does not read what it wrote: {}", dialect.name(), back.unwrap_err());
-            let Ok((back, _)) = back else { continue };
+            let Ok((native, report)) = dialect.render(message, &referral, CategoryMask::ALL) else { continue };
+            let back = match dialect.read(message, &native) {
+                Ok((back, _)) => back,
+                Err(error) => {
+                    // Old words of two things (`YU`) are written, reported as lossy, and never read.
+                    let lossy = report.fields.iter().any(|field| matches!(field.outcome, Outcome::Lossy(_)));
+                    let guess = |problem: &FieldProblem| matches!(problem.kind, ProblemKind::UnknownCode { .. });
+                    prop_assert!(lossy && error.problems().iter().all(guess), "{} does not read what it wrote: {error}", dialect.name());
+                    continue;
+                }
+            };
             let (again, report) = dialect.render(message, &back, CategoryMask::ALL).unwrap();
             let (twice, _) = dialect.read(message, &again).unwrap();
             prop_assert_eq!(decoded(&twice), decoded(&back), "{}", dialect.name());
@@ -269,4 +276,18 @@ proptest! {
         let _ = DIALECTS.minimise(REFERRAL, &bytes, CategoryMask::NONE, RecipientKind::Centre);
         let _ = DIALECTS.categories_of(REFERRAL, &bytes);
     }
+}
+
+#[test]
+fn the_laws_are_about_something() {
+    let mut carried = std::collections::BTreeMap::new();
+    for seed in 1..60u64 {
+        let referral = referral(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        for (dialect, message) in six() {
+            let native = dialect.render(message, &referral, CategoryMask::ALL);
+            let back = native.as_ref().is_ok_and(|(native, _)| dialect.read(message, native).is_ok());
+            *carried.entry(dialect.name()).or_insert(0) += usize::from(back);
+        }
+    }
+    assert!(carried.values().all(|count| *count > 20), "of 59 referrals come back: {carried:?}");
 }
