@@ -292,6 +292,16 @@ impl SubAssign for CategoryMask {
     }
 }
 
+impl From<Category> for DataCategory {
+    fn from(category: Category) -> Self {
+        DataCategory::try_from(i32::from(category.number())).unwrap_or(DataCategory::Unspecified)
+    }
+}
+impl From<DataCategory> for CategoryMask {
+    fn from(category: DataCategory) -> Self {
+        Self::EMPTY.with(category)
+    }
+}
 impl From<Category> for CategoryMask {
     fn from(category: Category) -> Self {
         category.mask()

@@ -42,17 +42,18 @@ pub(super) fn carried(shape: &Shape, lists: &CodeLists, message: &DynamicMessage
     for field in &shape.fields {
         let Some(value) = get(message, &field.field) else { continue };
         for value in value.as_list().unwrap_or(std::slice::from_ref(value)) {
-            if let (Some(inner), Value::Message(inside)) = (&field.inner, value) {
-                mask |= carried(inner, lists, inside);
-            } else {
-                mask = field.category.map_or(mask, |category| mask.with(category));
-            }
-            if let Some(category) = own_category(field, lists, value) {
-                mask = mask.with(category);
-            }
+            mask |= of_value(field, lists, value);
         }
     }
     mask
+}
+
+fn of_value(field: &FieldShape, lists: &CodeLists, value: &Value) -> CategoryMask {
+    let mask = match (&field.inner, value) {
+        (Some(inner), Value::Message(inside)) => carried(inner, lists, inside),
+        _ => field.category.map_or(CategoryMask::NONE, CategoryMask::from),
+    };
+    own_category(field, lists, value).map_or(mask, |category| mask.with(category))
 }
 
 struct Strip<'a> {
@@ -76,7 +77,11 @@ impl Strip<'_> {
                 (None, None) => Some(DataCategory::Unspecified),
             };
             if let Some(category) = closed {
-                report.push(path, Outcome::Withheld(category));
+                // What is inside may have been of narrower categories, which stay behind with it.
+                let inside = get(message, &field.field).map(|value| self.inside(field, value)).unwrap_or_default();
+                for category in [category].into_iter().chain((inside - self.mask.with(category)).iter().map(DataCategory::from)) {
+                    report.push(path.as_str(), Outcome::Withheld(category));
+                }
                 message.clear_field(&field.field);
                 continue;
             }
@@ -103,13 +108,24 @@ impl Strip<'_> {
         }
     }
 
+    /// Categories of what a field holds.
+    fn inside(&self, field: &FieldShape, value: &Value) -> CategoryMask {
+        let elements = value.as_list().unwrap_or(std::slice::from_ref(value));
+        elements.iter().map(|value| of_value(field, self.lists, value)).fold(CategoryMask::NONE, |all, one| all | one)
+    }
+
     fn keep(&self, field: &FieldShape, value: &mut Value, path: &str, report: &mut Report) -> bool {
-        if let Some(category) = own_category(field, self.lists, value).filter(|category| !self.mask.contains(*category)) {
-            report.push(path, Outcome::Withheld(category));
+        if own_category(field, self.lists, value).is_some_and(|category| !self.mask.contains(category)) {
+            for category in (of_value(field, self.lists, value) - self.mask).iter().map(DataCategory::from) {
+                report.push(path, Outcome::Withheld(category));
+            }
             return false;
         }
         if self.kind.is_some_and(|kind| never_to(field, self.lists, value, kind)) {
-            report.push(path, Outcome::Withheld(field.category.unwrap_or_default()));
+            let own = field.category.unwrap_or_default();
+            for category in [own].into_iter().chain((of_value(field, self.lists, value) - self.mask.with(own)).iter().map(DataCategory::from)) {
+                report.push(path, Outcome::Withheld(category));
+            }
             return false;
         }
         if let Value::Message(inside) = value {

@@ -204,7 +204,6 @@ fn subject_of(consent: &Consent) -> Option<[u8; 32]> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::agreement::{LegalBasis, Purpose};
     use crate::consent::Reason;
     use crate::numbered::Numbered;

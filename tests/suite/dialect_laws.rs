@@ -5,8 +5,8 @@
 
 use proptest::prelude::*;
 use prost::Message;
-use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MessageDescriptor, Value};
-use weiche::dialect::{CategoryMask, Dialect, Outcome, REFERRAL, RecipientKind};
+use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MessageDescriptor, ReflectMessage, Value};
+use weiche::dialect::{CategoryMask, Dialect, FieldProblem, Outcome, ProblemKind, REFERRAL, RecipientKind, Report};
 use weiche::proto::types::DataCategory;
 
 use super::dialects::DIALECTS;
@@ -47,7 +47,9 @@ fn message(dice: &mut Dice, descriptor: &MessageDescriptor, inherited: Option<Da
         }
         let category = own_category(&field).or(inherited);
         let value = if field.is_list() {
-            Value::List((0..dice.roll(4)).map(|_| value(dice, &field, category)).collect())
+            // An element that says nothing is left out on the way.
+            let says = |value: &Value| value.as_message().is_none_or(|inside| inside.fields().next().is_some());
+            Value::List((0..dice.roll(4)).map(|_| value(dice, &field, category)).filter(says).collect())
         } else {
             value(dice, &field, category)
         };
@@ -62,6 +64,8 @@ fn value(dice: &mut Dice, field: &FieldDescriptor, category: Option<DataCategory
         Kind::Bool => Value::Bool(dice.roll(2) == 0),
         Kind::Int32 => Value::I32(number(dice)),
         Kind::Uint32 => Value::U32(number(dice).unsigned_abs()),
+        Kind::Uint64 => Value::U64(number(dice).unsigned_abs().into()),
+        Kind::Bytes => Value::Bytes(vec![7; 32].into()),
         Kind::Enum(list) => {
             let values: Vec<i32> = list.values().map(|value| value.number()).filter(|number| *number != 0).collect();
             Value::EnumNumber(values[usize::try_from(dice.roll(values.len() as u64)).unwrap()])
@@ -154,7 +158,7 @@ fn six() -> impl Iterator<Item = (&'static Dialect, &'static str)> {
 /// No text of a category outside the mask, upper case or lower.
 fn leaks(bytes: &[u8], mask: CategoryMask) -> Option<DataCategory> {
     let seen = String::from_utf8_lossy(bytes).to_lowercase();
-    CategoryMask::ALL.iter().find(|category| {
+    CategoryMask::ALL.iter().map(DataCategory::from).find(|category| {
         let phone = *category == DataCategory::Contact && seen.contains("39200");
         !mask.contains(*category) && (phone || seen.contains(&tag(*category)))
     })
@@ -162,6 +166,45 @@ fn leaks(bytes: &[u8], mask: CategoryMask) -> Option<DataCategory> {
 
 fn decoded(bytes: &[u8]) -> DynamicMessage {
     DynamicMessage::decode(DIALECTS.pool().get_message_by_name(REFERRAL).unwrap(), bytes).unwrap()
+}
+
+/// What the gateway assigns: rendered, and not read from anybody.
+const ASSIGNED: [&str; 8] = ["referral_id", "state", "sgbx_78", "origin_203_stgb", "version", "receipt_id", "created_at", "restricted"];
+
+/// Every single value with its path.
+fn leaves(message: &DynamicMessage, base: &str, out: &mut Vec<(String, Value)>) {
+    for (field, value) in message.fields() {
+        let path = if base.is_empty() { field.name().to_owned() } else { format!("{base}.{}", field.name()) };
+        let elements: Vec<(String, &Value)> = match value {
+            Value::List(list) => list.iter().enumerate().map(|(at, value)| (format!("{path}[{at}]"), value)).collect(),
+            value => vec![(path, value)],
+        };
+        for (path, value) in elements {
+            // Dialects pick these by a key: their order is nobody's.
+            let keyed = path.split(['[', '.']).any(|part| ["contact_points", "identifiers"].contains(&part));
+            let path = if keyed { path.replace(|c: char| c.is_ascii_digit(), "") } else { path };
+            match value {
+                Value::Message(inside) if inside.descriptor().full_name() == "weiche.type.v1.Coding" => {
+                    out.push((path, inside.get_field_by_name("code").unwrap().into_owned()));
+                }
+                Value::Message(inside) => leaves(inside, &path, out),
+                value => out.push((path, value.clone())),
+            }
+        }
+    }
+}
+
+/// Paths whose value differs although no report names them. A report about one element speaks for its whole list.
+fn lost(before: &DynamicMessage, after: &DynamicMessage, report: &Report) -> Vec<String> {
+    let list = |path: &str| path.split('[').next().unwrap_or_default().to_owned();
+    let named = |path: &str| {
+        report.fields.iter().any(|field| path.starts_with(&field.path) || (path.contains('[') && list(path) == list(&field.path)))
+    };
+    let (mut left, mut right) = (Vec::new(), Vec::new());
+    leaves(before, "", &mut left);
+    leaves(after, "", &mut right);
+    left.retain(|(path, value)| !named(path) && !right.contains(&(path.clone(), value.clone())));
+    left.into_iter().map(|(path, _)| path).collect()
 }
 
 proptest! {
@@ -192,7 +235,7 @@ proptest! {
             prop_assert_eq!(leaks(&minimised.bytes, mask), None);
             let after = DIALECTS.categories_of(REFERRAL, &minimised.bytes).unwrap();
             prop_assert!(mask.covers(after) && before.covers(after));
-            for category in before.without(mask).iter() {
+            for category in (before - mask).iter().map(DataCategory::from) {
                 prop_assert!(minimised.withheld.iter().any(|(_, gone)| *gone == category), "{category:?} is not named");
             }
             let again = DIALECTS.minimise(REFERRAL, &minimised.bytes, mask, kind).unwrap();
@@ -213,10 +256,17 @@ proptest! {
     fn what_a_dialect_has_carried_once_it_carries_unchanged_ever_after(seed: u64) {
         let referral = referral(seed);
         for (dialect, message) in six() {
-            let Ok((native, _)) = dialect.render(message, &referral, CategoryMask::ALL) else { continue };
-            let back = dialect.read(message, &native);
-            prop_assert!(back.is_ok(), "{} does not read what it wrote: {}", dialect.name(), back.unwrap_err());
-            let Ok((back, _)) = back else { continue };
+            let Ok((native, report)) = dialect.render(message, &referral, CategoryMask::ALL) else { continue };
+            let back = match dialect.read(message, &native) {
+                Ok((back, _)) => back,
+                Err(error) => {
+                    // Old words of two things (`YU`) are written, reported as lossy, and never read.
+                    let lossy = report.fields.iter().any(|field| matches!(field.outcome, Outcome::Lossy(_)));
+                    let guess = |problem: &FieldProblem| matches!(problem.kind, ProblemKind::UnknownCode { .. });
+                    prop_assert!(lossy && error.problems().iter().all(guess), "{} does not read what it wrote: {error}", dialect.name());
+                    continue;
+                }
+            };
             let (again, report) = dialect.render(message, &back, CategoryMask::ALL).unwrap();
             let (twice, _) = dialect.read(message, &again).unwrap();
             prop_assert_eq!(decoded(&twice), decoded(&back), "{}", dialect.name());
@@ -228,23 +278,40 @@ proptest! {
     }
 
     #[test]
-    fn what_is_reported_exact_comes_back_as_it_was(seed: u64) {
+    fn what_no_report_names_comes_back_as_it_was(seed: u64) {
         let referral = referral(seed);
         for (dialect, message) in six() {
             let Ok((native, report)) = dialect.render(message, &referral, CategoryMask::ALL) else { continue };
             let Ok((back, _)) = dialect.read(message, &native) else { continue };
-            let (before, after) = (decoded(&referral), decoded(&back));
-            let touched = |path: &str| report.fields.iter().any(|field| field.path.starts_with(path));
-            for path in ["purpose", "sender_case_number", "free_text", "household.persons", "subject.birth_date", "subject.gender"] {
-                let get = |message: &DynamicMessage| {
-                    let mut value = Value::Message(message.clone());
-                    for name in path.split('.') {
-                        value = value.as_message().unwrap().get_field_by_name(name).unwrap().into_owned();
+            let lost = lost(&decoded(&referral), &decoded(&back), &report);
+            // What only the gateway writes is not read.
+            let own = ["referral_id", "state", "sgbx_78", "origin_203_stgb"];
+            let lost: Vec<_> = lost.into_iter().filter(|path| !own.contains(&path.as_str())).collect();
+            prop_assert!(lost.is_empty(), "{}: {lost:?}", dialect.name());
+        }
+    }
+
+    #[test]
+    fn every_request_and_response_of_every_method_keeps_what_no_report_names(seed: u64) {
+        for dialect in DIALECTS.iter() {
+            for method in dialect.methods() {
+                // What the gateway reads is made by rendering first; what it renders must at least render.
+                for (native, canonical, reads) in [
+                    (&method.request, &method.canonical_request, !method.delivery),
+                    (&method.response, &method.canonical_response, method.delivery),
+                ] {
+                    let descriptor = DIALECTS.pool().get_message_by_name(canonical).unwrap();
+                    let before = message(&mut Dice(seed | 1), &descriptor, None);
+                    let rendered = dialect.render(native, &before.encode_to_vec(), CategoryMask::ALL);
+                    let Ok((bytes, report)) = rendered else { continue };
+                    if let (true, Ok((back, _))) = (reads, dialect.read(native, &bytes)) {
+                        let after = DynamicMessage::decode(descriptor, back).unwrap();
+                        let lost: Vec<String> = lost(&before, &after, &report)
+                            .into_iter()
+                            .filter(|path| !path.split('.').any(|part| ASSIGNED.contains(&part)))
+                            .collect();
+                        prop_assert!(lost.is_empty(), "{} {}: {lost:?}", dialect.name(), method.path);
                     }
-                    value
-                };
-                if !touched(path) {
-                    prop_assert_eq!(get(&after), get(&before), "{} {}", dialect.name(), path);
                 }
             }
         }
@@ -269,4 +336,18 @@ proptest! {
         let _ = DIALECTS.minimise(REFERRAL, &bytes, CategoryMask::NONE, RecipientKind::Centre);
         let _ = DIALECTS.categories_of(REFERRAL, &bytes);
     }
+}
+
+#[test]
+fn the_laws_are_about_something() {
+    let mut carried = std::collections::BTreeMap::new();
+    for seed in 1..60u64 {
+        let referral = referral(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        for (dialect, message) in six() {
+            let native = dialect.render(message, &referral, CategoryMask::ALL);
+            let back = native.as_ref().is_ok_and(|(native, _)| dialect.read(message, native).is_ok());
+            *carried.entry(dialect.name()).or_insert(0) += usize::from(back);
+        }
+    }
+    assert!(carried.values().all(|count| *count > 20), "of 59 referrals come back: {carried:?}");
 }

@@ -16,7 +16,7 @@ pub(crate) static DIALECTS: LazyLock<Dialects> =
 
 const SIX: [&str; 6] = ["agentur", "awo", "caritas", "diakonie", "drk", "jobcenter"];
 
-fn dialect(name: &str) -> &'static Dialect {
+pub(crate) fn dialect(name: &str) -> &'static Dialect {
     DIALECTS.get(name).unwrap_or_else(|| panic!("no dialect {name}"))
 }
 

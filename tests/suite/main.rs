@@ -5,6 +5,7 @@
 
 mod certificates;
 mod dialect_laws;
+mod dialect_refusals;
 mod dialects;
 mod ledger_go;
 mod ledger_laws;

@@ -204,7 +204,10 @@ impl Renderer {
                     return false;
                 }
                 let said = spelling::join(joint, &texts);
-                let text = self.said(rule, spot, paths, Ok(said));
+                // A line that nobody can take apart again is worse than none: it would be refused on its way back.
+                let readable = !rule.way.read || spelling::split(joint, &said.value, parts.len()).is_ok();
+                let said = if readable { Ok(said) } else { Err("the parts cannot be told apart again".to_owned()) };
+                let text = self.said(rule, spot, paths, said);
                 self.put(native, rule, text.into_iter().collect())
             }
             Target::Tuple { parts, column } => {
