@@ -104,13 +104,14 @@ impl Renderer {
         for rule in &block.rules {
             match rule {
                 Rule::Enter { field, to, each: false, block } => {
-                    let Some((inside, path)) = target(hub, to, base) else { continue };
+                    let Some((inside, path, keys)) = target(hub, to, base) else { continue };
                     let mut message = match field.kind().as_message() {
                         Some(message) => DynamicMessage::new(message.clone()),
                         None => continue,
                     };
                     if self.block(&mut message, block, inside, &path, false) {
                         wrote = true;
+                        self.used.extend(keys);
                         let message = Value::Message(message);
                         self.set(native, field, if field.is_list() { Value::List(vec![message]) } else { message });
                     }
@@ -341,13 +342,13 @@ fn parts(text: &str, by: &str, fields: &[FieldDescriptor]) -> Option<Vec<Option<
     fields.iter().zip(&texts).map(value).collect()
 }
 
-/// The message at a place.
-fn target<'a>(hub: &'a DynamicMessage, to: &[Step], base: &str) -> Option<(&'a DynamicMessage, String)> {
+/// The message at a place, its path, and the paths of the keys by which it was found.
+fn target<'a>(hub: &'a DynamicMessage, to: &[Step], base: &str) -> Option<(&'a DynamicMessage, String, Vec<String>)> {
     if to.is_empty() {
-        return Some((hub, base.to_owned()));
+        return Some((hub, base.to_owned(), Vec::new()));
     }
     let found = find(hub, to, base).into_iter().next()?;
-    Some((found.value.as_message()?, found.path))
+    Some((found.value.as_message()?, found.path, found.keys))
 }
 
 /// The values at a place, in order.
@@ -387,4 +388,40 @@ fn find<'a>(message: &'a DynamicMessage, steps: &[Step], base: &str) -> Vec<Foun
         }
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use prost::Message;
+
+    use super::*;
+    use crate::dialect::{CategoryMask, Dialects};
+
+    fn lost(json: &str, from: (&str, &str), to: (&str, &str)) -> Vec<String> {
+        let dialects = Dialects::embedded().unwrap();
+        let native = dialects.pool().get_message_by_name(from.1).unwrap();
+        let native = DynamicMessage::deserialize(native, &mut serde_json::Deserializer::from_str(json)).unwrap();
+        let (hub, _) = dialects.get(from.0).unwrap().read(from.1, &native.encode_to_vec()).unwrap();
+        let (_, report) = dialects.get(to.0).unwrap().render(to.1, &hub, CategoryMask::ALL).unwrap();
+        report.fields.into_iter().map(|field| field.path).collect()
+    }
+
+    #[test]
+    fn what_a_fallback_carries_is_not_reported_as_lost() {
+        let awo = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/proto/dialects/awo/examples/fall.json"));
+        // A case number that is no number stands in `caseNumber`; `stufe` merges levels that `ger` tells apart.
+        let caritas = lost(awo, ("awo", "awo.v1.Fall"), ("caritas", "caritas.v1.Session"));
+        assert!(!caritas.contains(&"sender_case_number".to_owned()), "{caritas:?}");
+        let agentur = lost(awo, ("awo", "awo.v1.Fall"), ("agentur", "agentur.v1.Vermittlungsvorgang"));
+        assert!(!agentur.contains(&"german.lowest".to_owned()), "{agentur:?}");
+        let jobcenter = lost(awo, ("awo", "awo.v1.Fall"), ("jobcenter", "jobcenter.v1.ZUWEISUNG"));
+        assert!(jobcenter.contains(&"german.lowest".to_owned()), "{jobcenter:?}");
+    }
+
+    #[test]
+    fn the_key_of_an_entered_element_has_its_place() {
+        let diakonie = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/proto/dialects/diakonie/examples/vorgang.json"));
+        let top = ("diakonie", "diakonie.v1.Vorgang");
+        assert_eq!(lost(diakonie, top, top), Vec::<String>::new());
+    }
 }
