@@ -351,3 +351,35 @@ fn the_laws_are_about_something() {
     }
     assert!(carried.values().all(|count| *count > 20), "of 59 referrals come back: {carried:?}");
 }
+
+#[test]
+fn every_method_reads_what_its_own_institution_would_send_and_renders_what_the_gateway_would() {
+    let mut never = Vec::new();
+    for dialect in DIALECTS.iter() {
+        for method in dialect.methods() {
+            for (native, canonical, reads) in [
+                (&method.request, &method.canonical_request, !method.delivery),
+                (&method.response, &method.canonical_response, method.delivery),
+            ] {
+                let descriptor = DIALECTS.pool().get_message_by_name(canonical).unwrap();
+                let mut why = String::new();
+                let works = (1..40u64).any(|seed| {
+                    let before = message(&mut Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1), &descriptor, None);
+                    match dialect.render(native, &before.encode_to_vec(), CategoryMask::ALL) {
+                        Err(error) => why = error.to_string(),
+                        Ok(_) if !reads => return true,
+                        Ok((bytes, _)) => match dialect.read(native, &bytes) {
+                            Ok(_) => return true,
+                            Err(error) => why = error.to_string(),
+                        },
+                    }
+                    false
+                });
+                if !works {
+                    never.push(format!("{native} of {}: {why}", dialect.name()));
+                }
+            }
+        }
+    }
+    assert!(never.is_empty(), "{never:#?}");
+}
