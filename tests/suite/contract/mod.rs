@@ -5,6 +5,7 @@
 //! every service has a place in the door list.
 
 mod cases;
+mod requests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,7 +18,8 @@ use weiche::proto::{DESCRIPTOR_SET, pool};
 fn checked() -> Vec<MessageDescriptor> {
     let services = || pool().services().filter(|s| s.full_name().starts_with("weiche."));
     let requests = services().flat_map(|s| s.methods().map(|m| m.input()).collect::<Vec<_>>());
-    let answers = services().filter(|s| s.package_name() == "weiche.institution.v1").flat_map(|s| s.methods().map(|m| m.output()).collect::<Vec<_>>());
+    let answers =
+        services().filter(|s| s.package_name() == "weiche.institution.v1").flat_map(|s| s.methods().map(|m| m.output()).collect::<Vec<_>>());
     requests.chain(answers).collect()
 }
 
