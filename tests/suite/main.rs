@@ -13,3 +13,4 @@ mod ledger_vectors;
 mod ledger_verify;
 mod limbo;
 mod tls;
+mod contract;
