@@ -4,6 +4,7 @@
 //! Every integration test is a module of this one binary: it links once.
 
 mod certificates;
+mod contract;
 mod dialect_laws;
 mod dialect_refusals;
 mod dialects;
@@ -13,4 +14,3 @@ mod ledger_vectors;
 mod ledger_verify;
 mod limbo;
 mod tls;
-mod contract;

@@ -46,7 +46,13 @@ impl Batch<'_> {
     }
 
     /// Tells the sender of a referral where it stands. `change` carries what else may be told; ids, state and time are filled in here.
-    pub(super) fn tell_sender(&mut self, referral: &Referral, state: ReferralState, reason: Option<StatusReason>, change: StatusChange) -> Result<(), Refusal> {
+    pub(super) fn tell_sender(
+        &mut self,
+        referral: &Referral,
+        state: ReferralState,
+        reason: Option<StatusReason>,
+        change: StatusChange,
+    ) -> Result<(), Refusal> {
         let id = DeliveryId::random();
         let case_number = self.vault.open_short(referral.id.as_bytes(), &referral.case_number)?;
         let change = StatusChange {
