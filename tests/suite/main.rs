@@ -3,6 +3,8 @@
 
 //! Every integration test is a module of this one binary: it links once.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
+
 mod certificates;
 mod contract;
 mod dialect_laws;
