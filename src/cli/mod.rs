@@ -3,5 +3,6 @@
 
 //! The command line, and what belongs to the process rather than to a call: logs and the operator's loopback port.
 
+pub mod demo;
 pub mod ops;
 pub mod telemetry;
