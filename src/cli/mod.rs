@@ -3,6 +3,10 @@
 
 //! The command line, and what belongs to the process rather than to a call: logs and the operator's loopback port.
 
+pub mod config;
 pub mod demo;
+pub mod gateway;
+pub mod init;
 pub mod ops;
 pub mod telemetry;
+pub mod terminal;
