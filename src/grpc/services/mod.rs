@@ -1,7 +1,6 @@
 // SPDX-FileCopyrightText: 2026 The Weiche authors
 // SPDX-License-Identifier: EUPL-1.2
 
-<<<<<<< HEAD
 //! What stands behind the doors. Every method of the contract has one handler over canonical messages; a native method is the same handler
 //! behind the caller's dialect. A handler decodes, calls one use case, encodes.
 
@@ -14,16 +13,10 @@ mod referrals;
 mod refuse;
 mod watch;
 
-=======
-//! What each listener serves.
-
-use std::convert::Infallible;
->>>>>>> serve
 use std::sync::Arc;
 
 use super::access::Access;
 use super::health::Health;
-<<<<<<< HEAD
 use super::reflection::Reflection;
 use super::router::{Limits, Router};
 use crate::dialect::Dialects;
@@ -89,18 +82,4 @@ fn rules(message: &str) -> Result<Arc<super::validate::Rules>, Vec<RuleError>> {
         // A method of the contract names its messages; the pool has them both or neither.
         None => Err(Vec::new()),
     }
-=======
-use super::router::{Limits, Router};
-use crate::exchange::Exchange;
-
-/// For case systems.
-pub fn institutions(exchange: Arc<Exchange>, health: Health, limits: Limits) -> Result<Arc<Router>, Infallible> {
-    operators(exchange, health, limits)
-}
-
-/// For operators.
-pub fn operators(_exchange: Arc<Exchange>, health: Health, limits: Limits) -> Result<Arc<Router>, Infallible> {
-    let access = Arc::new(Access::canonical());
-    Ok(Arc::new(health.serve(Router::new(access.clone(), health.clone(), limits), &access)))
->>>>>>> serve
 }
