@@ -2,3 +2,6 @@
 // SPDX-License-Identifier: EUPL-1.2
 
 mod cases;
+mod check;
+mod history;
+mod system;
