@@ -30,6 +30,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 pub use crate::referral::Event;
+pub use apply::timestamp;
 pub use command::{CallerName, Outcome, Withdrawn};
 pub use consents::Recorded;
 pub use deliver::{Content, Outgoing};

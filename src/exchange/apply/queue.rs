@@ -85,6 +85,6 @@ impl Batch<'_> {
 }
 
 /// As the contract carries an instant.
-pub(crate) fn timestamp(at: Time) -> Timestamp {
+pub fn timestamp(at: Time) -> Timestamp {
     Timestamp { seconds: at.0.div_euclid(1000), nanos: i32::try_from(at.0.rem_euclid(1000) * 1_000_000).unwrap_or(0) }
 }
