@@ -429,7 +429,8 @@ mod each_rule_catches {
         assert!(found(drivers, "src/grpc/status.rs", "use tonic::Status;").is_empty());
         assert!(found(drivers, "src/exchange/submit.rs", "// unlike tonic::Status\nlet tonic = 1;").is_empty());
         assert_eq!(found(drivers, "src/exchange/submit.rs", "sqlx::query(\"SELECT 1\");").len(), 1);
-        for place in ["src/store/mod.rs", "src/outbox/store.rs", "src/ledger/store/rows.rs", "src/exchange/writer.rs", "src/exchange/storage/load.rs"] {
+        for place in ["src/store/mod.rs", "src/outbox/store.rs", "src/ledger/store/rows.rs", "src/exchange/writer.rs", "src/exchange/storage/load.rs"]
+        {
             assert!(found(drivers, place, "sqlx::query(\"SELECT 1\");").is_empty(), "{place}");
         }
     }
