@@ -112,61 +112,61 @@ def canonical_consent(consent_id, person):
         return days_from_now(days).isoformat().replace("+00:00", "Z")
 
     return {
-        "schemaVersion": "1",
-        "consentId": consent_id,
-        "recordedByRole": "beratung",
-        "subjectRef": person,
+        "schema_version": "1",
+        "consent_id": consent_id,
+        "recorded_by_role": "beratung",
+        "subject_ref": person,
         "controller": {"institution": "drk-bremen", "unit": "mbe-vegesack"},
         "regime": "DATA_PROTECTION_REGIME_GDPR_BDSG",
-        "dpoContact": "datenschutz@drk.example.invalid",
+        "dpo_contact": "datenschutz@drk.example.invalid",
         "grants": [
             {
                 "recipient": {"institution": RECIPIENT, "unit": RECIPIENT_UNIT},
                 "purpose": "PURPOSE_COUNSELLING_REFERRAL",
                 "categories": ["DATA_CATEGORY_IDENT", "DATA_CATEGORY_CONTACT", "DATA_CATEGORY_LANG"],
-                "feedbackCategories": ["DATA_CATEGORY_OUTCOME"],
+                "feedback_categories": ["DATA_CATEGORY_OUTCOME"],
             }
         ],
-        "secrecyRelease": {"functions": ["Beratungsfachkraft Migrationsberatung"], "professions": [6], "towards": [RECIPIENT]},
+        "secrecy_release": {"functions": ["Beratungsfachkraft Migrationsberatung"], "professions": [6], "towards": [RECIPIENT]},
         "form": "CONSENT_FORM_WRITTEN_SIGNATURE",
-        "evidence": {"mediaType": "application/pdf", "sha256": "cd" * 32, "location": "Akte 12, Blatt 1"},
-        "template": {"templateId": "bremen-standard", "version": "3", "textSha256": text_sha256(), "language": "de"},
+        "evidence": {"media_type": "application/pdf", "sha256": "cd" * 32, "location": "Akte 12, Blatt 1"},
+        "template": {"template_id": "bremen-standard", "version": "3", "text_sha256": text_sha256(), "language": "de"},
         "explanation": {"language": "de", "mode": "EXPLANATION_MODE_SELF_READ", "interpreter": "INTERPRETER_KIND_NONE"},
-        "informedOf": {
+        "informed_of": {
             "purpose": True,
-            "refusalConsequences": True,
+            "refusal_consequences": True,
             "withdrawal": True,
             "recipients": True,
             "retention": True,
             "rights": True,
-            "onwardDuties": True,
+            "onward_duties": True,
         },
-        "voluntariness": {"collectedBy": "drk-bremen", "noBenefitLinkage": True},
-        "grantedAt": at(-2),
-        "validFrom": at(-2),
-        "validUntil": at(180),
+        "voluntariness": {"collected_by": "drk-bremen", "no_benefit_linkage": True},
+        "granted_at": at(-2),
+        "valid_from": at(-2),
+        "valid_until": at(180),
         "grantor": {"kind": "GRANTOR_KIND_SELF"},
         "capability": "CONSENT_CAPABILITY_ASSESSED_CAPABLE",
         "status": "CONSENT_STATUS_ACTIVE",
         "quality": "CONSENT_QUALITY_CHECKED_OK",
-        "retention": {"deleteAfter": {"year": 2030, "month": 12, "day": 31}, "basis": "sections 195, 199 BGB"},
+        "retention": {"delete_after": {"year": 2030, "month": 12, "day": 31}, "basis": "sections 195, 199 BGB"},
     }
 
 
 def canonical_referral(consent_id, person):
     return {
-        "senderCaseNumber": "VEG-17",
-        "subjectRef": person,
+        "sender_case_number": "VEG-17",
+        "subject_ref": person,
         "sender": {"institution": "drk-bremen", "unit": "mbe-vegesack"},
         "recipient": {"institution": RECIPIENT, "unit": RECIPIENT_UNIT},
         "purpose": "PURPOSE_COUNSELLING_REFERRAL",
-        "consent": {"consentId": consent_id},
+        "consent": {"consent_id": consent_id},
         "subject": {
             "name": {"family": "Yıldız", "given": "Ayşe"},
-            "birthDate": {"year": 1988, "month": 5, "day": 4},
-            "contactPoints": [{"system": "CONTACT_SYSTEM_PHONE", "value": "+493023125001"}],
+            "birth_date": {"year": 1988, "month": 5, "day": 4},
+            "contact_points": [{"system": "CONTACT_SYSTEM_PHONE", "value": "+493023125001"}],
         },
-        "freeText": "Kommt dienstags gern vor zehn.",
+        "free_text": "Kommt dienstags gern vor zehn.",
     }
 
 
@@ -190,9 +190,9 @@ def refer(directory, address, tell=print):
     seen["awo_again"] = awo.call("awo.v1.Vermittlung/FallSenden", request)
 
     consent, person = fresh(), "p-" + fresh()[:8]
-    drk.call("weiche.exchange.v1.ConsentService/RecordConsent", {"requestId": fresh(), "consent": canonical_consent(consent, person)})
+    drk.call("weiche.exchange.v1.ConsentService/RecordConsent", {"request_id": fresh(), "consent": canonical_consent(consent, person)})
     referral = canonical_referral(consent, person)
-    seen["drk"] = drk.call("weiche.exchange.v1.ReferralService/SubmitReferral", {"requestId": fresh(), "referral": referral})
+    seen["drk"] = drk.call("weiche.exchange.v1.ReferralService/SubmitReferral", {"request_id": fresh(), "referral": referral})
     tell(f"DRK submitted a referral in the canonical contract; withheld: {seen['drk']['decision'].get('withheld', [])}")
 
     sessions = seen["sessions"] = []
@@ -225,7 +225,7 @@ def refer(directory, address, tell=print):
         "weiche.exchange.v1.InboxService/Receive",
         keep_status,
         first={"credits": 4},
-        acknowledge=lambda item: {"acknowledgement": {"deliveryId": item["deliveryId"], "leaseToken": item["leaseToken"]}},
+        acknowledge=lambda item: {"acknowledgement": {"delivery_id": item["delivery_id"], "lease_token": item["lease_token"]}},
     )
     tell("Caritas accepted both; DRK has been told")
     return seen

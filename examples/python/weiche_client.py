@@ -66,7 +66,7 @@ class CaseSystem:
         _, asked, answered = self.contract.method(name)
         method = self.channel.unary_unary(f"/{name}", asked.SerializeToString, answered.FromString)
         answer = method(json_format.ParseDict(request, asked()), timeout=timeout)
-        return json_format.MessageToDict(answer)
+        return as_dict(answer)
 
     def receive(self, name, keep, first, acknowledge, timeout=30):
         """Pulls from a stream such as InboxService.Receive. `first` opens it; each item goes to `keep`, which must have stored it for good when it
@@ -83,7 +83,7 @@ class CaseSystem:
         items = method(requests(), timeout=timeout)
         try:
             for item in items:
-                item = json_format.MessageToDict(item)
+                item = as_dict(item)
                 more = keep(item)
                 say.put(acknowledge(item))
                 if more is False:
@@ -94,6 +94,11 @@ class CaseSystem:
                     break
         finally:
             say.put(None)
+
+
+def as_dict(message):
+    """Field names as in the .proto files, so that a native system reads its own words."""
+    return json_format.MessageToDict(message, preserving_proto_field_name=True)
 
 
 def main():

@@ -40,8 +40,8 @@ def main(directory, address):
 
     agentur = CaseSystem(directory, address, "agentur-bremen-bremerhaven")
     for what, name, request, codes in [
-        ("somebody else's case is not there", "weiche.exchange.v1.ReferralService/GetReferral", {"referralId": drk["referralId"]}, {"NOT_FOUND"}),
-        ("an unknown case is not there either", "weiche.exchange.v1.ReferralService/GetReferral", {"referralId": fresh()}, {"NOT_FOUND"}),
+        ("somebody else's case is not there", "weiche.exchange.v1.ReferralService/GetReferral", {"referral_id": drk["referral_id"]}, {"NOT_FOUND"}),
+        ("an unknown case is not there either", "weiche.exchange.v1.ReferralService/GetReferral", {"referral_id": fresh()}, {"NOT_FOUND"}),
         ("another's dialect is closed", "awo.v1.Vermittlung/FallSenden", {}, {"PERMISSION_DENIED", "UNIMPLEMENTED"}),
     ]:
         try:

@@ -332,10 +332,11 @@ fn collect(folder: &Path, prefix: &str, found: &mut Vec<File>) {
         let skipped = ["target", "node_modules", ".git", ".venv", "__pycache__", "LICENSES", "LICENSE", "Cargo.lock", "package-lock.json"];
         if kind.is_dir() && !skipped.contains(&name.as_str()) {
             collect(&entry.path(), &path, found);
-        } else if kind.is_file() && !skipped.contains(&name.as_str()) {
-            if let Ok(text) = fs::read_to_string(entry.path()) {
-                found.push(File { path, text });
-            }
+        } else if kind.is_file()
+            && !skipped.contains(&name.as_str())
+            && let Ok(text) = fs::read_to_string(entry.path())
+        {
+            found.push(File { path, text });
         }
     }
 }
