@@ -175,7 +175,9 @@ fn drivers(file: &File) -> Vec<Offence> {
             return Some("gRPC stays at the edges: tonic is named only in grpc, delivery and cli".to_owned());
         }
         if !keeps_rows && has_word(code, "sqlx") {
-            return Some("SQL stays with its tables: sqlx is named only in store, */store.rs and exchange's writer, storage, query and receipts".to_owned());
+            return Some(
+                "SQL stays with its tables: sqlx is named only in store, */store.rs and exchange's writer, storage, query and receipts".to_owned(),
+            );
         }
         None
     })
