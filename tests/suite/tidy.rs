@@ -77,6 +77,18 @@ fn migrations_have_the_same_bytes_everywhere() {
     hold("endings", endings);
 }
 
+#[test]
+fn what_the_readme_promises_is_what_runs_on_a_fresh_clone() {
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let run = fs::read_to_string(root().join(".ci/run")).unwrap().replace("--locked ", "");
+    let block = readme.split("```sh\n").nth(1).and_then(|rest| rest.split("```").next()).expect("the README begins with a block of commands");
+    let commands: Vec<&str> = block.lines().map(|line| line.split('#').next().unwrap_or_default().trim()).collect();
+    assert_eq!(commands.len(), 2, "the README has two commands: {commands:?}");
+    for command in commands {
+        assert!(run.lines().any(|line| line == command), ".ci/run does not run `{command}`");
+    }
+}
+
 /// Foundation, capabilities, use cases, edges: 0 to 3.
 fn ring(module: &str) -> Option<usize> {
     [FOUNDATION, CAPABILITIES, USE_CASES, EDGES].iter().position(|ring| ring.contains(&module))
