@@ -85,7 +85,7 @@ fn move_ports(value: &mut toml::Value, key: &str, moved: &mut Vec<(String, TcpLi
     match value {
         toml::Value::Table(table) => table.iter_mut().for_each(|(name, inner)| move_ports(inner, &format!("{key}.{name}"), moved)),
         toml::Value::Array(array) => array.iter_mut().for_each(|inner| move_ports(inner, key, moved)),
-        toml::Value::String(text) if text.parse::<SocketAddr>().is_ok() => {
+        toml::Value::String(text) if text.replace("localhost:", "127.0.0.1:").parse::<SocketAddr>().is_ok() => {
             let listener = TcpListener::bind("127.0.0.1:0").unwrap();
             *text = listener.local_addr().unwrap().to_string();
             moved.push((key.to_owned(), listener));
