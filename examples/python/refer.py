@@ -164,7 +164,7 @@ def canonical_referral(consent_id, person):
         "subject": {
             "name": {"family": "Yıldız", "given": "Ayşe"},
             "birth_date": {"year": 1988, "month": 5, "day": 4},
-            "contact_points": [{"system": "CONTACT_SYSTEM_PHONE", "value": "+493023125001"}],
+            "contact_points": [{"system": "phone", "value": "+493023125001"}],
         },
         "free_text": "Kommt dienstags gern vor zehn.",
     }
