@@ -5,8 +5,6 @@
 //!
 //! Both are optional on a developer's machine; `scripts/test` installs them. With `WEICHE_COMPLETE=1` their absence is a failure.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may stop")]
-
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};

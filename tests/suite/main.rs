@@ -1,7 +1,12 @@
 // SPDX-FileCopyrightText: 2026 The Weiche authors
 // SPDX-License-Identifier: EUPL-1.2
 
-//! Everything that is checked from outside the library, as one binary.
+//! Every integration test is a module of this one binary: it links once.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may stop")]
 
 mod foreign;
+mod ledger_go;
+mod ledger_laws;
+mod ledger_vectors;
+mod ledger_verify;
 mod tidy;
