@@ -5,7 +5,7 @@
 # Calls one method of a running gateway with an institution's certificate.
 #
 #   call.sh DIR ADDRESS INSTITUTION METHOD [JSON]
-#   call.sh try localhost:PORT awo-bremen weiche.exchange.v1.ReferralService/ListReferrals '{"pageSize": 10}'
+#   call.sh try localhost:8443 awo-bremen weiche.exchange.v1.ReferralService/ListReferrals '{"pageSize": 10}'
 #
 # DIR is what `weiche init DIR` wrote. Needs buf: `npm ci` in the project's folder puts it where this script looks.
 set -euo pipefail

@@ -3,7 +3,7 @@
 """A case system in Python that speaks to Weiche over mutual TLS: with grpcio and the .proto files, nothing generated, nothing of Weiche's own code.
 
     pip install grpcio grpcio-tools
-    python weiche_client.py --dir DIR --address localhost:PORT --as awo-bremen awo.v1.Vermittlung/FallSenden '{"anfrage_nr": "..."}'
+    python weiche_client.py --dir DIR --address localhost:8443 --as awo-bremen awo.v1.Vermittlung/FallSenden '{"anfrage_nr": "..."}'
 
 DIR is what `weiche init DIR` wrote. Messages go in and come out as protobuf JSON.
 """
