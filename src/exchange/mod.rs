@@ -31,7 +31,7 @@ use tokio::task::JoinHandle;
 
 pub use command::{CallerName, Outcome, Withdrawn};
 pub use consents::Recorded;
-pub use deliver::{Content, Outgoing};
+pub use deliver::{AT_ONCE, Content, Outgoing};
 pub use life::Moved;
 pub use query::{DeadLetter, ExportLogError, Overview, QueueState};
 pub use receipts::Issued;
