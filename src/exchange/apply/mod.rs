@@ -97,6 +97,7 @@ impl Command {
             Self::Answer(c) => {
                 call(&c.idempotency);
                 wanted.referrals.push(c.referral);
+                wanted.events.push((c.referral, c.event));
             }
             Self::Cancel(c) => {
                 call(&c.idempotency);
