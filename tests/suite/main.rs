@@ -4,6 +4,7 @@
 //! Every integration test is a module of this one binary: it links once.
 
 mod certificates;
+mod cli;
 mod dialect_laws;
 mod dialect_refusals;
 mod dialects;
