@@ -22,6 +22,10 @@
 //!
 //! Dialects::minimise("weiche.type.v1.Referral", bytes, mask, RecipientKind) -> Result<Minimised { bytes, withheld }, TranslateError>
 //! Dialects::categories_of("weiche.type.v1.Referral", bytes) -> Result<CategoryMask, TranslateError>
+//!
+//! open_folder(&Path) -> Result<DescriptorPool, DialectErrors>          a vendor's folder of .proto files with the contract
+//! Dialects::translate(from, to, hub, mask, json, verbose) -> Result<Translation { json, read, rendered, problems }, _>
+//! Dialects::explain(from, to, hub, mask) -> Result<Vec<Row { source, canonical, rule, target, loss }>, _>
 //! ```
 //!
 //! The dialect `canonical` stands for institutions that speak the hub: its native messages are the canonical ones, its methods
@@ -49,5 +53,5 @@ pub use category::{Category, CategoryError, CategoryMask, RecipientKind};
 pub use error::{DialectError, DialectErrors};
 pub use minimise::Minimised;
 pub use registry::{Dialect, Dialects, Method};
-pub use tool::{REFERRAL, Row, Translation, open_folder};
 pub use report::{FieldProblem, FieldReport, Outcome, ProblemKind, Report, TranslateError};
+pub use tool::{REFERRAL, Row, Translation, open_folder};

@@ -5,12 +5,14 @@
 
 use std::collections::HashMap;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sqlx::Row;
 
+use super::Exchange;
 use super::command::{Command, Idempotency, Requeue};
 use super::life::referral_id;
 use super::refusal::Refusal;
-use super::Exchange;
 use crate::clock::Time;
 use crate::id::{DeliveryId, InstitutionId, ReferralId, RequestId};
 use crate::ledger::{self, Hash, Note, Plan};
@@ -18,6 +20,15 @@ use crate::numbered::Numbered;
 use crate::outbox::Kind;
 use crate::referral::{self, Event, Referral, ReferralState};
 use crate::store::StoreError;
+
+/// What `?1` may see: what it sent; and what it was sent, from the moment it has or may have it, unless the gateway holds it back (SUBMITTED,
+/// BLOCKED). What was stopped before it left never existed for its recipient.
+macro_rules! visible {
+    () => {
+        "(sender = ?1 OR (recipient = ?1 AND state NOT IN (2, 3) \
+          AND EXISTS (SELECT 1 FROM delivery d WHERE d.id = referral.delivery AND d.begun > 0)))"
+    };
+}
 
 /// One referral as one of its sides may see it.
 #[derive(Debug, Clone)]
@@ -65,8 +76,9 @@ impl Exchange {
     pub async fn referral(&self, caller: &InstitutionId, id: &str) -> Result<(Overview, Vec<Event>), Refusal> {
         let id = referral_id(id, "referral_id")?;
         let mut conn = self.store.readers().acquire().await?;
-        let found = referral::load(&mut conn, &[id]).await?;
-        let found = found.into_iter().next().and_then(|referral| self.overview(caller, referral)).ok_or(Refusal::NotFound)?;
+        const SQL: &str = concat!("SELECT * FROM referral WHERE ", visible!(), " AND id = ?2");
+        let found = sqlx::query(SQL).bind(caller.as_str()).bind(id.as_bytes().as_slice()).fetch_optional(&mut *conn).await?;
+        let found = self.overview(caller, referral::from_row(&found.ok_or(Refusal::NotFound)?)?);
         Ok((found, referral::events(&mut conn, &id).await?))
     }
 
@@ -78,8 +90,11 @@ impl Exchange {
         before: Option<(Time, ReferralId)>,
         limit: u32,
     ) -> Result<Vec<Overview>, Refusal> {
-        const SQL: &str = "SELECT * FROM referral WHERE (sender = ?1 OR recipient = ?1) AND (?2 = 0 OR state = ?2) AND (submitted_at, id) < (?3, ?4) \
-                           ORDER BY submitted_at DESC, id DESC LIMIT ?5";
+        const SQL: &str = concat!(
+            "SELECT * FROM referral WHERE ",
+            visible!(),
+            " AND (?2 = 0 OR state = ?2) AND (submitted_at, id) < (?3, ?4) ORDER BY submitted_at DESC, id DESC LIMIT ?5"
+        );
         let (at, id) = before.map_or((i64::MAX, vec![0xff; 17]), |(at, id)| (at.0, id.as_bytes().to_vec()));
         let rows = sqlx::query(SQL)
             .bind(caller.as_str())
@@ -90,26 +105,21 @@ impl Exchange {
             .fetch_all(self.store.readers())
             .await?;
         let found = rows.iter().map(referral::from_row).collect::<Result<Vec<_>, _>>()?;
-        Ok(found.into_iter().filter_map(|referral| self.overview(caller, referral)).collect())
+        Ok(found.into_iter().map(|referral| self.overview(caller, referral)).collect())
     }
 
     /// The caller's referrals that changed after a leaf, in the order of the log.
     pub async fn changes(&self, caller: &InstitutionId, after: u64, limit: u32) -> Result<Vec<Overview>, Refusal> {
-        const SQL: &str = "SELECT * FROM referral WHERE (sender = ?1 OR recipient = ?1) AND changed_leaf > ?2 ORDER BY changed_leaf LIMIT ?3";
+        const SQL: &str = concat!("SELECT * FROM referral WHERE ", visible!(), " AND changed_leaf > ?2 ORDER BY changed_leaf LIMIT ?3");
         let rows = sqlx::query(SQL).bind(caller.as_str()).bind(after.cast_signed()).bind(limit).fetch_all(self.store.readers()).await?;
         let found = rows.iter().map(referral::from_row).collect::<Result<Vec<_>, _>>()?;
-        Ok(found.into_iter().filter_map(|referral| self.overview(caller, referral)).collect())
+        Ok(found.into_iter().map(|referral| self.overview(caller, referral)).collect())
     }
 
-    /// What a side of the referral may see. A recipient learns of a referral when it is released to it, not before.
-    fn overview(&self, caller: &InstitutionId, referral: Referral) -> Option<Overview> {
+    fn overview(&self, caller: &InstitutionId, referral: Referral) -> Overview {
         let is_sender = referral.sender == *caller;
-        let hidden = matches!(referral.state, ReferralState::Submitted | ReferralState::Blocked);
-        if !is_sender && (referral.recipient != *caller || hidden) {
-            return None;
-        }
         let case_number = if is_sender { self.vault.open_short(referral.id.as_bytes(), &referral.case_number).unwrap_or_default() } else { String::new() };
-        Some(Overview { referral, case_number, is_sender })
+        Overview { referral, case_number, is_sender }
     }
 
     /// The queues, by recipient.
@@ -196,8 +206,29 @@ impl Exchange {
 
     /// The agreement that the log last named; none in a new log.
     pub(super) async fn agreement_in_log(&self) -> Result<Option<[u8; 32]>, Refusal> {
-        let row = sqlx::query("SELECT digest FROM agreement ORDER BY since DESC, rowid DESC LIMIT 1").fetch_optional(self.store.readers()).await?;
+        let row = sqlx::query("SELECT digest FROM agreement ORDER BY leaf DESC LIMIT 1").fetch_optional(self.store.readers()).await?;
         row.map(|row| Ok(crate::store::id32(row.try_get(0)?, "agreement.digest")?)).transpose()
+    }
+
+    /// A page token: where the next page begins, bound to `scope` (caller and filter), so that nobody can make one up.
+    pub fn page_token(&self, scope: &str, at: Time, id: &[u8; 16]) -> String {
+        let mut token = [at.0.to_be_bytes().as_slice(), id].concat();
+        let seal = self.vault.digest(&[b"page/".as_slice(), scope.as_bytes(), &[0], &token].concat());
+        token.extend_from_slice(&seal[..16]);
+        URL_SAFE_NO_PAD.encode(token)
+    }
+
+    /// Where a page token points; none for the empty one. Refused if it was made for another caller or filter.
+    pub fn cursor(&self, scope: &str, token: &str) -> Result<Option<(Time, [u8; 16])>, Refusal> {
+        if token.is_empty() {
+            return Ok(None);
+        }
+        let bytes: [u8; 40] = URL_SAFE_NO_PAD.decode(token).ok().and_then(|bytes| bytes.try_into().ok()).ok_or(Refusal::NotFound)?;
+        let (mut at, mut id) = ([0; 8], [0; 16]);
+        at.copy_from_slice(&bytes[..8]);
+        id.copy_from_slice(&bytes[8..24]);
+        let at = Time(i64::from_be_bytes(at));
+        if self.page_token(scope, at, &id) == token { Ok(Some((at, id))) } else { Err(Refusal::NotFound) }
     }
 
     fn size(&self, asked: u64) -> Result<u64, Refusal> {

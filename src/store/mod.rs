@@ -96,10 +96,7 @@ impl Store {
         let mut writer = options.clone().create_if_missing(true).connect().await?;
         check(&mut writer).await?;
         MIGRATIONS.run(&mut writer).await?;
-        let readers = SqlitePoolOptions::new()
-            .max_connections(READERS)
-            .connect_with(options.read_only(true).pragma("cache_size", "-4096"))
-            .await?;
+        let readers = SqlitePoolOptions::new().max_connections(READERS).connect_with(options.read_only(true).pragma("cache_size", "-4096")).await?;
         Ok((Self { path: path.to_owned(), readers, _lock: lock }, writer))
     }
 

@@ -9,10 +9,9 @@ use std::sync::LazyLock;
 
 use serde_json::Value;
 use weiche::dialect::codelist::CodeLists;
-use weiche::dialect::{CategoryMask, Dialect, Dialects, REFERRAL, Report, open_folder};
+use weiche::dialect::{CategoryMask, Dialect, Dialects, Outcome, REFERRAL, Report, open_folder};
 
-pub(crate) static DIALECTS: LazyLock<Dialects> =
-    LazyLock::new(|| Dialects::embedded().unwrap_or_else(|errors| panic!("{errors}")));
+pub(crate) static DIALECTS: LazyLock<Dialects> = LazyLock::new(|| Dialects::embedded().unwrap_or_else(|errors| panic!("{errors}")));
 
 const SIX: [&str; 6] = ["agentur", "awo", "caritas", "diakonie", "drk", "jobcenter"];
 
@@ -108,8 +107,7 @@ fn the_full_examples_of_the_dialects_are_read_and_rendered_again() {
 
 #[test]
 fn every_kind_of_mistake_in_a_dialect_is_reported_with_its_place_and_a_way_out() {
-    let mut folders: Vec<PathBuf> =
-        std::fs::read_dir(cases().join("dialect-errors")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut folders: Vec<PathBuf> = std::fs::read_dir(cases().join("dialect-errors")).unwrap().map(|entry| entry.unwrap().path()).collect();
     folders.sort();
     assert!(folders.len() >= 20);
     for folder in folders {
@@ -121,4 +119,57 @@ fn every_kind_of_mistake_in_a_dialect_is_reported_with_its_place_and_a_way_out()
         assert!(!text.contains(":0:"), "a problem without a line in {}:\n{text}", folder.display());
         reviewed(&folder.join("expected.txt"), &text);
     }
+}
+
+#[test]
+fn a_seventh_institution_is_a_folder_and_no_code() {
+    let pool = open_folder(&cases().join("dialects/seven")).unwrap_or_else(|errors| panic!("{errors}"));
+    let dialects = Dialects::compile(&pool, CodeLists::embedded().unwrap()).unwrap_or_else(|errors| panic!("{errors}"));
+    let (seven, canonical) = (dialects.get("seven").unwrap(), dialects.get("canonical").unwrap());
+    let client = serde_json::json!({
+        "kind": "client", "given_family": "Nūr | Al-Ḥasanī", "born_year": 1991, "prefix": "0171", "line": "3920012", "goal": "Maßnahme",
+        "office": { "name": "jobcenter-bremen", "desk": "vermittlung-mitte" }, "nations": ["SY", "n/a", "DE"]
+    });
+    let there = dialects.translate(seven, canonical, REFERRAL, CategoryMask::ALL, &client, false).unwrap();
+    assert_eq!(there.problems, []);
+    assert_eq!(there.json["subject"]["name"], serde_json::json!({ "family": "Al-Ḥasanī", "given": "Nūr" }));
+    assert_eq!(there.json["subject"]["contact_points"][0]["value"], "+491713920012");
+    assert_eq!(there.json["subject"]["birth_date"], serde_json::json!({ "year": 1991 }));
+    let codes: Vec<&Value> = there.json["subject"]["nationalities"].as_array().unwrap().iter().map(|one| &one["code"]).collect();
+    assert_eq!(codes, ["475", "000"]);
+    let back = dialects.translate(canonical, seven, REFERRAL, CategoryMask::ALL, &there.json, false).unwrap();
+    let mut expected = client.clone();
+    expected["nations"] = serde_json::json!(["SY", "DE"]);
+    expected["level"] = "?".into();
+    assert_eq!(back.json, expected);
+    assert!(back.rendered.fields.iter().any(|field| field.outcome == Outcome::Defaulted && field.path == "german.lowest"));
+
+    let none: CategoryMask = "IDENT".parse().unwrap();
+    let narrow = dialects.translate(canonical, seven, REFERRAL, none, &there.json, false).unwrap();
+    assert!(narrow.json.get("prefix").is_none() && narrow.json.get("level").is_none(), "{}", narrow.json);
+}
+
+#[test]
+fn the_digest_of_a_dialect_changes_with_its_mapping_only() {
+    let again = Dialects::embedded().unwrap();
+    let mut seen = std::collections::BTreeSet::new();
+    for one in DIALECTS.iter() {
+        assert_eq!(one.digest(), again.get(one.name()).unwrap().digest());
+        assert!(seen.insert(*one.digest()), "{} has another dialect's digest", one.name());
+    }
+}
+
+#[test]
+fn an_explanation_says_where_each_field_goes_and_what_is_lost() {
+    let mask: CategoryMask = "IDENT,GERMAN_LEVEL,CONTACT".parse().unwrap();
+    let rows = DIALECTS.explain(dialect("awo"), dialect("jobcenter"), REFERRAL, mask).unwrap();
+    let row = |source: &str, canonical: &str| {
+        let found = rows.iter().find(|row| row.source == source && row.canonical.starts_with(canonical));
+        found.unwrap_or_else(|| panic!("no row for {source}")).clone()
+    };
+    assert_eq!(row("name", "subject.name.family").target, "NAME, NAME_ORIG");
+    assert!(row("deutsch", "german").loss.contains("merged"));
+    assert_eq!(row("staat", "subject").loss, "withheld: category not covered");
+    assert!(rows.iter().any(|row| row.loss == "dropped: no place for it"));
+    assert_eq!(row("geb", "subject.birth_date").rule, "date TT.MM.JJJJ");
 }

@@ -149,8 +149,8 @@ pub async fn run(config: Config, clock: Arc<dyn Clock>, listeners: Listeners, sh
     let health = Health::default();
     let limits = router::Limits { ordinary: config.limits.calls, streams: config.limits.streams, ..router::Limits::default() };
     let failed = |error: &dyn std::fmt::Display| GatewayError::Services(error.to_string());
-    let for_institutions = services::institutions(exchange.clone(), health.clone(), limits.clone()).map_err(|error| failed(&error))?;
-    let for_operators = services::operators(exchange.clone(), health.clone(), limits).map_err(|error| failed(&error))?;
+    let for_institutions = services::institutions(exchange.clone(), &health, limits.clone()).map_err(|error| failed(&error))?;
+    let for_operators = services::operators(exchange.clone(), &health, limits).map_err(|error| failed(&error))?;
     let address = |listener: &TcpListener, wanted| listener.local_addr().map_err(|source| GatewayError::Listen { address: wanted, source });
     let institutions = address(&listeners.institutions, config.institutions.listen)?;
     let operators = address(&listeners.operators, config.operators.listen)?;
