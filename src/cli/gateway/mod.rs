@@ -34,6 +34,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 pub use parts::PartsError;
+pub(super) use parts::{agreement as agreement_of, anchors as anchors_of, credentials as credentials_of, leaf as leaf_of, outward as outward_of, server as server_of};
 pub use reload::{Change, Reloaded};
 
 use super::config::Config;
