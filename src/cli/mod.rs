@@ -7,6 +7,7 @@
 //! and one in [`Verb::run`].
 
 mod audit;
+mod bench;
 mod check;
 pub mod config;
 mod dialect;
@@ -45,6 +46,7 @@ enum Verb {
     Dialect(dialect::Verb),
     #[command(subcommand)]
     Audit(audit::Verb),
+    Bench(bench::Args),
 }
 
 impl Verb {
@@ -55,6 +57,7 @@ impl Verb {
             Self::Check(verb) => verb.run(output).await,
             Self::Dialect(verb) => verb.run(output),
             Self::Audit(verb) => verb.run(output).await,
+            Self::Bench(verb) => verb.run(output).await,
         }
     }
 }

@@ -96,7 +96,6 @@ impl Bench {
         let (institutions, operators, ops) = (free().await?, free().await?, free().await?);
         let plan = Plan { agreement: agreement(local(&door)?.port()), listen: [institutions, operators, ops], ..Plan::default() };
         init::create(&folder.path, &plan).await.map_err(|error| Failure::failed(&error))?;
-        let trust_domain = plan.trust_domain.clone();
         let gateway = Gateway::start(folder, institutions).await?;
 
         let certs = gateway.dir().join("certs");
@@ -115,7 +114,6 @@ impl Bench {
             let tls = process::server_tls(&certs, recipient.institution)?;
             tasks.spawn(recipients::serve(door, tls, taken.clone()));
         }
-        drop(trust_domain);
 
         let persons: Vec<Person> = (0..args.persons.max(1)).map(Person::new).collect();
         record_consents(dial(&certs, SENDER.0, institutions)?, &persons, recipient).await?;
@@ -225,7 +223,7 @@ fn done(call: Option<Result<Result<(), tonic::Status>, tokio::task::JoinError>>)
 fn dial(certs: &Path, institution: &str, gateway: std::net::SocketAddr) -> Result<Channel, Failure> {
     let read = |name: &str| std::fs::read(certs.join(name)).map_err(|error| Failure::failed(&error));
     let credentials = Credentials::from_pem(&read(&format!("institution/{institution}.pem"))?, &read(&format!("institution/{institution}.key"))?);
-    let anchors = Anchors::from_pem(&read("servers-ca.pem")?).map_err(|error| Failure::failed(&error))?;
+    let anchors = Anchors::from_pem(&read("servers-ca.pem")?, SystemClock.now()).map_err(|error| Failure::failed(&error))?;
     let config = client_config(Some(credentials.map_err(|error| Failure::failed(&error))?), &anchors, Expected::Host);
     let config = Arc::new(config.map_err(|error| Failure::failed(&error))?);
     channel(&format!("https://localhost:{}", gateway.port()), config).map_err(|error| Failure::failed(&error))

@@ -20,6 +20,7 @@ use tokio::process::{Child, Command};
 use super::Folder;
 use super::report::Audit;
 use crate::cli::init::CONFIG;
+use crate::clock::{Clock as _, SystemClock};
 use crate::cli::terminal::{Exit, Failure};
 use crate::identity::tls::Credentials;
 use crate::ledger::verify::Verify;
@@ -162,7 +163,7 @@ pub fn server_tls(certs: &Path, institution: &str) -> Result<Arc<rustls::ServerC
     let failed = |error: &dyn std::error::Error| Failure::failed(error);
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let mut roots = RootCertStore::empty();
-    for anchor in crate::pki::Anchors::from_pem(&read("servers-ca.pem")?).map_err(|error| failed(&error))?.iter() {
+    for anchor in crate::pki::Anchors::from_pem(&read("servers-ca.pem")?, SystemClock.now()).map_err(|error| failed(&error))?.iter() {
         roots.add(anchor.certificate().clone()).map_err(|error| failed(&error))?;
     }
     let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone()).build().map_err(|error| failed(&error))?;
