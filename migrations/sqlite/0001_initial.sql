@@ -109,6 +109,7 @@ CREATE TABLE referral (
 CREATE INDEX referral_by_sender ON referral (sender, submitted_at);
 CREATE INDEX referral_by_recipient ON referral (recipient, submitted_at);
 CREATE INDEX referral_by_consent ON referral (consent) WHERE consent IS NOT NULL;
+CREATE INDEX referral_by_origin ON referral (origin) WHERE origin IS NOT NULL;
 CREATE INDEX referral_unfinished ON referral (submitted_at) WHERE state IN (2, 3, 4);
 
 -- What happened to a referral; no data of the person.
@@ -134,6 +135,7 @@ CREATE TABLE delivery (
     kind       INTEGER NOT NULL,               -- 1 referral, 2 status, 3 recall
     state      INTEGER NOT NULL,               -- 1 ready, 2 started, 3 delivered, 4 dead, 5 stopped
     attempts   INTEGER NOT NULL,               -- counted before the attempt
+    begun      INTEGER NOT NULL,               -- the same, never counted anew: 0 = no byte has ever left
     due_at     INTEGER NOT NULL,               -- ready: not before; started: end of the lease
     token      BLOB,                           -- of the lease in force
     last_error TEXT NOT NULL,                  -- gRPC code of the last failure
@@ -173,5 +175,6 @@ CREATE INDEX recall_by_referral ON recall (referral);
 CREATE TABLE agreement (
     digest BLOB PRIMARY KEY,
     text   TEXT NOT NULL,
-    since  INTEGER NOT NULL
+    since  INTEGER NOT NULL,                   -- when it first came into force
+    leaf   INTEGER NOT NULL                    -- leaf that last put it into force: the highest is in force
 ) STRICT;

@@ -71,7 +71,7 @@ pub struct Failure {
     /// Each problem with what to do about it, if there are several.
     pub problems: Vec<Advice>,
     #[serde(skip)]
-    exit: Option<Exit>,
+    exit: Exit,
 }
 
 /// A problem and what to do.
@@ -94,7 +94,7 @@ impl Failure {
     }
     /// With an exit code and words of one's own.
     pub fn new(exit: Exit, error: impl Into<String>) -> Self {
-        Self { error: error.into(), problems: Vec::new(), exit: Some(exit) }
+        Self { error: error.into(), problems: Vec::new(), exit }
     }
     /// Adds a problem.
     #[must_use]
@@ -104,7 +104,7 @@ impl Failure {
     }
     /// The exit code.
     pub fn exit(&self) -> Exit {
-        self.exit.unwrap_or(Exit::Failed)
+        self.exit
     }
     /// On standard error.
     pub fn print(&self, output: Output) {

@@ -322,6 +322,8 @@ pub struct Released {
     pub delivery: Delivery,
     /// For a referral: what may leave now, and with which marks. A status or recall carries only what was cut when it was queued.
     pub permit: Option<Permit>,
+    /// Less may leave than was stored: the content is minimised once more.
+    pub narrowed: bool,
     /// The leaf of the release.
     pub leaf: u64,
 }

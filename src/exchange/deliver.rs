@@ -11,6 +11,8 @@ use super::Exchange;
 use super::command::{Command, Outcome, Release, Released, Settle};
 use super::receipts::Issued;
 use super::refusal::Refusal;
+use super::submit::{REFERRAL, kind_of};
+use super::writer::Proof;
 use crate::clock::Time;
 use crate::dialect::CategoryMask;
 use crate::id::{DeliveryId, InstitutionId};
@@ -18,6 +20,9 @@ use crate::numbered::Numbered;
 use crate::outbox::{self, Failure, Kind, LeaseToken};
 use crate::proto::types::{RecallNotice, Referral, StatusChange};
 use crate::referral::ReferralState;
+
+/// Deliveries that one release starts at most: a batch must stay short whatever a caller asks for.
+pub const AT_ONCE: u32 = 256;
 
 /// What is delivered, in the hub's words.
 #[derive(Debug, Clone, PartialEq)]
@@ -50,11 +55,27 @@ pub struct Outgoing {
 }
 
 impl Exchange {
-    /// Starts what is due for a recipient: at most `limit`, for as long as `lease`.
+    /// Starts what is due for a recipient: at most `limit` and at most [`AT_ONCE`], for as long as `lease`.
     pub async fn release(&self, recipient: &InstitutionId, limit: u32, lease: Duration) -> Result<Vec<Outgoing>, Refusal> {
-        let committed = self.writer.run(Command::Release(Release { recipient: recipient.clone(), limit, lease })).await?;
+        let command = Release { recipient: recipient.clone(), limit: limit.min(AT_ONCE), lease };
+        let committed = self.writer.run(Command::Release(command)).await?;
         let proof = committed.proof.clone();
         let released = committed.released();
+        match self.outgoing(&released, &proof).await {
+            Ok(outgoing) => Ok(outgoing),
+            Err(refusal) => {
+                // Nobody will send these: they must not wait for their leases to end.
+                for one in &released {
+                    if let Some(token) = one.delivery.token {
+                        let _ = self.settle(None, one.delivery.id, token, Outcome::Returned).await;
+                    }
+                }
+                Err(refusal)
+            }
+        }
+    }
+
+    async fn outgoing(&self, released: &[Released], proof: &Proof) -> Result<Vec<Outgoing>, Refusal> {
         if released.is_empty() {
             return Ok(Vec::new());
         }
@@ -65,9 +86,9 @@ impl Exchange {
             let sealed = payloads.iter().find(|(id, _)| *id == one.delivery.id).map(|(_, sealed)| sealed);
             let plain = sealed.and_then(|s| self.vault.open_sealed(one.delivery.id.as_bytes(), &s.ciphertext, &s.wrapped_key).ok());
             let Some(token) = one.delivery.token else { continue };
-            match plain.and_then(|plain| open(&plain, &one)) {
+            match plain.and_then(|plain| self.content(plain, one)) {
                 Some(content) => {
-                    let receipt = self.receipt_of(one.leaf, &proof).await?;
+                    let receipt = self.receipt_of(one.leaf, proof).await?;
                     let mask = one.permit.as_ref().map_or(CategoryMask::ALL, crate::consent::Permit::mask);
                     let (id, until, attempt) = (one.delivery.id, one.delivery.due_at, one.delivery.attempts);
                     outgoing.push(Outgoing { id, token, until, attempt, mask, content, receipt });
@@ -83,23 +104,31 @@ impl Exchange {
         Ok(outgoing)
     }
 
+    /// The content as it may leave now.
+    fn content(&self, plain: Vec<u8>, one: &Released) -> Option<Content> {
+        Some(match one.delivery.kind {
+            Kind::Referral => {
+                let permit = one.permit.as_ref()?;
+                let plain = if one.narrowed {
+                    let agreement = self.agreement();
+                    let kind = kind_of(agreement.member(&permit.to().institution)?);
+                    self.dialects.minimise(REFERRAL, &plain, permit.mask(), kind).ok()?.bytes
+                } else {
+                    plain.into()
+                };
+                let mut referral = Referral::decode(plain).ok()?;
+                referral.state = ReferralState::Submitted.number();
+                referral.sgbx_78 = permit.sgbx_78();
+                referral.origin_203_stgb = permit.origin_203_stgb();
+                Content::Referral(Box::new(referral))
+            }
+            Kind::Status => Content::Status(StatusChange::decode(plain.as_slice()).ok()?),
+            Kind::Recall => Content::Recall(RecallNotice::decode(plain.as_slice()).ok()?),
+        })
+    }
+
     /// The outcome of an attempt. `recipient`: whose stream says so; none for the gateway's own worker.
     pub async fn settle(&self, recipient: Option<&InstitutionId>, delivery: DeliveryId, token: LeaseToken, outcome: Outcome) -> Result<(), Refusal> {
         self.writer.run(Command::Settle(Settle { recipient: recipient.cloned(), delivery, token, outcome })).await.map(|_| ())
     }
-}
-
-fn open(plain: &[u8], one: &Released) -> Option<Content> {
-    Some(match one.delivery.kind {
-        Kind::Referral => {
-            let mut referral = Referral::decode(plain).ok()?;
-            let permit = one.permit.as_ref()?;
-            referral.state = ReferralState::Submitted.number();
-            referral.sgbx_78 = permit.sgbx_78();
-            referral.origin_203_stgb = permit.origin_203_stgb();
-            Content::Referral(Box::new(referral))
-        }
-        Kind::Status => Content::Status(StatusChange::decode(plain).ok()?),
-        Kind::Recall => Content::Recall(RecallNotice::decode(plain).ok()?),
-    })
 }

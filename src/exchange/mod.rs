@@ -30,9 +30,10 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 pub use crate::referral::Event;
+pub use apply::timestamp;
 pub use command::{CallerName, Outcome, Withdrawn};
 pub use consents::Recorded;
-pub use deliver::{Content, Outgoing};
+pub use deliver::{AT_ONCE, Content, Outgoing};
 pub use life::Moved;
 pub use query::{DeadLetter, ExportLogError, Overview, QueueState};
 pub use receipts::Issued;

@@ -21,6 +21,15 @@ use crate::outbox::Kind;
 use crate::referral::{self, Event, Referral, ReferralState};
 use crate::store::StoreError;
 
+/// What `?1` may see: what it sent; and what it was sent, from the moment it has or may have it, unless the gateway holds it back (SUBMITTED,
+/// BLOCKED). What was stopped before it left never existed for its recipient.
+macro_rules! visible {
+    () => {
+        "(sender = ?1 OR (recipient = ?1 AND state NOT IN (2, 3) \
+          AND EXISTS (SELECT 1 FROM delivery d WHERE d.id = referral.delivery AND d.begun > 0)))"
+    };
+}
+
 /// One referral as one of its sides may see it.
 #[derive(Debug, Clone)]
 pub struct Overview {
@@ -67,8 +76,9 @@ impl Exchange {
     pub async fn referral(&self, caller: &InstitutionId, id: &str) -> Result<(Overview, Vec<Event>), Refusal> {
         let id = referral_id(id, "referral_id")?;
         let mut conn = self.store.readers().acquire().await?;
-        let found = referral::load(&mut conn, &[id]).await?;
-        let found = found.into_iter().next().and_then(|referral| self.overview(caller, referral)).ok_or(Refusal::NotFound)?;
+        const SQL: &str = concat!("SELECT * FROM referral WHERE ", visible!(), " AND id = ?2");
+        let found = sqlx::query(SQL).bind(caller.as_str()).bind(id.as_bytes().as_slice()).fetch_optional(&mut *conn).await?;
+        let found = self.overview(caller, referral::from_row(&found.ok_or(Refusal::NotFound)?)?);
         Ok((found, referral::events(&mut conn, &id).await?))
     }
 
@@ -80,8 +90,11 @@ impl Exchange {
         before: Option<(Time, ReferralId)>,
         limit: u32,
     ) -> Result<Vec<Overview>, Refusal> {
-        const SQL: &str = "SELECT * FROM referral WHERE (sender = ?1 OR recipient = ?1) AND (?2 = 0 OR state = ?2) AND (submitted_at, id) < (?3, ?4) \
-                           ORDER BY submitted_at DESC, id DESC LIMIT ?5";
+        const SQL: &str = concat!(
+            "SELECT * FROM referral WHERE ",
+            visible!(),
+            " AND (?2 = 0 OR state = ?2) AND (submitted_at, id) < (?3, ?4) ORDER BY submitted_at DESC, id DESC LIMIT ?5"
+        );
         let (at, id) = before.map_or((i64::MAX, vec![0xff; 17]), |(at, id)| (at.0, id.as_bytes().to_vec()));
         let rows = sqlx::query(SQL)
             .bind(caller.as_str())
@@ -92,27 +105,21 @@ impl Exchange {
             .fetch_all(self.store.readers())
             .await?;
         let found = rows.iter().map(referral::from_row).collect::<Result<Vec<_>, _>>()?;
-        Ok(found.into_iter().filter_map(|referral| self.overview(caller, referral)).collect())
+        Ok(found.into_iter().map(|referral| self.overview(caller, referral)).collect())
     }
 
     /// The caller's referrals that changed after a leaf, in the order of the log.
     pub async fn changes(&self, caller: &InstitutionId, after: u64, limit: u32) -> Result<Vec<Overview>, Refusal> {
-        const SQL: &str = "SELECT * FROM referral WHERE (sender = ?1 OR recipient = ?1) AND changed_leaf > ?2 ORDER BY changed_leaf LIMIT ?3";
+        const SQL: &str = concat!("SELECT * FROM referral WHERE ", visible!(), " AND changed_leaf > ?2 ORDER BY changed_leaf LIMIT ?3");
         let rows = sqlx::query(SQL).bind(caller.as_str()).bind(after.cast_signed()).bind(limit).fetch_all(self.store.readers()).await?;
         let found = rows.iter().map(referral::from_row).collect::<Result<Vec<_>, _>>()?;
-        Ok(found.into_iter().filter_map(|referral| self.overview(caller, referral)).collect())
+        Ok(found.into_iter().map(|referral| self.overview(caller, referral)).collect())
     }
 
-    /// What a side of the referral may see. A recipient learns of a referral when it is released to it, not before.
-    fn overview(&self, caller: &InstitutionId, referral: Referral) -> Option<Overview> {
+    fn overview(&self, caller: &InstitutionId, referral: Referral) -> Overview {
         let is_sender = referral.sender == *caller;
-        let hidden = matches!(referral.state, ReferralState::Submitted | ReferralState::Blocked);
-        if !is_sender && (referral.recipient != *caller || hidden) {
-            return None;
-        }
-        let case_number =
-            if is_sender { self.vault.open_short(referral.id.as_bytes(), &referral.case_number).unwrap_or_default() } else { String::new() };
-        Some(Overview { referral, case_number, is_sender })
+        let case_number = if is_sender { self.vault.open_short(referral.id.as_bytes(), &referral.case_number).unwrap_or_default() } else { String::new() };
+        Overview { referral, case_number, is_sender }
     }
 
     /// The queues, by recipient.
@@ -199,7 +206,7 @@ impl Exchange {
 
     /// The agreement that the log last named; none in a new log.
     pub(super) async fn agreement_in_log(&self) -> Result<Option<[u8; 32]>, Refusal> {
-        let row = sqlx::query("SELECT digest FROM agreement ORDER BY since DESC, rowid DESC LIMIT 1").fetch_optional(self.store.readers()).await?;
+        let row = sqlx::query("SELECT digest FROM agreement ORDER BY leaf DESC LIMIT 1").fetch_optional(self.store.readers()).await?;
         row.map(|row| Ok(crate::store::id32(row.try_get(0)?, "agreement.digest")?)).transpose()
     }
 

@@ -47,6 +47,7 @@ pub async fn load(conn: &mut SqliteConnection, wanted: &Wanted, now: Time) -> Re
     if let Some((before, limit)) = wanted.overdue {
         for referral in referral::overdue(conn, before, limit).await? {
             whole.push(referral.id);
+            set.overdue.push(referral.id);
             set.referrals.loaded(referral.id, referral);
         }
     }
@@ -58,17 +59,23 @@ pub async fn load(conn: &mut SqliteConnection, wanted: &Wanted, now: Time) -> Re
     }
     whole.sort_unstable();
     whole.dedup();
-    for delivery in outbox::open_of(conn, &whole).await? {
+    for delivery in outbox::of_referrals(conn, &whole).await? {
         set.deliveries.loaded(delivery.id, delivery);
     }
 
     let mut consents = wanted.consents.clone();
     consents.extend(&wanted.under_consent);
-    consents.extend(set.referrals.iter().filter_map(|(_, referral)| referral.consent));
+    consents.extend(set.referrals.iter().flat_map(|(_, referral)| [referral.consent, referral.origin]).flatten());
     consents.sort_unstable();
     consents.dedup();
     for consent in consent::load(conn, &consents).await? {
         set.consents.loaded(consent.id, consent);
+    }
+
+    for (referral, event) in &wanted.events {
+        if let Some(step) = referral::event(conn, referral, event).await? {
+            set.events.insert((*referral, *event), step);
+        }
     }
 
     let mut subjects = wanted.subjects.clone();
@@ -87,8 +94,8 @@ pub struct Additions {
     pub contents: Vec<(DeliveryId, Sealed)>,
     /// Steps of referrals' lives.
     pub events: Vec<Event>,
-    /// A new agreement: digest and text.
-    pub agreement: Option<([u8; 32], String)>,
+    /// New agreements: digest, text, leaf.
+    pub agreements: Vec<([u8; 32], String, u64)>,
 }
 
 /// Writes what changed. `tree_size` is the size of the log after the batch.
@@ -105,8 +112,8 @@ pub async fn save(conn: &mut SqliteConnection, set: &WorkingSet, added: &Additio
     outbox::save(conn, &deliveries, &contents).await?;
     save_subjects(conn, set).await?;
     save_requests(conn, set, tree_size).await?;
-    if let Some((digest, text)) = &added.agreement {
-        agreement::save(conn, digest, text, now).await?;
+    for (digest, text, leaf) in &added.agreements {
+        agreement::save(conn, digest, text, now, *leaf).await?;
     }
     Ok(())
 }

@@ -18,7 +18,7 @@ use crate::proto::exchange::SubmitReferralRequest;
 use crate::proto::types;
 use crate::referral::ReferralState;
 
-const REFERRAL: &str = "weiche.type.v1.Referral";
+pub(super) const REFERRAL: &str = "weiche.type.v1.Referral";
 /// Paths of lost fields that a leaf names at most; a leaf stays small.
 const LOST_PATHS: usize = 16;
 /// Times that a submission is prepared again because the consent changed meanwhile.
@@ -231,7 +231,7 @@ impl Exchange {
 }
 
 /// What kind of institution a member is, for topics that never go to some kinds.
-fn kind_of(member: &Member) -> RecipientKind {
+pub(super) fn kind_of(member: &Member) -> RecipientKind {
     match member.kind {
         MemberKind::CentreProvider => RecipientKind::Centre,
         MemberKind::Jobcenter => RecipientKind::Jobcenter,

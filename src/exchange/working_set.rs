@@ -11,7 +11,7 @@ use crate::clock::Time;
 use crate::consent::Consent;
 use crate::id::{ConsentId, DeliveryId, InstitutionId, ReferralId, RequestId};
 use crate::outbox::Delivery;
-use crate::referral::{Recall, RecallId, Referral};
+use crate::referral::{Event, Recall, RecallId, Referral};
 
 /// What a batch needs to see. Ids that do not exist are simply not found.
 #[derive(Debug, Default)]
@@ -20,11 +20,11 @@ pub struct Wanted {
     pub requests: Vec<(CallerName, RequestId)>,
     /// Consents by id.
     pub consents: Vec<ConsentId>,
-    /// Referrals by id, with their open deliveries.
+    /// Referrals by id, with their carriers and the deliveries that no acknowledgement has ended.
     pub referrals: Vec<ReferralId>,
     /// Deliveries by id, with their referrals.
     pub deliveries: Vec<DeliveryId>,
-    /// All unfinished referrals under a consent, with their open deliveries.
+    /// All referrals that rest on a consent, or carry data received under it, with the same.
     pub under_consent: Vec<ConsentId>,
     /// What may start now for a recipient, at most so many.
     pub due: Vec<(InstitutionId, u32)>,
@@ -32,6 +32,8 @@ pub struct Wanted {
     pub subjects: Vec<[u8; 32]>,
     /// Recalls by id.
     pub recalls: Vec<RecallId>,
+    /// Steps that may have been told before: referral and event id.
+    pub events: Vec<(ReferralId, [u8; 16])>,
     /// Referrals submitted before this instant that are still undelivered or unanswered.
     pub overdue: Option<(Time, u32)>,
 }
@@ -115,12 +117,16 @@ pub struct WorkingSet {
     pub consents: Table<ConsentId, Consent>,
     /// Referrals.
     pub referrals: Table<ReferralId, Referral>,
-    /// Open deliveries, and those that were asked for.
+    /// Carriers, open deliveries and dead letters of the referrals, and those that were asked for.
     pub deliveries: Table<DeliveryId, Delivery>,
     /// Keys of the persons' tags.
     pub subjects: Table<[u8; 32], SubjectKey>,
     /// Recalls.
     pub recalls: Table<RecallId, Recall>,
+    /// Steps that were told before, by referral and event id.
+    pub events: HashMap<(ReferralId, [u8; 16]), Event>,
+    /// Referrals that nobody delivered or answered in time, the oldest first.
+    pub overdue: Vec<ReferralId>,
     /// What may start now, per recipient, longest due first.
     pub due: HashMap<InstitutionId, Vec<DeliveryId>>,
     /// Order number of the next delivery.
@@ -134,9 +140,17 @@ impl WorkingSet {
         found.sort_by_key(|(_, d)| d.seq);
         found.into_iter().map(|(id, _)| *id).collect()
     }
-    /// Referrals under a consent, in the order of submission.
+    /// The delivery that carries a referral. Loaded with every referral that a command names.
+    pub fn carrier(&self, referral: &Referral) -> Option<&Delivery> {
+        self.deliveries.get(&referral.delivery)
+    }
+    /// Whether the recipient has the referral, or may have it although no acknowledgement came back.
+    pub fn may_have_arrived(&self, referral: &Referral) -> bool {
+        referral.state.is_at_recipient() || self.carrier(referral).is_some_and(Delivery::may_have_arrived)
+    }
+    /// Referrals that rest on a consent or carry data received under it, in the order of submission.
     pub fn under_consent(&self, consent: &ConsentId) -> Vec<ReferralId> {
-        let mut found: Vec<_> = self.referrals.iter().filter(|(_, r)| r.consent == Some(*consent)).collect();
+        let mut found: Vec<_> = self.referrals.iter().filter(|(_, r)| [r.consent, r.origin].contains(&Some(*consent))).collect();
         found.sort_by_key(|(id, r)| (r.submitted_at, **id));
         found.into_iter().map(|(id, _)| *id).collect()
     }

@@ -207,6 +207,7 @@ impl Writer {
                 }
             }
         }
+        self.guard.close()?;
         self.conn.close().await?;
         Ok(())
     }

@@ -6,9 +6,13 @@
 //! A database restored from a backup is consistent in itself, and still a different history from the one that was signed and handed out. Only
 //! something that was not restored with it can tell. The file lies beside the key and holds three lines, as a checkpoint does: origin, size, root.
 //! It may lag behind what was signed (it is then less strict, never wrong), but it is never ahead of it.
+//!
+//! That is why noting a new size does not wait for the disk: the text is padded to one sector and overwritten in place. A killed process leaves the
+//! newest note; a machine that loses power may leave an older one, behind which the database, which was synced before the note was written, cannot
+//! be. Making and closing the guard are durable.
 
-use std::fs::{self, File};
-use std::io::{self, Write as _};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use super::checkpoint::{Checkpoint, CheckpointError};
@@ -70,26 +74,34 @@ pub enum GuardError {
 #[derive(Debug)]
 pub struct RollbackGuard {
     path: PathBuf,
+    file: File,
     last: Checkpoint,
 }
+
+/// What disks write whole or not at all, in bytes.
+const SECTOR: usize = 512;
 
 impl RollbackGuard {
     /// Begins the guard of a new, empty log. Fails if the file is there.
     pub fn create(path: &Path, origin: &str) -> Result<Self, GuardError> {
-        let guard = Self { path: path.to_owned(), last: Checkpoint { origin: origin.to_owned(), size: 0, root: Hash::empty_root() } };
-        match fs::exists(path) {
-            Ok(false) => guard.write(&guard.last).map(|()| guard),
-            Ok(true) => Err(GuardError::Exists(path.display().to_string())),
-            Err(source) => Err(guard.error("look for", source)),
+        let last = Checkpoint { origin: origin.to_owned(), size: 0, root: Hash::empty_root() };
+        let failed = |doing| move |source| GuardError::File { doing, path: path.display().to_string(), source };
+        if fs::exists(path).map_err(failed("look for"))? {
+            return Err(GuardError::Exists(path.display().to_string()));
         }
+        replace(path, &padded(&last)).map_err(failed("write"))?;
+        Self::open(path, origin)
     }
 
     /// Opens the guard of a log that exists. A missing file is an error: without it, a rollback could not be told.
     pub fn open(path: &Path, origin: &str) -> Result<Self, GuardError> {
-        let text = fs::read_to_string(path).map_err(|source| GuardError::File { doing: "read", path: path.display().to_string(), source })?;
+        let failed = |doing| move |source| GuardError::File { doing, path: path.display().to_string(), source };
+        let text = fs::read_to_string(path).map_err(failed("read"))?;
+        let text = format!("{}\n", text.trim_end());
         let last: Checkpoint = text.parse().map_err(|source| GuardError::Damaged { path: path.display().to_string(), source })?;
         same_log(&last, origin)?;
-        Ok(Self { path: path.to_owned(), last })
+        let file = OpenOptions::new().write(true).open(path).map_err(failed("open"))?;
+        Ok(Self { path: path.to_owned(), file, last })
     }
 
     /// What was signed last.
@@ -113,24 +125,32 @@ impl RollbackGuard {
         if root_at_last == self.last.root { Ok(()) } else { Err(GuardError::Differs { signed: self.last.size }) }
     }
 
-    /// Records what is about to be published; checks it first. The file is replaced atomically and is on disk on return: a crash leaves the old
-    /// or the new statement, never half of one.
+    /// Records what is about to be published; checks it first. Returns before the disk has it (see above); a killed process loses nothing.
     pub fn advance(&mut self, signed: &Checkpoint) -> Result<(), GuardError> {
         self.check(signed)?;
         if *signed != self.last {
-            self.write(signed)?;
+            let text = padded(signed);
+            self.file.rewind().and_then(|()| self.file.write_all(&text)).map_err(|source| self.error("write", source))?;
             self.last = signed.clone();
         }
         Ok(())
     }
 
-    fn write(&self, checkpoint: &Checkpoint) -> Result<(), GuardError> {
-        replace(&self.path, checkpoint.to_string().as_bytes()).map_err(|source| self.error("write", source))
+    /// Puts the last note on disk: at the end of orderly work.
+    pub fn close(self) -> Result<(), GuardError> {
+        self.file.sync_all().map_err(|source| self.error("write", source))
     }
 
     fn error(&self, doing: &'static str, source: io::Error) -> GuardError {
         GuardError::File { doing, path: self.path.display().to_string(), source }
     }
+}
+
+/// A note in whole sectors, so that a newer one covers an older one exactly.
+fn padded(checkpoint: &Checkpoint) -> Vec<u8> {
+    let mut text = checkpoint.to_string().into_bytes();
+    text.resize(text.len().next_multiple_of(SECTOR), b'\n');
+    text
 }
 
 fn same_log(last: &Checkpoint, origin: &str) -> Result<(), GuardError> {
@@ -175,7 +195,20 @@ mod tests {
         assert!(matches!(guard.check_history(Hash::leaf(b"x")), Err(GuardError::Differs { signed: 9 })));
         assert!(matches!(guard.advance(&head(7, b"a")), Err(GuardError::Behind { size: 7, signed: 9 })));
         assert!(matches!(guard.advance(&head(9, b"x")), Err(GuardError::Differs { signed: 9 })));
+        guard.close().unwrap();
         assert_eq!(RollbackGuard::open(&path, "log.example.invalid").unwrap().last(), &head(9, b"b"), "a refusal changes nothing");
+    }
+
+    #[test]
+    fn a_newer_note_covers_an_older_one_whatever_their_lengths() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("guard");
+        let mut guard = RollbackGuard::create(&path, "log.example.invalid").unwrap();
+        for size in [1, 9, 10, 99, 100, 123_456_789, u64::MAX] {
+            guard.advance(&head(size, b"a")).unwrap();
+            assert_eq!(fs::metadata(&path).unwrap().len(), 512);
+            assert_eq!(RollbackGuard::open(&path, "log.example.invalid").unwrap().last(), &head(size, b"a"));
+        }
     }
 
     #[test]

@@ -52,6 +52,8 @@ pub struct Delivery {
     pub state: State,
     /// Attempts begun; counted before the attempt, so that a message that kills its worker is given up too.
     pub attempts: u32,
+    /// The same over its whole life, also after an operator has put it back. Zero: not a byte has ever left.
+    pub begun: u32,
     /// Ready: not before. Started: when the lease ends.
     pub due_at: Time,
     /// Of the lease in force.
@@ -100,6 +102,7 @@ impl Delivery {
     pub fn start(&mut self, token: LeaseToken, until: Time, now: Time) {
         self.state = State::Started;
         self.attempts = self.attempts.saturating_add(1);
+        self.begun = self.begun.saturating_add(1);
         self.token = Some(token);
         self.due_at = until;
         self.changed_at = now;
@@ -108,6 +111,17 @@ impl Delivery {
     /// Whether `token` is the lease in force.
     pub fn is_held_by(&self, token: &LeaseToken) -> bool {
         self.state == State::Started && self.token.as_ref() == Some(token)
+    }
+
+    /// The attempt under way was never begun after all: not a byte has left.
+    pub fn undo_start(&mut self) {
+        self.attempts = self.attempts.saturating_sub(1);
+        self.begun = self.begun.saturating_sub(1);
+    }
+
+    /// Whether the recipient has it, or may have it although no acknowledgement came back.
+    pub fn may_have_arrived(&self) -> bool {
+        self.begun > 0
     }
 
     /// Ends it, or puts it back with `State::Ready` to be due at `due_at`.

@@ -14,4 +14,4 @@ mod store;
 
 pub use backoff::{Failure, MAX_ATTEMPTS, Next, after_failure};
 pub use delivery::{Delivery, Kind, LeaseToken, State};
-pub use store::{DueQuery, due, load, open_of, payloads, save};
+pub use store::{DueQuery, due, load, of_referrals, payloads, save};

@@ -25,23 +25,23 @@ pub struct DueQuery {
 
 /// Deliveries by id.
 pub async fn load(conn: &mut SqliteConnection, ids: &[DeliveryId]) -> Result<Vec<Delivery>, StoreError> {
-    const SQL: &str = "SELECT id, seq, referral, recipient, lane, kind, state, attempts, due_at, token, last_error, accepted_at, changed_at \
+    const SQL: &str = "SELECT id, seq, referral, recipient, lane, kind, state, attempts, begun, due_at, token, last_error, accepted_at, changed_at \
                        FROM delivery WHERE id IN";
     let ids: Vec<&[u8]> = ids.iter().map(|id| id.as_bytes().as_slice()).collect();
     select_in(conn, SQL, &ids).await?.iter().map(from_row).collect()
 }
 
-/// Open deliveries of referrals.
-pub async fn open_of(conn: &mut SqliteConnection, referrals: &[ReferralId]) -> Result<Vec<Delivery>, StoreError> {
-    const SQL: &str = "SELECT id, seq, referral, recipient, lane, kind, state, attempts, due_at, token, last_error, accepted_at, changed_at \
-                       FROM delivery WHERE state IN (1, 2) AND referral IN";
+/// Of each referral the delivery that carries it, and what else no acknowledgement has ended: open deliveries and dead letters.
+pub async fn of_referrals(conn: &mut SqliteConnection, referrals: &[ReferralId]) -> Result<Vec<Delivery>, StoreError> {
+    const SQL: &str = "SELECT id, seq, referral, recipient, lane, kind, state, attempts, begun, due_at, token, last_error, accepted_at, changed_at \
+                       FROM delivery WHERE (kind = 1 OR state IN (1, 2, 4)) AND referral IN";
     let ids: Vec<&[u8]> = referrals.iter().map(|id| id.as_bytes().as_slice()).collect();
     select_in(conn, SQL, &ids).await?.iter().map(from_row).collect()
 }
 
 /// What may start now: due, and first in its lane. The longest due first, so that no lane starves.
 pub async fn due(conn: &mut SqliteConnection, query: &DueQuery) -> Result<Vec<Delivery>, StoreError> {
-    const SQL: &str = "SELECT id, seq, referral, recipient, lane, kind, state, attempts, due_at, token, last_error, accepted_at, changed_at \
+    const SQL: &str = "SELECT id, seq, referral, recipient, lane, kind, state, attempts, begun, due_at, token, last_error, accepted_at, changed_at \
         FROM delivery d WHERE recipient = ? AND due_at <= ? AND state IN (1, 2) \
         AND NOT EXISTS (SELECT 1 FROM delivery e WHERE e.lane = d.lane AND e.seq < d.seq AND e.state IN (1, 2)) \
         ORDER BY due_at, seq LIMIT ?";
@@ -51,13 +51,13 @@ pub async fn due(conn: &mut SqliteConnection, query: &DueQuery) -> Result<Vec<De
 
 /// Writes new and changed deliveries, and the contents of new ones.
 pub async fn save(conn: &mut SqliteConnection, rows: &[&Delivery], contents: &[(DeliveryId, &Sealed)]) -> Result<(), StoreError> {
-    const UPSERT: &str = "ON CONFLICT (id) DO UPDATE SET state = excluded.state, attempts = excluded.attempts, due_at = excluded.due_at, \
+    const UPSERT: &str = "ON CONFLICT (id) DO UPDATE SET state = excluded.state, attempts = excluded.attempts, begun = excluded.begun, due_at = excluded.due_at, \
                           token = excluded.token, last_error = excluded.last_error, changed_at = excluded.changed_at";
     insert_many(
         conn,
-        "INSERT INTO delivery (id, seq, referral, recipient, lane, kind, state, attempts, due_at, token, last_error, accepted_at, changed_at)",
+        "INSERT INTO delivery (id, seq, referral, recipient, lane, kind, state, attempts, begun, due_at, token, last_error, accepted_at, changed_at)",
         UPSERT,
-        13,
+        14,
         rows,
         |row, d| {
             row.push_bind(d.id.as_bytes().to_vec())
@@ -68,6 +68,7 @@ pub async fn save(conn: &mut SqliteConnection, rows: &[&Delivery], contents: &[(
                 .push_bind(d.kind as i64)
                 .push_bind(d.state as i64)
                 .push_bind(i64::from(d.attempts))
+                .push_bind(i64::from(d.begun))
                 .push_bind(d.due_at.0)
                 .push_bind(d.token.map(|token| token.to_vec()))
                 .push_bind(d.last_error.clone())
@@ -111,10 +112,11 @@ pub fn from_row(row: &SqliteRow) -> Result<Delivery, StoreError> {
         kind: Kind::from_number(row.try_get(5)?).ok_or(damaged("delivery.kind"))?,
         state: State::from_number(row.try_get(6)?).ok_or(damaged("delivery.state"))?,
         attempts: row.try_get(7)?,
-        due_at: Time(row.try_get(8)?),
-        token: row.try_get::<Option<&[u8]>, _>(9)?.map(|token| id16(token, "delivery.token")).transpose()?,
-        last_error: row.try_get(10)?,
-        accepted_at: Time(row.try_get(11)?),
-        changed_at: Time(row.try_get(12)?),
+        begun: row.try_get(8)?,
+        due_at: Time(row.try_get(9)?),
+        token: row.try_get::<Option<&[u8]>, _>(10)?.map(|token| id16(token, "delivery.token")).transpose()?,
+        last_error: row.try_get(11)?,
+        accepted_at: Time(row.try_get(12)?),
+        changed_at: Time(row.try_get(13)?),
     })
 }

@@ -20,10 +20,12 @@ pub async fn load(conn: &mut SqliteConnection, ids: &[ReferralId]) -> Result<Vec
     select_in(conn, "SELECT * FROM referral WHERE id IN", &ids).await?.iter().map(from_row).collect()
 }
 
-/// Referrals under any of these consents.
+/// Referrals that rest on any of these consents, or carry data that their sender received under one.
 pub async fn under_consent(conn: &mut SqliteConnection, ids: &[ConsentId]) -> Result<Vec<Referral>, StoreError> {
     let ids: Vec<&[u8]> = ids.iter().map(|id| id.as_bytes().as_slice()).collect();
-    select_in(conn, "SELECT * FROM referral WHERE consent IN", &ids).await?.iter().map(from_row).collect()
+    let mut rows = select_in(conn, "SELECT * FROM referral WHERE consent IN", &ids).await?;
+    rows.extend(select_in(conn, "SELECT * FROM referral WHERE origin IN", &ids).await?);
+    rows.iter().map(from_row).collect()
 }
 
 /// Referrals submitted before `before` that are neither finished nor taken up.
@@ -83,23 +85,30 @@ pub async fn save_events(conn: &mut SqliteConnection, rows: &[Event]) -> Result<
     .await
 }
 
+/// One step of a referral's life by its id.
+pub async fn event(conn: &mut SqliteConnection, referral: &ReferralId, id: &[u8; 16]) -> Result<Option<Event>, StoreError> {
+    const SQL: &str = "SELECT event_id, state, reason, actor, at, leaf FROM referral_event WHERE referral_id = ? AND event_id = ?";
+    let row = sqlx::query(SQL).bind(referral.as_bytes().as_slice()).bind(id.as_slice()).fetch_optional(conn).await?;
+    row.map(|row| event_from_row(referral, &row)).transpose()
+}
+
 /// The steps of one referral's life, oldest first.
 pub async fn events(conn: &mut SqliteConnection, id: &ReferralId) -> Result<Vec<Event>, StoreError> {
     const SQL: &str = "SELECT event_id, state, reason, actor, at, leaf FROM referral_event WHERE referral_id = ? ORDER BY leaf";
     let rows = sqlx::query(SQL).bind(id.as_bytes().as_slice()).fetch_all(conn).await?;
-    rows.iter()
-        .map(|row| {
-            Ok(Event {
-                referral: *id,
-                event: crate::store::id16(row.try_get(0)?, "referral_event.event_id")?,
-                state: ReferralState::stored(row.try_get(1)?)?,
-                reason: StatusReason::from_number(row.try_get(2)?),
-                actor: row.try_get(3)?,
-                at: Time(row.try_get(4)?),
-                leaf: row.try_get::<i64, _>(5)?.cast_unsigned(),
-            })
-        })
-        .collect()
+    rows.iter().map(|row| event_from_row(id, row)).collect()
+}
+
+fn event_from_row(referral: &ReferralId, row: &SqliteRow) -> Result<Event, StoreError> {
+    Ok(Event {
+        referral: *referral,
+        event: crate::store::id16(row.try_get(0)?, "referral_event.event_id")?,
+        state: ReferralState::stored(row.try_get(1)?)?,
+        reason: StatusReason::from_number(row.try_get(2)?),
+        actor: row.try_get(3)?,
+        at: Time(row.try_get(4)?),
+        leaf: row.try_get::<i64, _>(5)?.cast_unsigned(),
+    })
 }
 
 /// Recalls by id.

@@ -64,6 +64,12 @@ pub enum StoreError {
     Damaged(&'static str),
 }
 
+/// A connection for reading beside whoever has the database open; makes nothing, not even the file.
+pub async fn read_only(path: &Path) -> Result<SqliteConnection, StoreError> {
+    let options = SqliteConnectOptions::new().filename(path).read_only(true).create_if_missing(false).busy_timeout(BUSY).disable_statement_logging();
+    Ok(options.connect().await?)
+}
+
 /// An open database.
 pub struct Store {
     path: PathBuf,

@@ -6,13 +6,16 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
 
 mod certificates;
-mod contract;
+mod cli;
 mod dialect_laws;
 mod dialect_refusals;
 mod dialects;
+mod foreign;
 mod ledger_go;
 mod ledger_laws;
 mod ledger_vectors;
 mod ledger_verify;
 mod limbo;
+mod tidy;
 mod tls;
+mod contract;

@@ -34,6 +34,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 pub use parts::PartsError;
+pub(super) use parts::{agreement as agreement_of, anchors as anchors_of, credentials as credentials_of, leaf as leaf_of, outward as outward_of, server as server_of};
 pub use reload::{Change, Reloaded};
 
 use super::config::Config;
@@ -147,9 +148,9 @@ pub async fn run(config: Config, clock: Arc<dyn Clock>, listeners: Listeners, sh
     let exchange = Arc::new(exchange);
     let health = Health::default();
     let limits = router::Limits { ordinary: config.limits.calls, streams: config.limits.streams, ..router::Limits::default() };
-    let failed = |errors: Vec<crate::grpc::validate::RuleError>| GatewayError::Services(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "));
-    let for_institutions = services::institutions(exchange.clone(), &health, limits.clone()).map_err(failed)?;
-    let for_operators = services::operators(exchange.clone(), &health, limits).map_err(failed)?;
+    let failed = |error: &dyn std::fmt::Display| GatewayError::Services(error.to_string());
+    let for_institutions = services::institutions(exchange.clone(), &health, limits.clone()).map_err(|error| failed(&error))?;
+    let for_operators = services::operators(exchange.clone(), &health, limits).map_err(|error| failed(&error))?;
     let address = |listener: &TcpListener, wanted| listener.local_addr().map_err(|source| GatewayError::Listen { address: wanted, source });
     let institutions = address(&listeners.institutions, config.institutions.listen)?;
     let operators = address(&listeners.operators, config.operators.listen)?;

@@ -238,12 +238,12 @@ mod tests {
 
     #[tokio::test]
     async fn stopping_takes_nothing_more_and_waits_for_what_has_begun() {
-        let bench = start(due([1]), 4, 1000);
+        let mut bench = start(due([1]), 4, 1000);
         bench.until("one runs", |work| work.running.load(Ordering::SeqCst) == 1).await;
         bench.ends.stop.cancel();
         bench.work.due.lock().unwrap().push_back(2);
         bench.bell.notify_one();
-        bench.worker.await.unwrap();
+        (&mut bench.worker).await.unwrap();
         bench.ends.tasks.close();
         assert_eq!((bench.settled(), bench.work.due.lock().unwrap().len()), (0, 1));
         bench.work.gate.0.add_permits(1);

@@ -4,8 +4,8 @@
 //! Record a consent; withdraw it, and stop what rests on it.
 
 use super::Batch;
-use crate::consent::{Consent, Status, Withdrawal, record_new, transition, withdraw};
-use crate::dialect::CategoryMask;
+use crate::consent::{Consent, Scope, Status, Withdrawal, record_new, transition, withdraw};
+use crate::dialect::{Category, CategoryMask};
 use crate::exchange::command::{RecordConsent, Reply, Withdraw, Withdrawn};
 use crate::exchange::refusal::Refusal;
 use crate::id::ReferralId;
@@ -51,47 +51,48 @@ impl Batch<'_> {
         let mut done = Withdrawn { version: after.version, ..Withdrawn::default() };
         self.set.consents.put(after.id, after.clone());
         for id in self.set.under_consent(&c.consent) {
-            self.stop_or_recall(&id, &after, c, &mut done)?;
+            self.stop_or_recall(&id, &consent, &after, c, &mut done)?;
         }
         Ok((Reply::Withdrawn(done), leaf))
     }
 
     /// One referral under a consent that has just become narrower.
-    fn stop_or_recall(&mut self, id: &ReferralId, consent: &Consent, c: &Withdraw, done: &mut Withdrawn) -> Result<(), Refusal> {
+    fn stop_or_recall(&mut self, id: &ReferralId, before: &Consent, after: &Consent, c: &Withdraw, done: &mut Withdrawn) -> Result<(), Refusal> {
         let mut referral = self.set.referrals.get(id).cloned().ok_or(Refusal::Internal("a referral is missing"))?;
-        let still = consent.grants.iter().filter(|grant| consent.status == Status::Active && grant.purpose == referral.purpose);
-        let still = still.filter(|grant| grant.recipient.institution == referral.recipient && grant.recipient.unit == referral.recipient_unit);
-        let covered = still.fold(CategoryMask::EMPTY, |all, grant| all | grant.categories);
-        let lost = referral.stored - covered;
+        let covered = covers(after, &referral);
+        let lost = match before.status {
+            Status::Active => referral.stored & (covers(before, &referral) - covered),
+            // It no longer lets anything start, but what went under it can still be called back.
+            Status::Superseded | Status::Expired if c.scope == Scope::default() => referral.stored,
+            _ => CategoryMask::EMPTY,
+        };
         if lost.is_empty() {
             return Ok(());
         }
-        let carrier = self.set.deliveries.get(&referral.delivery).filter(|delivery| delivery.kind == Kind::Referral).map(|d| d.state);
-        let ended = covered.is_empty();
-        match (referral.state, carrier) {
+        // Without the name nothing may go, and nothing may be kept.
+        let ended = !covered.contains(Category::Ident);
+        let categories = if ended { CategoryMask::EMPTY } else { lost };
+        let under_way = self.set.carrier(&referral).is_some_and(|carrier| carrier.state == State::Started);
+        let may_have_arrived = referral.state != ReferralState::Blocked && self.set.may_have_arrived(&referral);
+        let reached = match referral.state {
+            // It may arrive, so the recipient is asked to give it up.
+            ReferralState::Submitted if under_way => &mut done.in_flight,
             // Waiting: it stops whole, or leaves later with what is still covered (asked again at its release).
-            (ReferralState::Submitted | ReferralState::Blocked, Some(State::Ready) | None) if ended => {
-                self.recall_state(&mut referral)?;
-                self.stop_deliveries(&referral)?;
-                done.stopped.push(*id);
-            }
-            (ReferralState::Submitted | ReferralState::Blocked, Some(State::Ready) | None) => {}
-            // Being sent at this moment: it may arrive, so the recipient is asked to give it up.
-            (ReferralState::Submitted, Some(State::Started)) => {
-                self.issue_recall(&referral, if ended { CategoryMask::EMPTY } else { lost }, c.recall_answer_within)?;
-                if ended {
-                    self.recall_state(&mut referral)?;
-                }
-                done.in_flight.push(*id);
-            }
-            (state, _) if state.is_at_recipient() => {
-                self.issue_recall(&referral, if ended { CategoryMask::EMPTY } else { lost }, c.recall_answer_within)?;
-                if ended && !state.is_final() {
-                    self.recall_state(&mut referral)?;
-                }
-                done.recalled.push(*id);
-            }
-            _ => {}
+            ReferralState::Submitted | ReferralState::Blocked if ended => &mut done.stopped,
+            ReferralState::Submitted if may_have_arrived => &mut done.in_flight,
+            state if state.is_at_recipient() => &mut done.recalled,
+            _ => return Ok(()),
+        };
+        // Whoever passes the withdrawal on learns of referrals that it sent or received, not of those to others.
+        if referral.sender == c.received_by || (referral.recipient == c.received_by && may_have_arrived) {
+            reached.push(*id);
+        }
+        if may_have_arrived {
+            self.issue_recall(&referral, StatusReason::ConsentWithdrawn, categories, c.recall_answer_within)?;
+        }
+        if ended && !referral.state.is_final() {
+            self.recall_state(&mut referral)?;
+            self.stop_deliveries(&referral)?;
         }
         self.set.referrals.put(*id, referral);
         Ok(())
@@ -110,14 +111,9 @@ impl Batch<'_> {
 
     /// Stops what waits for the recipient of a referral. Messages to the sender go on: the sender must learn of it.
     pub(super) fn stop_deliveries(&mut self, referral: &Referral) -> Result<(), Refusal> {
-        let now = self.now;
         for id in self.set.open_deliveries(&referral.id) {
-            let waiting = self.set.deliveries.get(&id).filter(|d| d.kind == Kind::Referral && d.state == State::Ready).is_some();
-            if waiting && let Some(row) = self.set.deliveries.change(&id) {
-                row.finish(State::Stopped, now, now);
-                let delivery = row.clone();
-                let entry = self.entry_of(EntryKind::DeliveryStopped, super::journal::GATEWAY, referral, &delivery)?;
-                self.log(&entry);
+            if let Some(waiting) = self.set.deliveries.get(&id).filter(|d| d.kind == Kind::Referral && d.state == State::Ready).cloned() {
+                self.stop(&waiting, referral)?;
             }
         }
         Ok(())
@@ -136,4 +132,11 @@ impl Batch<'_> {
         }
         Ok(self.log(&entry))
     }
+}
+
+/// What of a referral's data a consent lets go to its recipient, as far as its grants say.
+fn covers(consent: &Consent, referral: &Referral) -> CategoryMask {
+    let grants = consent.grants.iter().filter(|grant| consent.status == Status::Active && grant.purpose == referral.purpose);
+    let grants = grants.filter(|grant| grant.recipient.institution == referral.recipient && grant.recipient.unit == referral.recipient_unit);
+    grants.fold(CategoryMask::EMPTY, |all, grant| all | grant.categories)
 }

@@ -12,6 +12,7 @@ use crate::exchange::command::{Answer, Cancel, Expire, Reply, Transfer};
 use crate::exchange::refusal::Refusal;
 use crate::id::DeliveryId;
 use crate::numbered::Numbered;
+use crate::outbox::State;
 use crate::proto::audit::EntryKind;
 use crate::proto::types::StatusChange;
 use crate::referral::{Actor, Referral, ReferralState, StatusReason, feedback, step};
@@ -19,16 +20,27 @@ use crate::referral::{Actor, Referral, ReferralState, StatusReason, feedback, st
 impl Batch<'_> {
     /// The recipient's answer. A late one after a recall is logged and goes no further.
     pub(super) fn answer(&mut self, c: &Answer) -> Result<(Reply, u64), Refusal> {
-        let mut referral = self.set.referrals.get(&c.referral).filter(|r| r.recipient == c.recipient).cloned().ok_or(Refusal::NotFound)?;
+        let referral = self.set.referrals.get(&c.referral).filter(|r| r.recipient == c.recipient && self.is_known_to_recipient(r));
+        let referral = referral.cloned().ok_or(Refusal::NotFound)?;
         let actor = referral.recipient.to_string();
-        let before = referral.state;
-        if before == ReferralState::Recalled {
-            let leaf = self.log_step(&referral, &actor, c.state, c.reason)?;
-            return Ok((Reply::Moved(before), leaf));
+        if let Some(told) = self.set.events.get(&(c.referral, c.event)) {
+            // The same event again, in another call.
+            let same = told.actor == actor && told.state == c.state;
+            let (state, leaf) = (told.state, told.leaf);
+            return if same { Ok((Reply::Moved(state), leaf)) } else { Err(Refusal::WrongState("this event id was used for another event")) };
         }
-        // A recipient may answer before its acknowledgement has arrived here: it has the referral.
-        let from = if before == ReferralState::Submitted { ReferralState::Delivered } else { before };
-        step(from, c.state, Actor::Recipient, c.reason)?;
+        if referral.state == ReferralState::Recalled {
+            let leaf = self.log_step(&referral, &actor, c.state, c.reason)?;
+            return Ok((Reply::Moved(ReferralState::Recalled), leaf));
+        }
+        // Whoever answers has the referral: an answer that overtook its acknowledgement stands for it.
+        let unacknowledged = self.set.carrier(&referral).filter(|carrier| referral.state == ReferralState::Submitted && carrier.state != State::Delivered);
+        let before = if unacknowledged.is_some() { ReferralState::Delivered } else { referral.state };
+        step(before, c.state, Actor::Recipient, c.reason)?;
+        if let Some(carrier) = unacknowledged.cloned() {
+            self.delivered(carrier, referral)?;
+        }
+        let mut referral = self.set.referrals.get(&c.referral).cloned().ok_or(Refusal::NotFound)?;
         (referral.state, referral.reason) = (c.state, c.reason);
         let leaf = self.log_step(&referral, &actor, c.state, c.reason)?;
         self.moved(&mut referral, c.event, &actor, leaf);
@@ -43,6 +55,11 @@ impl Batch<'_> {
         }
         self.set.referrals.put(referral.id, referral);
         Ok((Reply::Moved(c.state), leaf))
+    }
+
+    /// A recipient learns of a referral when it is released, not before; and of one that was blocked only that it was called back.
+    fn is_known_to_recipient(&self, referral: &Referral) -> bool {
+        referral.state != ReferralState::Blocked && self.set.may_have_arrived(referral)
     }
 
     /// Which of the optional contents of a status change may reach the sender.
@@ -60,10 +77,12 @@ impl Batch<'_> {
 
     pub(super) fn cancel(&mut self, c: &Cancel) -> Result<(Reply, u64), Refusal> {
         let referral = self.set.referrals.get(&c.referral).cloned();
-        let mut referral = referral.filter(|r| r.sender == c.caller || r.recipient == c.caller).ok_or(Refusal::NotFound)?;
+        let mine = |r: &Referral| r.sender == c.caller || (r.recipient == c.caller && self.is_known_to_recipient(r));
+        let mut referral = referral.filter(mine).ok_or(Refusal::NotFound)?;
         let by = if referral.sender == c.caller { Actor::Sender } else { Actor::Recipient };
         let state = if c.entered_in_error { ReferralState::EnteredInError } else { ReferralState::Cancelled };
         let before = referral.state;
+        let may_have_arrived = before != ReferralState::Blocked && self.set.may_have_arrived(&referral);
         step(before, state, by, Some(c.reason))?;
         (referral.state, referral.reason) = (state, Some(c.reason));
         let actor = c.caller.to_string();
@@ -79,9 +98,8 @@ impl Batch<'_> {
             }
             // The recipient has, or may have, data that it no longer needs: it is told.
             Actor::Sender | Actor::Gateway => {
-                let started = self.set.deliveries.get(&referral.delivery).is_some_and(|d| d.state == crate::outbox::State::Started);
-                if before.is_at_recipient() || started {
-                    self.issue_recall(&referral, CategoryMask::EMPTY, crate::exchange::RECALL_ANSWER_WITHIN)?;
+                if may_have_arrived {
+                    self.issue_recall(&referral, c.reason, CategoryMask::EMPTY, crate::exchange::RECALL_ANSWER_WITHIN)?;
                 }
             }
         }
@@ -91,13 +109,11 @@ impl Batch<'_> {
 
     /// What nobody delivered or answered in time.
     pub(super) fn expire(&mut self, c: &Expire) -> Result<Answered, Refusal> {
-        let mut overdue: Vec<_> = self.set.referrals.iter().filter(|(_, r)| r.submitted_at < c.before).map(|(id, _)| *id).collect();
-        overdue.sort_unstable();
         let mut ended = 0;
-        for id in overdue {
-            let Some(mut referral) = self.set.referrals.get(&id).cloned() else { continue };
+        for id in std::mem::take(&mut self.set.overdue) {
+            let Some(mut referral) = self.set.referrals.get(&id).filter(|r| r.submitted_at < c.before).cloned() else { continue };
             // A delivery that is under way right now is left to end first.
-            let started = self.set.deliveries.get(&referral.delivery).is_some_and(|d| d.state == crate::outbox::State::Started);
+            let started = self.set.carrier(&referral).is_some_and(|carrier| carrier.state == State::Started);
             if started || step(referral.state, ReferralState::Expired, Actor::Gateway, None).is_err() {
                 continue;
             }

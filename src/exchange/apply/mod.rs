@@ -17,6 +17,8 @@ mod submit;
 
 use std::sync::Arc;
 
+pub use queue::timestamp;
+
 use prost::Message;
 
 use super::command::{CallerName, Command, Idempotency, Reply};
@@ -95,6 +97,7 @@ impl Command {
             Self::Answer(c) => {
                 call(&c.idempotency);
                 wanted.referrals.push(c.referral);
+                wanted.events.push((c.referral, c.event));
             }
             Self::Cancel(c) => {
                 call(&c.idempotency);

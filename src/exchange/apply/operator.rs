@@ -7,8 +7,9 @@ use super::Batch;
 use crate::exchange::apply::Answered;
 use crate::exchange::command::{Adopt, Reply, Requeue};
 use crate::exchange::refusal::Refusal;
-use crate::outbox::State;
+use crate::outbox::{Kind, State};
 use crate::proto::audit::EntryKind;
+use crate::referral::ReferralState;
 
 impl Batch<'_> {
     /// Puts a dead letter back into its lane; consent is asked again before it starts.
@@ -18,6 +19,9 @@ impl Batch<'_> {
             return Err(Refusal::WrongState("only a delivery that was given up can be put back"));
         }
         let referral = self.set.referrals.get(&delivery.referral).cloned().ok_or(Refusal::Internal("a delivery has no referral"))?;
+        if delivery.kind == Kind::Referral && referral.state != ReferralState::Submitted {
+            return Err(Refusal::WrongState("the referral has ended meanwhile; nothing of it may be sent"));
+        }
         let now = self.now;
         if let Some(row) = self.set.deliveries.change(&c.delivery) {
             row.finish(State::Ready, now, now);
@@ -35,8 +39,8 @@ impl Batch<'_> {
         self.agreement = c.agreement;
         let mut entry = self.entry(EntryKind::AgreementChanged, &c.actor);
         entry.detail = self.agreement.version().to_string();
-        self.added.agreement = Some((*self.agreement.digest(), c.text));
         let leaf = self.log(&entry);
+        self.added.agreements.push((*self.agreement.digest(), c.text, leaf));
         Ok(Answered::logged(Reply::Done, leaf))
     }
 }

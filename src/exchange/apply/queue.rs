@@ -35,6 +35,7 @@ impl Batch<'_> {
                 kind,
                 state: State::Ready,
                 attempts: 0,
+                begun: 0,
                 due_at: self.now,
                 token: None,
                 last_error: String::new(),
@@ -54,7 +55,8 @@ impl Batch<'_> {
         change: StatusChange,
     ) -> Result<(), Refusal> {
         let id = DeliveryId::random();
-        let case_number = self.vault.open_short(referral.id.as_bytes(), &referral.case_number)?;
+        // A file number that does not open must not keep the sender from learning the rest.
+        let case_number = self.vault.open_short(referral.id.as_bytes(), &referral.case_number).unwrap_or_default();
         let change = StatusChange {
             referral_id: referral.id.to_string(),
             sender_case_number: case_number,
@@ -72,19 +74,14 @@ impl Batch<'_> {
 
     /// Keeps a step for those who ask for the referral's history.
     pub(super) fn remember(&mut self, referral: &Referral, event: [u8; 16], actor: &str, leaf: u64) {
-        self.added.events.push(Event {
-            referral: referral.id,
-            event,
-            state: referral.state,
-            reason: referral.reason,
-            actor: actor.to_owned(),
-            at: self.now,
-            leaf,
-        });
+        let step =
+            Event { referral: referral.id, event, state: referral.state, reason: referral.reason, actor: actor.to_owned(), at: self.now, leaf };
+        self.set.events.insert((referral.id, event), step.clone());
+        self.added.events.push(step);
     }
 }
 
 /// As the contract carries an instant.
-pub(crate) fn timestamp(at: Time) -> Timestamp {
+pub fn timestamp(at: Time) -> Timestamp {
     Timestamp { seconds: at.0.div_euclid(1000), nanos: i32::try_from(at.0.rem_euclid(1000) * 1_000_000).unwrap_or(0) }
 }

@@ -22,13 +22,13 @@ use crate::referral::{Recall, RecallAnswer, RecallOutcome, Referral, StatusReaso
 
 impl Batch<'_> {
     /// Queues a recall to the recipient of a referral. `categories`: those no longer covered; empty: all.
-    pub(super) fn issue_recall(&mut self, referral: &Referral, categories: CategoryMask, within: Duration) -> Result<(), Refusal> {
+    pub(super) fn issue_recall(&mut self, referral: &Referral, reason: StatusReason, categories: CategoryMask, within: Duration) -> Result<(), Refusal> {
         let id = DeliveryId::random();
         let due_at = self.now.plus(within);
         let notice = RecallNotice {
             recall_id: id.to_string(),
             referral_id: referral.id.to_string(),
-            reason: referral.reason.unwrap_or(StatusReason::ConsentWithdrawn).number(),
+            reason: reason.number(),
             categories: categories.iter().map(|category| category.number().into()).collect(),
             effective_at: Some(timestamp(self.now)),
             answer_due_at: Some(timestamp(due_at)),
@@ -36,6 +36,7 @@ impl Batch<'_> {
         let content = self.vault.seal(id.as_bytes(), &notice.encode_to_vec())?;
         let mut entry = self.entry_about(EntryKind::RecallIssued, GATEWAY, referral)?;
         entry.delivery_id = bytes::Bytes::copy_from_slice(id.as_bytes());
+        entry.reason = reason.number();
         entry.withheld = categories.bits();
         entry.until_ms = due_at.0;
         self.log(&entry);

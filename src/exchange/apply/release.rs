@@ -19,9 +19,11 @@ use crate::referral::{Referral, ReferralState, StatusReason};
 
 impl Batch<'_> {
     pub(super) fn release(&mut self, c: &Release) -> Result<Answered, Refusal> {
-        let due = self.set.due.remove(&c.recipient).unwrap_or_default();
+        let mut due = self.set.due.remove(&c.recipient).unwrap_or_default().into_iter();
         let mut released = Vec::new();
-        for id in due {
+        while released.len() < c.limit as usize
+            && let Some(id) = due.next()
+        {
             // Another command of the batch may have started, stopped or settled it.
             if self.set.deliveries.get(&id).is_some_and(|delivery| delivery.is_due(self.now))
                 && let Some(one) = self.start(&id, c)?
@@ -29,6 +31,8 @@ impl Batch<'_> {
                 released.push(one);
             }
         }
+        // For the next release of the batch.
+        self.set.due.insert(c.recipient.clone(), due.collect());
         Ok(Answered::quiet(Reply::Released(released)))
     }
 
@@ -36,6 +40,11 @@ impl Batch<'_> {
     fn start(&mut self, id: &DeliveryId, c: &Release) -> Result<Option<Released>, Refusal> {
         let delivery = self.set.deliveries.get(id).cloned().ok_or(Refusal::Internal("a due delivery is missing"))?;
         let referral = self.set.referrals.get(&delivery.referral).cloned().ok_or(Refusal::Internal("a delivery has no referral"))?;
+        if delivery.kind == Kind::Referral && referral.state != ReferralState::Submitted {
+            // Taken back, ended or recalled while an attempt was under way whose outcome nobody told.
+            self.stop(&delivery, &referral)?;
+            return Ok(None);
+        }
         if delivery.attempts >= MAX_ATTEMPTS {
             // Its workers died with it, again and again: it must not kill another one.
             self.bury(&delivery, &referral, "attempts used up")?;
@@ -71,15 +80,16 @@ impl Batch<'_> {
             entry.consent_version = permit.consent().map_or(0, |(_, version)| version);
         }
         let leaf = self.log(&entry);
-        Ok(Some(Released { delivery, permit, leaf }))
+        let narrowed = permit.as_ref().is_some_and(|permit| permit.mask() != referral.stored);
+        Ok(Some(Released { delivery, permit, narrowed, leaf }))
     }
 
     /// Consent or agreement say no now: the delivery stops, and the sender is told.
     fn block(&mut self, id: &DeliveryId, mut referral: Referral, reason: Reason) -> Result<(), Refusal> {
         let now = self.now;
         let row = self.set.deliveries.change(id).ok_or(Refusal::Internal("a due delivery is missing"))?;
-        // It had been started and its lease ran out: some of it may have arrived.
-        let was_started = row.state == State::Started;
+        // An attempt failed or its lease ran out: it may have arrived all the same.
+        let may_have_arrived = row.may_have_arrived();
         row.finish(State::Stopped, now, now);
         let delivery = row.clone();
         (referral.state, referral.reason) = match reason {
@@ -87,14 +97,16 @@ impl Batch<'_> {
             _ => (ReferralState::Blocked, Some(StatusReason::NotPermitted)),
         };
         let mut entry = self.entry_of(EntryKind::ReleaseDenied, GATEWAY, &referral, &delivery)?;
+        entry.consent_version = referral.consent.and_then(|id| self.set.consents.get(&id)).map_or(0, |consent| consent.version);
         entry.decision = reason.number();
         entry.state = referral.state.number();
         entry.reason = referral.reason.map_or(0, Numbered::number);
         let leaf = self.log(&entry);
         referral.decision = reason.number();
-        self.moved(&mut referral, *delivery.id.as_bytes(), GATEWAY, leaf);
-        if was_started {
-            self.issue_recall(&referral, crate::dialect::CategoryMask::EMPTY, crate::exchange::RECALL_ANSWER_WITHIN)?;
+        self.moved(&mut referral, *DeliveryId::random().as_bytes(), GATEWAY, leaf);
+        if may_have_arrived {
+            let why = referral.reason.unwrap_or(StatusReason::NotPermitted);
+            self.issue_recall(&referral, why, crate::dialect::CategoryMask::EMPTY, crate::exchange::RECALL_ANSWER_WITHIN)?;
         }
         self.tell_sender(&referral, referral.state, referral.reason, StatusChange::default())?;
         self.set.referrals.put(referral.id, referral);

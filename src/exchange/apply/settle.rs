@@ -5,6 +5,7 @@
 
 use super::Batch;
 use super::journal::GATEWAY;
+use crate::clock::Time;
 use crate::exchange::apply::Answered;
 use crate::exchange::command::{Outcome, Reply, Settle};
 use crate::exchange::refusal::Refusal;
@@ -28,29 +29,27 @@ impl Batch<'_> {
         }
         let delivery = delivery.clone();
         let referral = self.set.referrals.get(&delivery.referral).cloned().ok_or(Refusal::Internal("a delivery has no referral"))?;
+        // Recalled, taken back or ended meanwhile: what did not arrive is not tried again, and what waits behind it in its lane goes on.
+        let pointless = delivery.kind == Kind::Referral && referral.state != ReferralState::Submitted;
         match &c.outcome {
             Outcome::Delivered => self.delivered(delivery, referral)?,
+            Outcome::Failed { .. } if pointless => self.stop(&delivery, &referral)?,
             Outcome::Failed { failure, code, random } => match after_failure(*failure, delivery.attempts, *random) {
                 Next::Dead => self.bury(&delivery, &referral, code)?,
-                Next::Retry(pause) => {
-                    let due_at = self.now.plus(pause);
-                    self.finish(&delivery, State::Ready, due_at, code)?;
-                    let mut entry = self.entry_of(EntryKind::AttemptFailed, GATEWAY, &referral, &delivery)?;
-                    entry.counterpart = delivery.recipient.to_string();
-                    entry.detail.clone_from(code);
-                    entry.until_ms = due_at.0;
-                    self.log(&entry);
-                }
+                Next::Retry(pause) => self.put_back(&delivery, &referral, self.now.plus(pause), code)?,
             },
             Outcome::Returned => {
-                let now = self.now;
-                self.finish(&delivery, State::Ready, now, "")?;
+                if let Some(row) = self.set.deliveries.change(&c.delivery) {
+                    row.undo_start();
+                }
+                if pointless { self.stop(&delivery, &referral)? } else { self.put_back(&delivery, &referral, self.now, "RETURNED")? }
             }
         }
         Ok(Answered::quiet(Reply::Settled))
     }
 
-    fn delivered(&mut self, delivery: Delivery, mut referral: Referral) -> Result<(), Refusal> {
+    /// The recipient has it: it said so, or it has answered.
+    pub(super) fn delivered(&mut self, delivery: Delivery, mut referral: Referral) -> Result<(), Refusal> {
         self.finish(&delivery, State::Delivered, self.now, "")?;
         // A withdrawal may have overtaken the acknowledgement: then the referral stays recalled, and the recall is on its way.
         let moves = delivery.kind == Kind::Referral && step(referral.state, ReferralState::Delivered, Actor::Gateway, None).is_ok();
@@ -69,6 +68,25 @@ impl Batch<'_> {
         Ok(())
     }
 
+    /// To be tried again at `due_at`.
+    fn put_back(&mut self, delivery: &Delivery, referral: &Referral, due_at: Time, code: &str) -> Result<(), Refusal> {
+        self.finish(delivery, State::Ready, due_at, code)?;
+        let mut entry = self.entry_of(EntryKind::AttemptFailed, GATEWAY, referral, delivery)?;
+        entry.counterpart = delivery.recipient.to_string();
+        entry.detail = code.to_owned();
+        entry.until_ms = due_at.0;
+        self.log(&entry);
+        Ok(())
+    }
+
+    /// It will not be sent, or not again.
+    pub(super) fn stop(&mut self, delivery: &Delivery, referral: &Referral) -> Result<(), Refusal> {
+        self.finish(delivery, State::Stopped, self.now, "")?;
+        let entry = self.entry_of(EntryKind::DeliveryStopped, GATEWAY, referral, delivery)?;
+        self.log(&entry);
+        Ok(())
+    }
+
     /// Gives a delivery up. The lane goes on past the gap that this leaf marks; an operator can put it back.
     pub(super) fn bury(&mut self, delivery: &Delivery, referral: &Referral, code: &str) -> Result<(), Refusal> {
         self.finish(delivery, State::Dead, self.now, code)?;
@@ -79,7 +97,7 @@ impl Batch<'_> {
         Ok(())
     }
 
-    fn finish(&mut self, delivery: &Delivery, state: State, due_at: crate::clock::Time, code: &str) -> Result<(), Refusal> {
+    fn finish(&mut self, delivery: &Delivery, state: State, due_at: Time, code: &str) -> Result<(), Refusal> {
         let now = self.now;
         let row = self.set.deliveries.change(&delivery.id).ok_or(Refusal::Internal("a delivery is missing"))?;
         row.finish(state, due_at, now);

@@ -25,6 +25,7 @@ impl Batch<'_> {
                 entry.counterpart_unit = transfer.recipient.unit.to_string();
                 entry.purpose = transfer.purpose.number();
                 entry.consent_id = transfer.consent.map(|id| bytes::Bytes::copy_from_slice(id.as_bytes())).unwrap_or_default();
+                entry.consent_version = transfer.consent.and_then(|id| self.set.consents.get(&id)).map_or(0, |consent| consent.version);
                 entry.decision = denial.reason.number();
                 entry.withheld = transfer.carried.bits();
                 entry.subject_tag = self.tag(&transfer.subject)?;
@@ -48,7 +49,8 @@ impl Batch<'_> {
             version: 1,
             consent: permit.consent().map(|(id, _)| id),
             consent_version: permit.consent().map_or(0, |(_, version)| version),
-            necessity: transfer.necessity.clone().unwrap_or_default(),
+            // On a statutory route it is a code of the agreement; elsewhere nobody has checked what it says, so it is not kept.
+            necessity: transfer.necessity.clone().filter(|_| permit.legal_basis().is_statutory()).unwrap_or_default(),
             onward: transfer.onward,
             origin: transfer.origin,
             subject: transfer.subject,
@@ -76,7 +78,7 @@ impl Batch<'_> {
         self.openings.push((leaf, sealed.salt));
 
         referral.changed_leaf = leaf;
-        self.remember(&referral, *c.delivery.as_bytes(), &sender, leaf);
+        self.remember(&referral, *c.referral.as_bytes(), &sender, leaf);
         self.enqueue(c.delivery, Kind::Referral, &referral, &referral.recipient.clone(), sealed.content);
         let reply = Reply::Submitted {
             referral: referral.id,

@@ -25,8 +25,19 @@ use crate::grpc::validate::RuleError;
 use crate::identity::Caller;
 use crate::proto;
 
+/// The contract asks for something that this program cannot enforce; it does not start.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+pub struct ServiceError(Vec<RuleError>);
+
+impl From<Vec<RuleError>> for ServiceError {
+    fn from(errors: Vec<RuleError>) -> Self {
+        Self(errors)
+    }
+}
+
 /// Everything for the institutions' listener: canonical methods, the native ones of every dialect, health, reflection.
-pub fn institutions(exchange: Arc<Exchange>, health: &Health, limits: Limits) -> Result<Arc<Router>, Vec<RuleError>> {
+pub fn institutions(exchange: Arc<Exchange>, health: &Health, limits: Limits) -> Result<Arc<Router>, ServiceError> {
     let mut access = Access::canonical();
     for dialect in exchange.dialects().iter() {
         for method in dialect.methods().iter().filter(|method| !method.delivery && dialect.name() != "canonical") {
@@ -49,7 +60,7 @@ pub fn institutions(exchange: Arc<Exchange>, health: &Health, limits: Limits) ->
 }
 
 /// Everything for the operators' listener: admins, auditors, health, reflection.
-pub fn operators(exchange: Arc<Exchange>, health: &Health, limits: Limits) -> Result<Arc<Router>, Vec<RuleError>> {
+pub fn operators(exchange: Arc<Exchange>, health: &Health, limits: Limits) -> Result<Arc<Router>, ServiceError> {
     let access = Arc::new(Access::canonical());
     let router = Router::new(access.clone(), health.clone(), limits);
     let router = admin::serve(router, &exchange)?;
