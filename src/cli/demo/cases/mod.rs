@@ -17,6 +17,7 @@ use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 
 pub(super) use marker::{MARK, marks_in};
+pub(super) use routes::AWAY;
 pub(super) use situation::{Expected, Phase, Situation};
 
 use crate::agreement::Agreement;

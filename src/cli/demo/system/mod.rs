@@ -29,11 +29,11 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Channel;
 
-pub(super) use book::{Arrival, Book, Pages, Turnstile};
+pub(super) use book::{Book, Pages, Turnstile};
 pub(super) use calls::{Accepted, Refused};
 pub(super) use desk::Manners;
 pub(super) use line::LineError;
-pub(super) use tongue::{Tongue, TongueError};
+pub(super) use tongue::Tongue;
 
 use desk::Desk;
 

@@ -48,7 +48,8 @@ impl Tongue {
         Some(Self { dialects, dialect })
     }
 
-    pub(super) fn name(&self) -> &str {
+    /// Short name of the dialect.
+    pub(in crate::cli::demo) fn name(&self) -> &str {
         self.dialect.name()
     }
 
@@ -75,8 +76,12 @@ impl Tongue {
 
     /// What the institution's own words for this referral mean: with everything that its system cannot hold left out.
     pub(in crate::cli::demo) fn as_understood(&self, referral: &crate::proto::types::Referral) -> Result<crate::proto::types::Referral, TongueError> {
-        let top = self.dialect.message_for(REFERRAL).unwrap_or_default();
-        self.hear(top, &self.say(top, referral)?)
+        self.hear(self.dialect.message_for(REFERRAL).unwrap_or_default(), &self.write(referral)?)
+    }
+
+    /// The institution's own message for a referral.
+    pub(in crate::cli::demo) fn write(&self, referral: &crate::proto::types::Referral) -> Result<Bytes, TongueError> {
+        self.say(self.dialect.message_for(REFERRAL).unwrap_or_default(), referral)
     }
 
     /// The referral inside a delivery, with the number by which the gateway knows it.
