@@ -82,8 +82,6 @@ pub(super) enum Outcome {
 pub(super) struct Arrived {
     /// Who has it.
     pub institution: String,
-    /// The delivery by which it came.
-    pub delivery: String,
     /// The gateway's number.
     pub referral: String,
     /// In the recipient's own words.

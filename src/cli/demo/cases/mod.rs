@@ -16,6 +16,8 @@ use rand::rngs::SmallRng;
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 
+#[cfg(test)]
+pub(super) use marker::mark;
 pub(super) use marker::{MARK, marks_in};
 pub(super) use routes::AWAY;
 pub(super) use situation::{Expected, Phase, Situation};

@@ -49,8 +49,9 @@ fn differs(submission: &Submission, arrived: &Arrived, dialects: &Dialects, may:
     if !may.covers(has) {
         return Some(format!("data of {}, which were not granted", has - may));
     }
-    let (expected, report) = predicted(&submission.sent, &arrived.institution, dialects, may)?;
-    let (sent, here) = (leaves(dialects, &expected)?, leaves(dialects, &content)?);
+    let predicted = predicted(&submission.sent, &arrived.institution, dialects, may);
+    let both = predicted.and_then(|(expected, report)| Some((leaves(dialects, &expected)?, leaves(dialects, &content)?, report)));
+    let Some((sent, here, report)) = both else { return Some("nobody can say what should be there".to_owned()) };
     let named = |path: &str| report.fields.iter().any(|field| field.outcome != Fate::Exact && same_place(path, &field.path));
     let missing: Vec<_> = sent.difference(&here).map(|(path, _)| path.as_str()).filter(|path| !named(path)).collect();
     let added: Vec<_> = here.difference(&sent).map(|(path, _)| path.as_str()).filter(|path| !named(path)).collect();
@@ -75,10 +76,18 @@ fn predicted(sent: &Referral, recipient: &str, dialects: &Dialects, may: Categor
     Some((minimised.bytes.to_vec(), report))
 }
 
-/// A loss in one element of a list speaks for the list, one in a message for what is inside.
+/// Lists whose elements are found by what they are: their order is nobody's.
+const KEYED: &[&str] = &["contact_points", "identifiers"];
+
+/// A loss in one element speaks for the same field of the others, one in a message for what is inside: elements move up when one is dropped.
 fn same_place(path: &str, named: &str) -> bool {
-    let list = |path: &str| path.split('[').next().unwrap_or_default().to_owned();
-    path.starts_with(named) || named.starts_with(path) || (path.contains('[') && list(path) == list(named))
+    let (path, named) = (unindexed(path), unindexed(named));
+    path.strip_prefix(&named).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+}
+
+/// `needs[2].topic` without its number.
+fn unindexed(path: &str) -> String {
+    path.split('[').map(|part| part.split_once(']').map_or(part, |(_, rest)| rest)).collect()
 }
 
 /// Every value of a referral with its path, routing left out. Codes count by themselves: labels are for people.
@@ -97,9 +106,7 @@ fn collect(message: &DynamicMessage, base: &str, out: &mut HashSet<(String, Stri
         }
         let path = if base.is_empty() { field.name().to_owned() } else { format!("{base}.{}", field.name()) };
         for (at, value) in value.as_list().unwrap_or(std::slice::from_ref(value)).iter().enumerate() {
-            // Contacts and numbers are found by what they are: their order is nobody's.
-            let keyed = ["contact_points", "identifiers"].contains(&field.name());
-            let path = if field.is_list() && !keyed { format!("{path}[{at}]") } else { path.clone() };
+            let path = if field.is_list() && !KEYED.contains(&field.name()) { format!("{path}[{at}]") } else { path.clone() };
             match value {
                 Value::Message(inside) if inside.descriptor().full_name() == "weiche.type.v1.Coding" => {
                     let code = inside.get_field_by_name("code").map(|code| code.to_string()).unwrap_or_default();

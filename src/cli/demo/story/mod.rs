@@ -230,7 +230,6 @@ impl<'a> Story<'a> {
             history.receipts.push((format!("release to {institution}"), arrival.receipt.clone()));
             history.arrivals.push(Arrived {
                 institution,
-                delivery: arrival.delivery,
                 referral: arrival.referral,
                 native: arrival.native,
                 content: arrival.content,

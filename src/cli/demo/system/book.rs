@@ -8,7 +8,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use tokio::sync::watch;
 
 use crate::proto::types::{RecallNotice, Referral, StatusChange};
 
@@ -31,8 +30,6 @@ pub(in crate::cli::demo) struct Arrival {
     pub delivery: String,
     /// The gateway's number of the referral.
     pub referral: String,
-    /// The sender's number of the case.
-    pub case_number: String,
     /// In the institution's own words.
     pub native: Bytes,
     /// What it says.
@@ -61,13 +58,11 @@ pub(in crate::cli::demo) struct Pages {
 pub(in crate::cli::demo) struct Book {
     pages: Mutex<Pages>,
     turnstile: Turnstile,
-    /// Things stored so far.
-    count: watch::Sender<usize>,
 }
 
 impl Book {
     pub(super) fn new(turnstile: Turnstile) -> Self {
-        Self { pages: Mutex::default(), turnstile, count: watch::Sender::new(0) }
+        Self { pages: Mutex::default(), turnstile }
     }
 
     /// Stores a referral, or notes that it came again. Whether it is new.
@@ -82,8 +77,6 @@ impl Book {
         let at = pages.arrivals.len();
         pages.seen.insert(arrival.delivery.clone(), at);
         pages.arrivals.push(Arrival { turn: self.turnstile.next(), ..arrival });
-        drop(pages);
-        self.counted();
         true
     }
 
@@ -102,8 +95,6 @@ impl Book {
         if pages.known.insert(delivery.to_owned()) {
             write(&mut pages);
         }
-        drop(pages);
-        self.counted();
     }
 
     /// Everything so far.
@@ -114,15 +105,6 @@ impl Book {
     /// Looks at everything so far.
     pub(in crate::cli::demo) fn look<T>(&self, at: impl FnOnce(&Pages) -> T) -> T {
         at(&self.lock())
-    }
-
-    /// Changes whenever something was stored.
-    pub(in crate::cli::demo) fn grows(&self) -> watch::Receiver<usize> {
-        self.count.subscribe()
-    }
-
-    fn counted(&self) {
-        self.count.send_modify(|count| *count += 1);
     }
 
     fn lock(&self) -> MutexGuard<'_, Pages> {

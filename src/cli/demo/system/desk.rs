@@ -107,7 +107,7 @@ impl Desk {
         let content = content.ok_or_else(undecodable)?;
         let case_number = content.sender_case_number.clone();
         let receipt = receipt.map(|receipt| receipt.text).unwrap_or_default();
-        self.book.store(Arrival { turn: 0, delivery, referral: read.referral, case_number: case_number.clone(), native: read.native, content, receipt, times: 1 });
+        self.book.store(Arrival { turn: 0, delivery, referral: read.referral, native: read.native, content, receipt, times: 1 });
         if self.manners.dies_over(&case_number) { Err(Silence::Died) } else { Ok(()) }
     }
 }
