@@ -10,10 +10,10 @@ use prost_reflect::{DescriptorPool, DynamicMessage, ExtensionDescriptor, FieldDe
 use crate::dialect::{Category, CategoryMask, REFERRAL};
 use crate::proto::types::Referral;
 
-/// What all marks begin with, in lower case.
-pub(in crate::cli::demo) const MARK: &str = "zqx";
+/// What all marks begin with, in lower case. Long enough not to come about by chance in megabytes of ciphertext.
+pub(in crate::cli::demo) const MARK: &str = "zqxvw";
 
-/// The mark of a category, in lower case: `zqx` and two letters.
+/// The mark of a category, in lower case: [`MARK`] and two letters.
 pub(in crate::cli::demo) fn mark(category: Category) -> String {
     let number = category.number() - 1;
     format!("{MARK}{}{}", char::from(b'a' + number / 6), char::from(b'a' + number % 6))
@@ -22,8 +22,8 @@ pub(in crate::cli::demo) fn mark(category: Category) -> String {
 /// The categories whose marks are in `bytes`, in whatever case.
 pub(in crate::cli::demo) fn marks_in(bytes: &[u8]) -> CategoryMask {
     let text = bytes.to_ascii_lowercase();
-    let found = text.windows(5).filter(|window| window.starts_with(MARK.as_bytes()));
-    let letters = found.filter_map(|window| Some((window.get(3)?.checked_sub(b'a')?, window.get(4)?.checked_sub(b'a').filter(|n| *n < 6)?)));
+    let found = text.windows(MARK.len() + 2).filter_map(|window| window.strip_prefix(MARK.as_bytes()));
+    let letters = found.filter_map(|window| Some((window.first()?.checked_sub(b'a')?, window.get(1)?.checked_sub(b'a').filter(|n| *n < 6)?)));
     letters.filter_map(|(high, low)| Category::from_number(i32::from(high) * 6 + i32::from(low) + 1)).collect()
 }
 
@@ -86,6 +86,6 @@ mod tests {
         for category in Category::ALL {
             assert_eq!(marks_in(format!("x{}Y", mark(*category)).to_uppercase().as_bytes()), category.mask());
         }
-        assert!(marks_in(b"zqx zqxzz").is_empty());
+        assert!(marks_in(b"zqxvw zqxvwzz").is_empty());
     }
 }
