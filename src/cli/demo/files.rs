@@ -78,7 +78,7 @@ pub(super) fn how_to_try(stage: &Stage, voice: Voice) {
          --cacert {dir}/certs/root.pem -d '{{}}' https://localhost:{}/weiche.exchange.v1.ReferralService/ListReferrals",
         gateway.port()
     ));
-    voice.line(&format!("  weiche dialect translate --from awo --to jobcenter proto/dialects/awo/examples/fall.json"));
+    voice.line("  weiche dialect translate --from awo --to jobcenter proto/dialects/awo/examples/fall.json");
     voice.line(&format!("  weiche audit verify --key '{}' {dir}/log", stage.made.verifier_key));
     voice.line(&format!("  less {dir}/gateway.log"));
     voice.line("Ctrl-C ends everything.");

@@ -14,7 +14,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::system::{LineError, Setup, System, Tongue, Turnstile};
+use super::system::{LineError, Operator, Setup, System, Tongue, Turnstile};
 use crate::agreement::{Agreement, AgreementError, Delivery};
 use crate::cli::config::{Config, ConfigError};
 use crate::cli::gateway::{self, GatewayError, Listeners, Running};
@@ -93,6 +93,8 @@ pub(super) struct Stage {
     pub metrics: Option<PrometheusHandle>,
     /// By institution.
     pub systems: BTreeMap<String, Arc<System>>,
+    /// Who looks after the gateway.
+    pub operator: Operator,
     /// Library of all of them.
     pub dialects: Arc<Dialects>,
     /// Who may do what.
@@ -134,7 +136,8 @@ impl Stage {
             one.up(listener).await.map_err(system(institution))?;
             systems.insert(institution.to_owned(), Arc::new(one));
         }
-        Ok(Self { dir: dir.to_owned(), made, gateway, curtain, clock, metrics, systems, dialects, agreement })
+        let operator = Operator::new(&dir.join("certs"), gateway.operators())?;
+        Ok(Self { operator, dir: dir.to_owned(), made, gateway, curtain, clock, metrics, systems, dialects, agreement })
     }
 
     /// Everybody goes home.

@@ -52,7 +52,7 @@ fn walk(extension: &ExtensionDescriptor, message: &mut DynamicMessage, inherited
                 Value::List(list) => list.iter_mut().for_each(|value| descend(extension, value, category)),
                 value => descend(extension, value, category),
             },
-            Kind::String if !FORMED.contains(&field.name()) && !(phone && field.name() == "value") => {
+            Kind::String if !(FORMED.contains(&field.name()) || phone && field.name() == "value") => {
                 if let (Some(own), Value::String(text)) = (own, message.get_field_mut(&field)) {
                     *text = marked(text, &mark(own));
                 }

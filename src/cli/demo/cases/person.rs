@@ -1,6 +1,8 @@
 // SPDX-FileCopyrightText: 2026 The Weiche authors
 // SPDX-License-Identifier: EUPL-1.2
 
+use std::ops::Range;
+
 use rand::Rng;
 use rand::rngs::SmallRng;
 use rand::seq::{IndexedRandom, IteratorRandom};
@@ -91,7 +93,8 @@ fn name(dice: &mut SmallRng, origin: &Origin, female: bool) -> PersonName {
 /// One in three dates is incomplete, as on many papers.
 fn birth_date(dice: &mut SmallRng, (youngest, oldest): (i32, i32), year: i32) -> PartialDate {
     // Somebody whose birthday comes late in the year is still a year younger: stay inside at both ends.
-    let date = PartialDate { year: year - dice.random_range(youngest + 1..=oldest.max(youngest + 1)), month: dice.random_range(1..=12), day: dice.random_range(1..=28) };
+    let age = dice.random_range(youngest + 1..=oldest.max(youngest + 1));
+    let date = PartialDate { year: year - age, month: dice.random_range(1..=12), day: dice.random_range(1..=28) };
     match dice.random_range(0..6) {
         0 => PartialDate { month: 0, day: 0, ..date },
         1 => PartialDate { day: 0, ..date },
@@ -177,8 +180,11 @@ fn identifiers(dice: &mut SmallRng) -> Vec<Identifier> {
 fn residence(dice: &mut SmallRng, lists: &CodeLists, origin: &Origin, year: i32) -> Residence {
     let title = pick(dice, origin.titles);
     let unlimited = ["NE-9", "NE-26-3", "EU-FREI", "EU-DAUER"].contains(&title);
-    let mut day = |year: i32, from: i32, to: i32| PartialDate { year: year + dice.random_range(from..to), month: dice.random_range(1..=12), day: dice.random_range(1..=28) };
-    let (valid_from, valid_until) = (day(year, -3, 0), day(year, 1, 3));
+    let mut day = |years: Range<i32>| {
+        let year = year + dice.random_range(years);
+        PartialDate { year, month: dice.random_range(1..=12), day: dice.random_range(1..=28) }
+    };
+    let (valid_from, valid_until) = (day(-3..0), day(1..3));
     Residence {
         title: coding(lists, "residence", title),
         valid_from: Some(valid_from),

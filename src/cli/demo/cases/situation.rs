@@ -22,6 +22,8 @@ pub(in crate::cli::demo) enum Situation {
     AnsweredTwice,
     /// The recipient stores the case and dies before it says so.
     Forgetful,
+    /// The recipient's system refuses it as if for good; an operator has that put right and sends it again.
+    TurnedAway,
     /// No consent of that number was ever recorded.
     NoRecord,
     /// The person refused.
@@ -94,6 +96,7 @@ impl Situation {
         (SentTwice, 30),
         (AnsweredTwice, 20),
         (Forgetful, 20),
+        (TurnedAway, 15),
         (NoRecord, 20),
         (Refused, 15),
         (WrongRecipient, 20),
@@ -150,6 +153,7 @@ impl Situation {
             SentTwice => "sent twice",
             AnsweredTwice => "answered twice",
             Forgetful => "recipient dies after storing",
+            TurnedAway => "refused by the recipient's system",
             NoRecord => "no consent on record",
             Refused => "consent refused by the person",
             WrongRecipient => "consent names another unit",

@@ -84,8 +84,11 @@ fn play(history: &mut History, dialects: &Dialects, case: &Case) {
         }
         Expected::Stopped(reason) => {
             history.log.push(entry(EntryKind::ReferralSubmitted));
-            history.log.push(Entry { decision: reason.into(), ..entry(if reason == DecisionReason::Withdrawn { EntryKind::DeliveryStopped } else { EntryKind::ReleaseDenied }) });
-            let state = if reason == DecisionReason::Withdrawn { ReferralState::Recalled } else { ReferralState::Blocked };
+            let (kind, state) = match reason {
+                DecisionReason::Withdrawn => (EntryKind::DeliveryStopped, ReferralState::Recalled),
+                _ => (EntryKind::ReleaseDenied, ReferralState::Blocked),
+            };
+            history.log.push(Entry { decision: reason.into(), ..entry(kind) });
             history.news.push((sender.clone(), StatusChange { referral_id: referral.to_string(), state: state.into(), ..StatusChange::default() }));
         }
     }

@@ -2,23 +2,54 @@
 // SPDX-License-Identifier: EUPL-1.2
 
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
-use super::Story;
+use super::{LOOK, PATIENCE, Story};
 use crate::cli::demo::cases::{Case, Expected, Phase, Situation};
 use crate::cli::demo::history::Outcome;
 use crate::cli::demo::system::Pages;
 use crate::dialect::CategoryMask;
 use crate::proto::exchange::DecisionReason;
 
+/// A system that is slow.
+const SLOW: &str = "diakonie-bremen";
+const UNHURRIED: Duration = Duration::from_millis(60);
+
 impl Story<'_> {
     /// An ordinary Monday: everybody is there.
     pub(super) async fn day(&self) {
         self.voice.title("2  Monday: six case systems send, each in its own words; nothing moves without consent or statute");
+        if let Some(system) = self.system(SLOW) {
+            system.manners().slow_down(UNHURRIED);
+            self.voice.event(&format!("{SLOW} takes its time today: {} ms for everything", UNHURRIED.as_millis()));
+        }
         let cases: Vec<&Case> = self.cases.iter().filter(|case| case.phase == Phase::Day).collect();
         self.each("submitting", cases, |case| self.submit(case)).await;
+        let put_back = self.put_back().await;
         let accepted = self.taken(Phase::Day);
         self.arrived(&accepted).await;
         self.tell_the_day();
+        self.voice.event(&format!("{put_back} were refused by a recipient's system as if for good: an operator saw it and put them back"));
+    }
+
+    /// The operator waits for what was turned away, has the recipients put it right, and sends it again. How many.
+    async fn put_back(&self) -> usize {
+        let expected = self.accepted(&[Situation::TurnedAway]).len();
+        let (began, mut put_back) = (Instant::now(), 0);
+        while put_back < expected {
+            for letter in self.stage.operator.dead_letters().await.unwrap_or_default() {
+                match self.stage.operator.requeue(&letter).await {
+                    Ok(()) => put_back += 1,
+                    Err(status) => self.surprise(format!("a dead letter could not be put back: {}", status.message())),
+                }
+            }
+            if began.elapsed() > PATIENCE {
+                self.surprise(format!("the operator found {put_back} dead letters, there should be {expected}"));
+                break;
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+        put_back
     }
 
     /// Who received data passes them on, if the person agreed to that, too.
@@ -64,7 +95,7 @@ impl Story<'_> {
         }
         let again = |pages: &Pages| pages.arrivals.iter().map(|arrival| arrival.times - 1).sum::<u32>();
         let twice: u32 = self.stage.systems.values().map(|system| system.book().look(again)).sum();
-        self.voice.event(&format!("{twice} came twice, because the recipient died before it could say so: stored once"));
+        self.voice.event(&format!("{twice} came again, because the recipient died before it could say that it had them: stored once"));
         for ((situation, reason), count) in denied {
             self.voice.event(&format!("{count:>3} denied: {} ({})", situation.words(), short(reason)));
         }

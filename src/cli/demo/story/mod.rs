@@ -126,6 +126,11 @@ impl<'a> Story<'a> {
         {
             recipient.manners().forget(&referral.sender_case_number);
         }
+        if case.situation == Situation::TurnedAway
+            && let Some(recipient) = self.recipient_of(case)
+        {
+            recipient.manners().refuse(&referral.sender_case_number);
+        }
         let request = uuid::Uuid::new_v4().to_string();
         let answer = sender.submit(&request, &referral).await;
         if case.situation == Situation::SentTwice {

@@ -4,7 +4,9 @@
 //! Where whatever arrives is read and stored, whether the gateway called or the system fetched it.
 
 use std::collections::HashSet;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use tonic::Status;
@@ -13,7 +15,7 @@ use super::book::{Arrival, Book};
 use super::tongue::{Tongue, TongueError};
 use crate::dialect::Method;
 use crate::proto::exchange::receive_response::Item;
-use crate::proto::exchange::{Receipt, ReceiveResponse};
+use crate::proto::exchange::{Acknowledgement, Receipt, ReceiveResponse};
 use crate::proto::institution::{
     DeliverRecallRequest, DeliverRecallResponse, DeliverReferralRequest, DeliverReferralResponse, DeliverStatusRequest, DeliverStatusResponse,
 };
@@ -24,6 +26,10 @@ use crate::proto::types::Referral;
 pub(in crate::cli::demo) struct Manners {
     /// Case numbers that it stores, once, without saying so: it dies in the middle.
     forgets: Mutex<HashSet<String>>,
+    /// Case numbers that it refuses, once, as if for good.
+    refuses: Mutex<HashSet<String>>,
+    /// Milliseconds that it takes for everything.
+    slow: AtomicU64,
 }
 
 impl Manners {
@@ -31,8 +37,23 @@ impl Manners {
     pub(in crate::cli::demo) fn forget(&self, case_number: &str) {
         self.forgets.lock().unwrap_or_else(PoisonError::into_inner).insert(case_number.to_owned());
     }
+    /// It will refuse this case, as somebody might who has forgotten to install an update.
+    pub(in crate::cli::demo) fn refuse(&self, case_number: &str) {
+        self.refuses.lock().unwrap_or_else(PoisonError::into_inner).insert(case_number.to_owned());
+    }
+    /// From now on it takes its time.
+    pub(in crate::cli::demo) fn slow_down(&self, to: Duration) {
+        self.slow.store(u64::try_from(to.as_millis()).unwrap_or(0), Ordering::Relaxed);
+    }
+    /// How long it takes for something.
+    pub(super) fn takes(&self) -> Duration {
+        Duration::from_millis(self.slow.load(Ordering::Relaxed))
+    }
     fn dies_over(&self, case_number: &str) -> bool {
         self.forgets.lock().unwrap_or_else(PoisonError::into_inner).remove(case_number)
+    }
+    fn turns_away(&self, case_number: &str) -> bool {
+        self.refuses.lock().unwrap_or_else(PoisonError::into_inner).remove(case_number)
     }
 }
 
@@ -40,6 +61,8 @@ impl Manners {
 pub(super) enum Silence {
     /// The system stored it and died.
     Died,
+    /// It wants nothing of it, ever.
+    TurnedAway,
     /// It does not understand the message.
     Confused(TongueError),
 }
@@ -54,6 +77,7 @@ impl From<Silence> for Status {
     fn from(silence: Silence) -> Self {
         match silence {
             Silence::Died => Status::unavailable("the case system has gone"),
+            Silence::TurnedAway => Status::failed_precondition("this case system takes no such case"),
             Silence::Confused(error) => Status::invalid_argument(error.to_string()),
         }
     }
@@ -88,17 +112,20 @@ impl Desk {
         }
     }
 
-    /// The system fetched it: what has to be acknowledged, and its token.
-    pub(super) fn fetched(&self, method: &Method, bytes: &[u8]) -> Result<(String, String), Silence> {
+    /// The system fetched it: its acknowledgement.
+    pub(super) fn fetched(&self, method: &Method, bytes: &[u8]) -> Result<Acknowledgement, Silence> {
         let item: ReceiveResponse = self.tongue.hear(&method.response, bytes)?;
-        let delivery = item.delivery_id.clone();
+        let (delivery, mut refusal) = (item.delivery_id.clone(), String::new());
         match item.item {
-            Some(Item::Referral(referral)) => self.referral(&method.response, bytes, item.delivery_id, Some(referral), item.receipt)?,
+            Some(Item::Referral(referral)) => match self.referral(&method.response, bytes, item.delivery_id, Some(referral), item.receipt) {
+                Err(Silence::TurnedAway) => refusal = "this case system takes no such case".to_owned(),
+                stored => stored?,
+            },
             Some(Item::Status(change)) => self.book.note(&delivery, change),
             Some(Item::Recall(notice)) => self.book.recall(&delivery, notice),
             None => {}
         }
-        Ok((delivery, item.lease_token))
+        Ok(Acknowledgement { delivery_id: delivery, lease_token: item.lease_token, refusal })
     }
 
     fn referral(&self, message: &str, bytes: &[u8], delivery: String, content: Option<Referral>, receipt: Option<Receipt>) -> Result<(), Silence> {
@@ -106,6 +133,9 @@ impl Desk {
         let read = self.tongue.referral_in(message, bytes).ok_or_else(undecodable)?;
         let content = content.ok_or_else(undecodable)?;
         let case_number = content.sender_case_number.clone();
+        if self.manners.turns_away(&case_number) {
+            return Err(Silence::TurnedAway);
+        }
         let receipt = receipt.map(|receipt| receipt.text).unwrap_or_default();
         self.book.store(Arrival { turn: 0, delivery, referral: read.referral, native: read.native, content, receipt, times: 1 });
         if self.manners.dies_over(&case_number) { Err(Silence::Died) } else { Ok(()) }

@@ -16,7 +16,7 @@ use tonic::{Request, Status};
 
 use super::desk::{Desk, Silence};
 use crate::grpc::codec::BytesCodec;
-use crate::proto::exchange::{Acknowledgement, ReceiveRequest};
+use crate::proto::exchange::ReceiveRequest;
 
 /// Items that may be open at a time.
 const CREDITS: u32 = 64;
@@ -48,8 +48,8 @@ async fn once(channel: Channel, desk: &Desk) -> Result<(), Status> {
     let response = grpc.streaming(Request::new(ReceiverStream::new(outbound)), path, BytesCodec).await?;
     let mut items = response.into_inner();
     while let Some(item) = items.message().await? {
-        let (delivery_id, lease_token) = desk.fetched(&method, &item)?;
-        let acknowledgement = Acknowledgement { delivery_id, lease_token, refusal: String::new() };
+        tokio::time::sleep(desk.manners.takes()).await;
+        let acknowledgement = desk.fetched(&method, &item)?;
         requests.send(say(ReceiveRequest { credits: 0, acknowledgement: Some(acknowledgement) })?).await.map_err(gone)?;
     }
     Ok(())

@@ -44,12 +44,12 @@ pub(super) struct Papers {
 }
 
 impl Papers {
-    /// From the folder `certs` of the gateway.
-    pub(super) fn open(certs: &Path, institution: &str) -> Result<Self, LineError> {
+    /// From the folder `certs` of the gateway; `whose` is such as `institution/awo-bremen`.
+    pub(super) fn open(certs: &Path, whose: &str) -> Result<Self, LineError> {
         let pem = |path: &Path| LineError::Pem(path.display().to_string());
-        let chain_file = certs.join(format!("institution/{institution}.pem"));
+        let chain_file = certs.join(format!("{whose}.pem"));
         let chain = CertificateDer::pem_file_iter(&chain_file).and_then(Iterator::collect).map_err(|_| pem(&chain_file))?;
-        let key_file = certs.join(format!("institution/{institution}.key"));
+        let key_file = certs.join(format!("{whose}.key"));
         let key = PrivateKeyDer::from_pem_file(&key_file).map_err(|_| pem(&key_file))?;
         let authority = certs.join("servers-ca.pem");
         let mut gateway = RootCertStore::empty();

@@ -11,12 +11,14 @@
 //! | `calls` | what it asks of the gateway |
 //! | `server`, `fetch` | how things reach it: the gateway calls, or it fetches |
 //! | `desk`, `book` | what it does with them, and where it keeps them |
+//! | `operator` | not a case system: somebody at the gateway's side |
 
 mod book;
 mod calls;
 mod desk;
 mod fetch;
 mod line;
+mod operator;
 mod server;
 mod tongue;
 
@@ -33,6 +35,7 @@ pub(super) use book::{Book, Pages, Turnstile};
 pub(super) use calls::{Accepted, Refused};
 pub(super) use desk::Manners;
 pub(super) use line::LineError;
+pub(super) use operator::Operator;
 pub(super) use tongue::Tongue;
 
 use desk::Desk;
@@ -74,7 +77,7 @@ pub(super) struct Setup<'a> {
 impl System {
     /// Sets it up; it is not there yet.
     pub(super) fn new(setup: Setup<'_>) -> Result<Self, LineError> {
-        let papers = line::Papers::open(setup.certs, setup.institution)?;
+        let papers = line::Papers::open(setup.certs, &format!("institution/{}", setup.institution))?;
         let door = match setup.called_at {
             Some(address) => Door::Called(address, Arc::new(papers.server()?)),
             None => Door::Fetches,

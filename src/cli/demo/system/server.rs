@@ -56,11 +56,14 @@ async fn converse(acceptor: TlsAcceptor, socket: TcpStream, desk: Desk) {
 async fn respond(desk: Desk, request: http::Request<Incoming>) -> Result<http::Response<tonic::body::Body>, Infallible> {
     let method = desk.tongue.called(request.uri().path()).cloned();
     let call = tower::service_fn(move |request: Request<Bytes>| {
-        let answer = match &method {
-            Some(method) => desk.answer(method, request.get_ref()).map(Response::new).map_err(Status::from),
-            None => Err(Status::unimplemented("no such method in this contract")),
-        };
-        std::future::ready(answer)
+        let (desk, method) = (desk.clone(), method.clone());
+        async move {
+            tokio::time::sleep(desk.manners.takes()).await;
+            match &method {
+                Some(method) => desk.answer(method, request.get_ref()).map(Response::new).map_err(Status::from),
+                None => Err(Status::unimplemented("no such method in this contract")),
+            }
+        }
     });
     Ok(Grpc::new(BytesCodec).unary(call, request).await)
 }
