@@ -85,11 +85,6 @@ impl Args {
         let routes = summary::routes(&history, &stage.agreement);
         let files = files::listed(&stage, &verdict);
         let verifier_key = stage.made.verifier_key.clone();
-        if self.keep {
-            files::how_to_try(&stage, voice);
-            let _ = tokio::signal::ctrl_c().await;
-        }
-        stage.end().await?;
         verdict.broken.extend(verdict::traces(&dir, &cases)?);
 
         let summary = Summary {
@@ -105,6 +100,11 @@ impl Args {
             files,
         };
         output.print(&summary);
+        if self.keep {
+            files::how_to_try(&stage, voice);
+            let _ = tokio::signal::ctrl_c().await;
+        }
+        stage.end().await?;
         Ok(if summary.broken.is_empty() { Exit::Done } else { Exit::Broken })
     }
 }

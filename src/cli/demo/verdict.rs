@@ -121,7 +121,7 @@ fn first_file(dir: &Path) -> std::io::Result<Option<PathBuf>> {
     Ok(None)
 }
 
-/// Whether anything of a person is in the gateway's own files. Asked last, so that everything has been written.
+/// Whether anything of a person is in the gateway's own files, the write-ahead log of its database included. Asked when the story is over.
 pub(super) fn traces(stage_dir: &Path, cases: &[Case]) -> Result<Vec<Broken>, StageError> {
     let files = ["gateway.log", "metrics.txt", "log", "weiche.db", "weiche.db-wal", "agreement.toml", "weiche.toml"].map(|name| stage_dir.join(name));
     let files: Vec<&Path> = files.iter().map(PathBuf::as_path).collect();
