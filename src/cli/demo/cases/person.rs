@@ -143,7 +143,8 @@ fn contact_points(dice: &mut SmallRng) -> Vec<ContactPoint> {
     let mut points = Vec::new();
     let number = dice.random_range(0..100);
     if dice.random_bool(0.9) {
-        let (value, kind) = if dice.random_bool(0.85) { (format!("+4917139200{number:02}"), "mobile") } else { (format!("+4930231250{number:02}"), "home") };
+        let (value, kind) =
+            if dice.random_bool(0.85) { (format!("+4917139200{number:02}"), "mobile") } else { (format!("+4930231250{number:02}"), "home") };
         points.push(ContactPoint { system: "phone".into(), value, r#use: kind.into(), r#unsafe: dice.random_bool(0.1) });
     }
     if points.is_empty() || dice.random_bool(0.3) {

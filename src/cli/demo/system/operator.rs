@@ -21,7 +21,8 @@ impl Operator {
 
     /// Deliveries that were given up.
     pub(in crate::cli::demo) async fn dead_letters(&self) -> Result<Vec<String>, Status> {
-        let answer = AdminServiceClient::new(self.0.clone()).list_dead_letters(ListDeadLettersRequest { page_size: 200, ..Default::default() }).await?;
+        let answer =
+            AdminServiceClient::new(self.0.clone()).list_dead_letters(ListDeadLettersRequest { page_size: 200, ..Default::default() }).await?;
         Ok(answer.into_inner().dead_letters.into_iter().map(|letter| letter.delivery_id).collect())
     }
 
