@@ -64,8 +64,8 @@ pub enum StoreError {
     Damaged(&'static str),
 }
 
-/// One connection.
-pub type Connection = SqliteConnection;
+/// A connection that reads.
+pub type Reader = SqliteConnection;
 
 /// Makes a new database at `path`, where none may be.
 pub async fn create(path: &Path) -> Result<(), StoreError> {
@@ -77,7 +77,7 @@ pub async fn create(path: &Path) -> Result<(), StoreError> {
 }
 
 /// A connection for reading beside whoever has the database open; makes nothing, not even the file.
-pub async fn read_only(path: &Path) -> Result<Connection, StoreError> {
+pub async fn read_only(path: &Path) -> Result<Reader, StoreError> {
     let options = SqliteConnectOptions::new().filename(path).read_only(true).create_if_missing(false).busy_timeout(BUSY).disable_statement_logging();
     Ok(options.connect().await?)
 }
