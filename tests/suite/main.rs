@@ -7,6 +7,7 @@ mod certificates;
 mod dialect_laws;
 mod dialect_refusals;
 mod dialects;
+mod exchange;
 mod ledger_go;
 mod ledger_laws;
 mod ledger_vectors;
