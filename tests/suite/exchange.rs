@@ -9,7 +9,10 @@
 mod consenting;
 mod desk;
 mod feedback;
+mod interleavings;
 mod order;
 mod privacy;
 mod recalling;
 mod repeating;
+mod replay;
+mod surviving;

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use prost::Message;
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
@@ -66,19 +67,14 @@ pub fn who(text: &str) -> InstitutionId {
 
 /// A gateway that can be closed, opened again and looked into.
 pub struct Desk {
-    home: Home,
+    dir: TempDir,
     pub clock: Arc<FixedClock>,
     agreement: String,
     running: Option<(Exchange, JoinHandle<Result<(), WriterError>>)>,
 }
 
-enum Home {
-    Own(TempDir),
-    Copy(TempDir),
-}
-
 /// Memory where there is any: thousands of made-up runs need no disk that survives them.
-fn temporary() -> TempDir {
+pub fn temporary() -> TempDir {
     let memory = Path::new("/dev/shm");
     if memory.is_dir() { tempfile::tempdir_in(memory).or_else(|_| tempfile::tempdir()).unwrap() } else { tempfile::tempdir().unwrap() }
 }
@@ -94,15 +90,13 @@ impl Desk {
         Vault::create(&dir.path().join("vault.key")).unwrap();
         RollbackGuard::create(&dir.path().join("guard"), ORIGIN).unwrap();
         let clock = Arc::new(FixedClock::at(Time(1_791_190_800_000)));
-        let mut desk = Self { home: Home::Own(dir), clock, agreement: agreement.to_owned(), running: None };
+        let mut desk = Self { dir, clock, agreement: agreement.to_owned(), running: None };
         desk.start().await.unwrap();
         desk
     }
 
     pub fn path(&self) -> &Path {
-        match &self.home {
-            Home::Own(dir) | Home::Copy(dir) => dir.path(),
-        }
+        self.dir.path()
     }
 
     /// Begins work on what lies in the directory.
@@ -141,25 +135,36 @@ impl Desk {
         self.start().await.unwrap();
     }
 
-    /// The state as a machine would find it that lost its process at this moment: the files as they lie there, nothing closed.
+    /// What a killed process would leave behind at this moment: the files as they lie there, nothing closed. Work may go on meanwhile.
     pub async fn crash_copy(&self) -> Desk {
-        let dir = self.copy_files();
+        let dir = temporary();
+        self.copy_files(dir.path());
         let clock = Arc::new(FixedClock::at(self.now()));
-        let mut desk = Desk { home: Home::Copy(dir), clock, agreement: self.agreement.clone(), running: None };
-        desk.start().await.unwrap();
+        let mut desk = Desk { dir, clock, agreement: self.agreement.clone(), running: None };
+        desk.start().await.unwrap_or_else(|error| panic!("{error}"));
         desk
     }
 
-    /// The files, copied one after the other, the guard first: it may be behind the database, never ahead.
-    pub fn copy_files(&self) -> TempDir {
-        let dir = temporary();
-        // While the write-ahead log is not reset, its beginning never changes: a copy of database, then log, is a state that was.
-        for name in ["vault.key", "guard", "weiche.db", "weiche.db-wal"] {
-            if self.path().join(name).exists() {
-                std::fs::copy(self.path().join(name), dir.path().join(name)).unwrap();
+    /// Copies the files into `to` as they were at one moment. The write-ahead log only grows until it is begun anew, and its header tells when
+    /// that happens: guard, then database, then log of one such life is the state at the moment when the log was read.
+    pub fn copy_files(&self, to: &Path) {
+        loop {
+            let life = self.life_of_the_log();
+            for name in ["vault.key", "guard", "weiche.db", "weiche.db-wal"] {
+                match std::fs::copy(self.path().join(name), to.join(name)) {
+                    Err(error) if error.kind() == std::io::ErrorKind::NotFound => drop(std::fs::remove_file(to.join(name))),
+                    copied => drop(copied.unwrap()),
+                }
+            }
+            if life == self.life_of_the_log() {
+                return;
             }
         }
-        dir
+    }
+
+    fn life_of_the_log(&self) -> Vec<u8> {
+        let log = std::fs::read(self.path().join("weiche.db-wal")).unwrap_or_default();
+        log.into_iter().take(32).collect()
     }
 
     pub fn on(&self) -> &Exchange {
@@ -237,12 +242,13 @@ impl Desk {
         self.settle(item, Outcome::Delivered).await.unwrap();
     }
 
-    /// Delivers everything that is due, again and again until nothing is.
+    /// Delivers everything that is due, again and again until nothing is and the bell is silent, as a delivery worker does.
     pub async fn deliver_all(&self, recipient: &str) -> Vec<Outgoing> {
         let mut all = Vec::new();
+        let bell = self.on().wake().bell(&who(recipient));
         loop {
             let items = self.release(recipient).await;
-            if items.is_empty() {
+            if items.is_empty() && bell.notified().now_or_never().is_none() {
                 return all;
             }
             for item in &items {
