@@ -118,7 +118,7 @@ impl Batch<'_> {
     pub(super) fn stop_deliveries(&mut self, referral: &Referral) -> Result<(), Refusal> {
         for id in self.set.open_deliveries(&referral.id) {
             if let Some(waiting) = self.set.deliveries.get(&id).filter(|d| d.kind == Kind::Referral && d.state == State::Ready).cloned() {
-                self.stop(&waiting, referral)?;
+                self.stop(&waiting, referral, "")?;
             }
         }
         Ok(())

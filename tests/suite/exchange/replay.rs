@@ -106,10 +106,14 @@ impl Replayed {
                 if known.0 != State::Started {
                     return Err("failed without an attempt".into());
                 }
-                *known = (State::Ready, known.1 - u32::from(entry.detail == "RETURNED"));
+                known.0 = State::Ready;
+                self.uncount(&delivery, entry);
             }
             Dead => self.end(delivery, State::Dead)?,
-            DeliveryStopped => self.end(delivery, State::Stopped)?,
+            DeliveryStopped => {
+                self.end(delivery.clone(), State::Stopped)?;
+                self.uncount(&delivery, entry);
+            }
             StatusChanged => {
                 let story = self.story(entry)?;
                 let actor = match entry.actor.as_str() {
@@ -147,6 +151,13 @@ impl Replayed {
         match self.consents.get(&entry.consent_id.to_vec()) {
             Some((version, true)) if *version == entry.consent_version => Ok(()),
             other => Err(format!("not covered: {other:?}")),
+        }
+    }
+
+    /// An attempt that was never begun does not count.
+    fn uncount(&mut self, delivery: &[u8], entry: &Entry) {
+        if entry.detail == "RETURNED" && let Some(known) = self.deliveries.get_mut(delivery) {
+            known.1 -= 1;
         }
     }
 
