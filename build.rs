@@ -27,10 +27,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     canonical.include_imports(true).include_source_info(true);
     canonical.open_files(files.iter().filter(|file| file.starts_with("proto/weiche")))?;
     let set = prost_types_set(&canonical.encode_file_descriptor_set())?;
-    tonic_prost_build::configure()
-        .build_server(false)
-        .bytes(".")
-        .compile_fds(set)?;
+    tonic_prost_build::configure().build_server(false).bytes(".").compile_fds(set)?;
     Ok(())
 }
 

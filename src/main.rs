@@ -3,4 +3,8 @@
 
 //! The `weiche` binary.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    weiche::cli::run()
+}

@@ -250,8 +250,7 @@ impl<'a> Case<'a> {
                 .consent
                 .filter(|consent| consent.subject == *self.request.subject && consent.controller.is(sender))
                 .ok_or(Reason::NoRecord)?;
-            let (discloser, towards) =
-                if direction == Direction::Outward { (from, &recipient.institution) } else { (to, &sender.institution) };
+            let (discloser, towards) = if direction == Direction::Outward { (from, &recipient.institution) } else { (to, &sender.institution) };
             let release = discloser.section_203 || (direction == Direction::Outward && route.legal_basis == LegalBasis::ConsentWithSecrecyRelease);
             self.covers(consent, release.then_some(towards), from.regime, coverage)?;
             Some((consent.id, consent.version))
@@ -386,9 +385,7 @@ impl<'a> Case<'a> {
         to_recipient.peek().ok_or(Reason::WrongRecipient)?;
         let mut for_purpose = to_recipient.filter(|grant| grant.purpose == purpose).peekable();
         for_purpose.peek().ok_or(Reason::WrongPurpose)?;
-        Ok(for_purpose.fold(CategoryMask::EMPTY, |all, grant| {
-            all | if direction == Direction::Outward { grant.categories } else { grant.feedback }
-        }))
+        Ok(for_purpose.fold(CategoryMask::EMPTY, |all, grant| all | if direction == Direction::Outward { grant.categories } else { grant.feedback }))
     }
 }
 

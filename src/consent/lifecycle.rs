@@ -63,20 +63,12 @@ pub struct Withdrawal<'a> {
 /// Whether a consent may go from one status to another (withdrawal goes through [`withdraw`]).
 const fn follows(from: Status, to: Status) -> bool {
     use Status::*;
-    matches!(
-        (from, to),
-        (Proposed, Active | Refused | Lapsed) | (Active, Withdrawn | Expired | Superseded | Invalidated)
-    ) || (matches!(to, EnteredInError) && !matches!(from, EnteredInError))
+    matches!((from, to), (Proposed, Active | Refused | Lapsed) | (Active, Withdrawn | Expired | Superseded | Invalidated))
+        || (matches!(to, EnteredInError) && !matches!(from, EnteredInError))
 }
 
 /// Moves a consent to `to`; the version counts up, the event says through whom and how.
-pub fn transition(
-    consent: &Consent,
-    to: Status,
-    at: Time,
-    received_by: Option<&InstitutionId>,
-    channel: &str,
-) -> Result<Consent, LifecycleError> {
+pub fn transition(consent: &Consent, to: Status, at: Time, received_by: Option<&InstitutionId>, channel: &str) -> Result<Consent, LifecycleError> {
     if !follows(consent.status, to) {
         return Err(LifecycleError { from: consent.status, to });
     }
@@ -330,8 +322,13 @@ fn succeeds(check: &mut Check, record: &Consent, existing: &Consent) {
                 && old.feedback.covers(grant.feedback)
         })
     };
-    let wider = !record.grants.iter().all(covered) || !existing.special_explicit.covers(record.special_explicit) || record.valid_until > existing.valid_until;
-    check.that(!wider || record.granted_at > existing.granted_at, "granted_at", "a version that permits more needs a new, later consent of the person");
+    let wider =
+        !record.grants.iter().all(covered) || !existing.special_explicit.covers(record.special_explicit) || record.valid_until > existing.valid_until;
+    check.that(
+        !wider || record.granted_at > existing.granted_at,
+        "granted_at",
+        "a version that permits more needs a new, later consent of the person",
+    );
 }
 
 fn is_sha256(text: &str) -> bool {

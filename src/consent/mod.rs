@@ -17,8 +17,8 @@ mod tests;
 pub use decide::{Decision, Denial, Direction, Evidence, Permit, Request, decide};
 pub use lifecycle::{LifecycleError, Problem, Scope, Withdrawal, record_new, transition, withdraw};
 pub use reason::{Reason, why_de, why_en};
-pub use store::{list, load, save};
 pub use record::{
-    Capability, Consent, Event, Explanation, ExplanationMode, Form, Grant, Grantor, GrantorKind, Information, InterpreterKind, Party,
-    Quality, Retention, RetentionDay, Scan, SecrecyRelease, Status, SubjectRef, TemplateUse, Voluntariness,
+    Capability, Consent, Event, Explanation, ExplanationMode, Form, Grant, Grantor, GrantorKind, Information, InterpreterKind, Party, Quality,
+    Retention, RetentionDay, Scan, SecrecyRelease, Status, SubjectRef, TemplateUse, Voluntariness,
 };
+pub use store::{list, load, save};

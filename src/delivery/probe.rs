@@ -61,7 +61,8 @@ pub async fn probe(endpoint: &str, tls: Arc<ClientConfig>) -> Result<Probed, Pro
     let response = tokio::time::timeout(PATIENCE, channel(endpoint, tls)?.oneshot(call)).await.map_err(|_| ProbeError::Silent)?;
     let response = response.map_err(|error| ProbeError::Call(connect_reason(&error).map_or_else(|| chain_of(&error), ToString::to_string)))?;
     let (head, body) = response.into_parts();
-    let in_trailers = async { http_body_util::BodyExt::collect(body).await.ok().and_then(|all| all.trailers().and_then(|list| list.get("grpc-status").cloned())) };
+    let in_trailers =
+        async { http_body_util::BodyExt::collect(body).await.ok().and_then(|all| all.trailers().and_then(|list| list.get("grpc-status").cloned())) };
     let status = match head.headers.get("grpc-status").cloned() {
         Some(status) => Some(status),
         None => tokio::time::timeout(PATIENCE, in_trailers).await.ok().flatten(),
@@ -77,7 +78,11 @@ async fn greet(target: Target, tls: Arc<ClientConfig>) -> Result<String, ProbeEr
     let mut head = [0u8; 9];
     let exchange = async {
         // The refusal may arrive while we write; the reason is in what can be read.
-        let written = async { stream.write_all(PREFACE).await?; stream.flush().await }.await;
+        let written = async {
+            stream.write_all(PREFACE).await?;
+            stream.flush().await
+        }
+        .await;
         let read = stream.read_exact(&mut head).await;
         read.and(written)
     };

@@ -3,9 +3,7 @@
 
 //! Reads the mapping options from descriptors, and says where in the source something stands.
 
-use prost_reflect::{
-    DescriptorPool, DynamicMessage, ExtensionDescriptor, FieldDescriptor, FileDescriptor, MessageDescriptor, MethodDescriptor,
-};
+use prost_reflect::{DescriptorPool, DynamicMessage, ExtensionDescriptor, FieldDescriptor, FileDescriptor, MessageDescriptor, MethodDescriptor};
 
 use super::error::DialectError;
 use crate::proto::dialect::{DialectMapping, FieldMapping, MessageMapping, MethodMapping};
@@ -58,9 +56,7 @@ impl Place {
     pub(super) fn of(file: &FileDescriptor, path: &[i32]) -> Self {
         let info = file.file_descriptor_proto().source_code_info.as_ref();
         let location = info.and_then(|info| info.location.iter().find(|location| location.path == path));
-        let number = |at: usize| {
-            location.and_then(|location| location.span.get(at)).and_then(|n| u32::try_from(*n).ok()).map_or(0, |n| n + 1)
-        };
+        let number = |at: usize| location.and_then(|location| location.span.get(at)).and_then(|n| u32::try_from(*n).ok()).map_or(0, |n| n + 1);
         Self { file: file.name().to_owned(), line: number(0), column: number(1) }
     }
     pub(super) fn field(field: &FieldDescriptor) -> Self {
@@ -70,12 +66,6 @@ impl Place {
         Self::of(&message.parent_file(), message.path())
     }
     pub(super) fn error(&self, message: impl Into<String>, help: impl Into<String>) -> DialectError {
-        DialectError {
-            file: self.file.clone(),
-            line: self.line,
-            column: self.column,
-            message: message.into(),
-            help: help.into(),
-        }
+        DialectError { file: self.file.clone(), line: self.line, column: self.column, message: message.into(), help: help.into() }
     }
 }

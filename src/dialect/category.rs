@@ -199,9 +199,8 @@ impl CategoryMask {
     /// All 26.
     pub const ALL: Self = Self((1 << Category::ALL.len()) - 1);
     /// Categories of Art. 9 and 10 GDPR: they need an explicit tick of their own.
-    pub const SPECIAL: Self = Self(
-        Category::Health.mask().0 | Category::ReligionEthnicity.mask().0 | Category::Sexual.mask().0 | Category::Criminal.mask().0,
-    );
+    pub const SPECIAL: Self =
+        Self(Category::Health.mask().0 | Category::ReligionEthnicity.mask().0 | Category::Sexual.mask().0 | Category::Criminal.mask().0);
 
     /// From bits; bits above the 26th are dropped.
     pub const fn from_bits(bits: u32) -> Self {

@@ -201,8 +201,7 @@ impl Reader {
                 _ => None,
             };
             let own = self.own(&field).or(inherited);
-            let holds_personal =
-                inside.as_ref().is_some_and(|inside| inside.fields().any(|field| self.own(&field).is_some()));
+            let holds_personal = inside.as_ref().is_some_and(|inside| inside.fields().any(|field| self.own(&field).is_some()));
             let category = match own {
                 Some(category) => Some(category),
                 None if inside.is_some() && (holds_personal || !personal) => None,

@@ -151,9 +151,7 @@ fn own_category(field: &FieldShape, lists: &CodeLists, value: &Value) -> Option<
 }
 
 fn never_to(field: &FieldShape, lists: &CodeLists, value: &Value, kind: RecipientKind) -> bool {
-    codings(field, value)
-        .into_iter()
-        .any(|coding| row(lists, coding).is_some_and(|row| row.attribute_lists("never_to", kind.word())))
+    codings(field, value).into_iter().any(|coding| row(lists, coding).is_some_and(|row| row.attribute_lists("never_to", kind.word())))
 }
 
 /// The codes by which an element is known: itself, or the fields directly inside.

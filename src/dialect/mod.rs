@@ -53,5 +53,5 @@ pub use category::{Category, CategoryError, CategoryMask, RecipientKind};
 pub use error::{DialectError, DialectErrors};
 pub use minimise::Minimised;
 pub use registry::{Dialect, Dialects, Method};
-pub use tool::{REFERRAL, Row, Translation, open_folder};
 pub use report::{FieldProblem, FieldReport, Outcome, ProblemKind, Report, TranslateError};
+pub use tool::{REFERRAL, Row, Translation, open_folder};

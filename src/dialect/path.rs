@@ -65,10 +65,7 @@ pub(super) fn resolve(base: &MessageDescriptor, text: &str) -> Result<Vec<Step>,
     for part in split(text)? {
         let Some(here) = message else {
             let last = steps.last().map_or("", |step| step.field.name());
-            return Err(wrong(
-                format!("`{text}` goes on after `{last}`, which has nothing inside"),
-                format!("end the path at `{}`", spelt(&steps)),
-            ));
+            return Err(wrong(format!("`{text}` goes on after `{last}`, which has nothing inside"), format!("end the path at `{}`", spelt(&steps))));
         };
         let (name, selector) = match part.split_once('[') {
             Some((name, rest)) => match rest.strip_suffix(']') {
@@ -162,16 +159,15 @@ fn select(field: &FieldDescriptor, selector: &str, text: &str) -> Result<Select,
         };
         return match parsed {
             Some(value_) => Ok(Select::Key { field: key_field, value: value_, text: value.to_owned() }),
-            None => Err(wrong(
-                format!("`{value}` in `{text}` is no value of `{key}`"),
-                "the key is a text, true or false, or a name of the enum",
-            )),
+            None => Err(wrong(format!("`{value}` in `{text}` is no value of `{key}`"), "the key is a text, true or false, or a name of the enum")),
         };
     }
     let index = |digits: &str| {
-        digits.parse::<usize>().ok().filter(|index| *index < MOST_ELEMENTS).ok_or_else(|| {
-            wrong(format!("`[{selector}]` in `{text}` selects nothing"), "write `[]`, `[0]`, `[2..]` or `[field=value]`")
-        })
+        digits
+            .parse::<usize>()
+            .ok()
+            .filter(|index| *index < MOST_ELEMENTS)
+            .ok_or_else(|| wrong(format!("`[{selector}]` in `{text}` selects nothing"), "write `[]`, `[0]`, `[2..]` or `[field=value]`"))
     };
     match selector.strip_suffix("..") {
         Some(digits) => index(digits).map(Select::From),

@@ -72,9 +72,7 @@ pub(super) fn write(spelling: &Spelling, leaf: &Leaf, value: &Value) -> Result<S
             Ok(Said::exact(format!("{area}{by}{subscriber}")))
         }
         Spelling::Boolean(words) => Ok(Said::exact(words.write(value.as_bool().unwrap_or(false)).to_owned())),
-        Spelling::SearchForm => {
-            Ok(Said::lossy(din91379::search_form(value.as_str().unwrap_or_default()), "only the search form is written"))
-        }
+        Spelling::SearchForm => Ok(Said::lossy(din91379::search_form(value.as_str().unwrap_or_default()), "only the search form is written")),
         Spelling::Plain => plain_text(leaf, value).map(Said::exact).ok_or_else(|| "it is no text".to_owned()),
     }
 }
@@ -110,9 +108,7 @@ pub(super) fn code_value(column: &Column, row: &Row, part: &str, leaf: &Leaf, fi
         _ if part.is_empty() => None,
         Leaf::Coding => {
             let mut coding = DynamicMessage::new(field.kind().as_message()?.clone());
-            for (name, text) in
-                [("system", column.list().uri()), ("version", column.list().version()), ("code", part), ("display", row.label())]
-            {
+            for (name, text) in [("system", column.list().uri()), ("version", column.list().version()), ("code", part), ("display", row.label())] {
                 if !text.is_empty() {
                     coding.try_set_field_by_name(name, Value::String(text.to_owned())).ok()?;
                 }
@@ -218,9 +214,7 @@ pub(super) fn joint(separator: &str) -> Result<Joint, String> {
 
 fn date_problem(format: &date::DateFormat, error: date::DateError) -> ProblemKind {
     match error {
-        date::DateError::Impossible | date::DateError::Gap | date::DateError::OutOfRange | date::DateError::Nothing => {
-            ProblemKind::ImpossibleDate
-        }
+        date::DateError::Impossible | date::DateError::Gap | date::DateError::OutOfRange | date::DateError::Nothing => ProblemKind::ImpossibleDate,
         date::DateError::TwoDigitYear => ProblemKind::Malformed { expected: "a date with a year of four digits".to_owned() },
         _ => ProblemKind::Malformed { expected: format!("a date written as {}", format.pattern()) },
     }

@@ -62,8 +62,7 @@ pub fn open_folder(folder: &Path) -> Result<DescriptorPool, DialectErrors> {
     if files.is_empty() {
         return Err(failed(folder.display().to_string(), "the folder has no .proto file".to_owned()));
     }
-    let contract = DescriptorSetFileResolver::decode(proto::DESCRIPTOR_SET)
-        .map_err(|error| failed("the contract".to_owned(), error.to_string()))?;
+    let contract = DescriptorSetFileResolver::decode(proto::DESCRIPTOR_SET).map_err(|error| failed("the contract".to_owned(), error.to_string()))?;
     let mut resolver = ChainFileResolver::new();
     resolver.add(IncludeFileResolver::new(folder.to_owned()));
     resolver.add(contract);
@@ -79,8 +78,7 @@ pub fn open_folder(folder: &Path) -> Result<DescriptorPool, DialectErrors> {
             failed(name, format!("{error:?}"))
         })?;
     }
-    DescriptorPool::decode(compiler.encode_file_descriptor_set().as_slice())
-        .map_err(|error| failed(folder.display().to_string(), error.to_string()))
+    DescriptorPool::decode(compiler.encode_file_descriptor_set().as_slice()).map_err(|error| failed(folder.display().to_string(), error.to_string()))
 }
 
 fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
@@ -119,8 +117,7 @@ impl Dialects {
         let (source, target) = (top(from)?, top(to)?);
         let wrong = |message: &str, error: serde_json::Error| TranslateError::Json { message: message.to_owned(), reason: error.to_string() };
         let options = DeserializeOptions::new().deny_unknown_fields(true);
-        let native = DynamicMessage::deserialize_with_options(from.descriptor(&source)?, json, &options)
-            .map_err(|error| wrong(&source, error))?;
+        let native = DynamicMessage::deserialize_with_options(from.descriptor(&source)?, json, &options).map_err(|error| wrong(&source, error))?;
         let (mut hub, read, mut problems) = from.read_message(&source, &native, verbose)?;
         let (out, rendered, unmappable) = to.render_message(&target, &mut hub, mask, verbose)?;
         problems.extend(unmappable);

@@ -57,8 +57,7 @@ impl Exchange {
         content: &[u8],
     ) -> Result<(Withdrawn, Issued), Refusal> {
         let idempotency = self.idempotency(caller, request, "withdraw-consent", content);
-        let command =
-            Withdraw { idempotency, consent, received_by: caller.clone(), scope, channel, recall_answer_within: RECALL_ANSWER_WITHIN };
+        let command = Withdraw { idempotency, consent, received_by: caller.clone(), scope, channel, recall_answer_within: RECALL_ANSWER_WITHIN };
         let committed = self.writer.run(Command::Withdraw(Box::new(command))).await?;
         let receipt = self.receipt(&committed).await?;
         match committed.answered.reply {
@@ -74,12 +73,7 @@ impl Exchange {
     }
 
     /// Consents that the caller recorded, last changed first.
-    pub async fn consents(
-        &self,
-        caller: &InstitutionId,
-        before: Option<(Time, ConsentId)>,
-        limit: u32,
-    ) -> Result<Vec<(Time, Consent)>, Refusal> {
+    pub async fn consents(&self, caller: &InstitutionId, before: Option<(Time, ConsentId)>, limit: u32) -> Result<Vec<(Time, Consent)>, Refusal> {
         Ok(crate::consent::list(&mut *self.store.readers().acquire().await?, caller, before, limit).await?)
     }
 
@@ -96,9 +90,10 @@ impl Exchange {
         let record = self.consent(caller, consent).await.ok();
         let agreement = self.agreement();
         let widest = agreement.route(caller, &recipient.institution, purpose).map_or(CategoryMask::EMPTY, |route| route.widest);
-        let unit = record.as_ref().map(|record| record.controller.unit.clone()).or_else(|| {
-            agreement.member(caller).and_then(|member| member.units.keys().next().cloned())
-        });
+        let unit = record
+            .as_ref()
+            .map(|record| record.controller.unit.clone())
+            .or_else(|| agreement.member(caller).and_then(|member| member.units.keys().next().cloned()));
         let transfer = Transfer {
             sender: Party { institution: caller.clone(), unit: unit.ok_or(Refusal::NotFound)?, function: String::new() },
             recipient,

@@ -29,6 +29,8 @@ use arc_swap::ArcSwap;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+pub use crate::referral::Event;
+pub use apply::timestamp;
 pub use command::{CallerName, Outcome, Withdrawn};
 pub use consents::Recorded;
 pub use deliver::{AT_ONCE, Content, Outgoing};

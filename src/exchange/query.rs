@@ -5,12 +5,14 @@
 
 use std::collections::HashMap;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sqlx::Row;
 
+use super::Exchange;
 use super::command::{Command, Idempotency, Requeue};
 use super::life::referral_id;
 use super::refusal::Refusal;
-use super::Exchange;
 use crate::clock::Time;
 use crate::id::{DeliveryId, InstitutionId, ReferralId, RequestId};
 use crate::ledger::{self, Hash, Note, Plan};
@@ -206,6 +208,27 @@ impl Exchange {
     pub(super) async fn agreement_in_log(&self) -> Result<Option<[u8; 32]>, Refusal> {
         let row = sqlx::query("SELECT digest FROM agreement ORDER BY leaf DESC LIMIT 1").fetch_optional(self.store.readers()).await?;
         row.map(|row| Ok(crate::store::id32(row.try_get(0)?, "agreement.digest")?)).transpose()
+    }
+
+    /// A page token: where the next page begins, bound to `scope` (caller and filter), so that nobody can make one up.
+    pub fn page_token(&self, scope: &str, at: Time, id: &[u8; 16]) -> String {
+        let mut token = [at.0.to_be_bytes().as_slice(), id].concat();
+        let seal = self.vault.digest(&[b"page/".as_slice(), scope.as_bytes(), &[0], &token].concat());
+        token.extend_from_slice(&seal[..16]);
+        URL_SAFE_NO_PAD.encode(token)
+    }
+
+    /// Where a page token points; none for the empty one. Refused if it was made for another caller or filter.
+    pub fn cursor(&self, scope: &str, token: &str) -> Result<Option<(Time, [u8; 16])>, Refusal> {
+        if token.is_empty() {
+            return Ok(None);
+        }
+        let bytes: [u8; 40] = URL_SAFE_NO_PAD.decode(token).ok().and_then(|bytes| bytes.try_into().ok()).ok_or(Refusal::NotFound)?;
+        let (mut at, mut id) = ([0; 8], [0; 16]);
+        at.copy_from_slice(&bytes[..8]);
+        id.copy_from_slice(&bytes[8..24]);
+        let at = Time(i64::from_be_bytes(at));
+        if self.page_token(scope, at, &id) == token { Ok(Some((at, id))) } else { Err(Refusal::NotFound) }
     }
 
     fn size(&self, asked: u64) -> Result<u64, Refusal> {

@@ -140,22 +140,15 @@ async fn load_requests(conn: &mut SqliteConnection, wanted: &[(CallerName, Reque
 
 async fn save_requests(conn: &mut SqliteConnection, set: &WorkingSet, tree_size: u64) -> Result<(), StoreError> {
     let rows: Vec<_> = set.requests.changed().collect();
-    insert_many(
-        conn,
-        "INSERT INTO request (caller, request_id, digest, reply, leaf, tree_size, at)",
-        "",
-        7,
-        &rows,
-        |row, ((caller, id), request)| {
-            row.push_bind(caller.to_string())
-                .push_bind(id.as_bytes().to_vec())
-                .push_bind(request.digest.to_vec())
-                .push_bind(request.reply.clone())
-                .push_bind(request.leaf.cast_signed())
-                .push_bind(tree_size.cast_signed())
-                .push_bind(request.at.0);
-        },
-    )
+    insert_many(conn, "INSERT INTO request (caller, request_id, digest, reply, leaf, tree_size, at)", "", 7, &rows, |row, ((caller, id), request)| {
+        row.push_bind(caller.to_string())
+            .push_bind(id.as_bytes().to_vec())
+            .push_bind(request.digest.to_vec())
+            .push_bind(request.reply.clone())
+            .push_bind(request.leaf.cast_signed())
+            .push_bind(tree_size.cast_signed())
+            .push_bind(request.at.0);
+    })
     .await
 }
 

@@ -241,13 +241,8 @@ impl Writer {
         let full = tree.append(&hashes);
         storage::save(&mut tx, &batch.set, &batch.added, tree.size(), now).await?;
         if !batch.leaves.is_empty() || batch.set.next_delivery != head.next_delivery {
-            let added = Appended {
-                tree: &tree,
-                leaves: &batch.leaves,
-                full: &full,
-                openings: &batch.openings,
-                next_delivery: batch.set.next_delivery,
-            };
+            let added =
+                Appended { tree: &tree, leaves: &batch.leaves, full: &full, openings: &batch.openings, next_delivery: batch.set.next_delivery };
             ledger::store::append(&mut tx, &added).await?;
         }
         tx.commit().await?;

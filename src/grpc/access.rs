@@ -122,7 +122,8 @@ mod tests {
     #[test]
     fn a_service_that_is_missing_is_noticed() {
         let service = ServiceDescriptorProto { name: Some("New".into()), ..Default::default() };
-        let file = FileDescriptorProto { name: Some("n".into()), package: Some("weiche.new.v1".into()), service: vec![service], ..Default::default() };
+        let file =
+            FileDescriptorProto { name: Some("n".into()), package: Some("weiche.new.v1".into()), service: vec![service], ..Default::default() };
         let mut pool = DescriptorPool::new();
         pool.add_file_descriptor_proto(file).unwrap();
         assert_eq!(Access::missing(&pool), ["weiche.new.v1.New"]);

@@ -69,8 +69,7 @@ impl Health {
     pub fn serve(&self, router: Router, access: &Arc<Access>) -> Router {
         let (health, doors) = (self.clone(), access.clone());
         let check = Method::unary(move |context, message| {
-            let answer = known(&doors, &context, &message)
-                .and_then(|known| known.then(|| encode(status(health.now()))).ok_or_else(unknown));
+            let answer = known(&doors, &context, &message).and_then(|known| known.then(|| encode(status(health.now()))).ok_or_else(unknown));
             async move { answer }
         });
         let (health, doors) = (self.clone(), access.clone());
@@ -81,9 +80,11 @@ impl Health {
             });
             async move { answer }
         });
-        router
-            .method(SERVICE, "Check", check.lane(Lane::Reserved).message_limit(1024).while_draining())
-            .method(SERVICE, "Watch", watch.message_limit(1024).while_draining())
+        router.method(SERVICE, "Check", check.lane(Lane::Reserved).message_limit(1024).while_draining()).method(
+            SERVICE,
+            "Watch",
+            watch.message_limit(1024).while_draining(),
+        )
     }
 }
 
@@ -100,8 +101,8 @@ fn encode(status: ServingStatus) -> Bytes {
 
 /// Whether the request asks for the gateway as a whole, the empty name, or for a service of the caller.
 fn known(access: &Access, context: &Context, message: &[u8]) -> Result<bool, Refusal> {
-    let request = HealthCheckRequest::decode(message)
-        .map_err(|_| Refusal::new(ErrorReason::MalformedMessage, "the bytes are not a HealthCheckRequest"))?;
+    let request =
+        HealthCheckRequest::decode(message).map_err(|_| Refusal::new(ErrorReason::MalformedMessage, "the bytes are not a HealthCheckRequest"))?;
     Ok(request.service.is_empty() || access.allows(&context.caller, &request.service))
 }
 

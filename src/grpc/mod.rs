@@ -13,5 +13,6 @@ pub mod health;
 pub mod listener;
 pub mod reflection;
 pub mod router;
+pub mod services;
 pub mod status;
 pub mod validate;

@@ -13,8 +13,8 @@ use tonic::Code;
 use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
 use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
 use tonic_reflection::pb::v1::{
-    ErrorResponse, ExtensionNumberResponse, FileDescriptorResponse, ListServiceResponse, ServerReflectionRequest,
-    ServerReflectionResponse, ServiceResponse,
+    ErrorResponse, ExtensionNumberResponse, FileDescriptorResponse, ListServiceResponse, ServerReflectionRequest, ServerReflectionResponse,
+    ServiceResponse,
 };
 
 use super::access::Access;
@@ -86,22 +86,23 @@ impl View {
             Some(file) => MessageResponse::FileDescriptorResponse(FileDescriptorResponse { file_descriptor_proto: vec![file.encode_to_vec()] }),
             None => not_found(),
         };
-        let answer = match &request.message_request {
-            Some(MessageRequest::ListServices(_)) => MessageResponse::ListServicesResponse(ListServiceResponse {
-                service: self.services.iter().map(|name| ServiceResponse { name: name.clone() }).collect(),
-            }),
-            Some(MessageRequest::FileByFilename(name)) => found(self.files.iter().find(|f| f.name() == name)),
-            Some(MessageRequest::FileContainingSymbol(symbol)) => found(self.files.iter().find(|f| declares(f, symbol))),
-            Some(MessageRequest::FileContainingExtension(wanted)) => found(self.files.iter().find(|f| {
-                extensions(f).any(|(of, number)| of == wanted.containing_type && i64::from(number) == i64::from(wanted.extension_number))
-            })),
-            Some(MessageRequest::AllExtensionNumbersOfType(name)) => {
-                let all = self.files.iter().flat_map(extensions);
-                let extension_number = all.filter(|(of, _)| of == name).filter_map(|(_, n)| i32::try_from(n).ok()).collect();
-                MessageResponse::AllExtensionNumbersResponse(ExtensionNumberResponse { base_type_name: name.clone(), extension_number })
-            }
-            None => not_found(),
-        };
+        let answer =
+            match &request.message_request {
+                Some(MessageRequest::ListServices(_)) => MessageResponse::ListServicesResponse(ListServiceResponse {
+                    service: self.services.iter().map(|name| ServiceResponse { name: name.clone() }).collect(),
+                }),
+                Some(MessageRequest::FileByFilename(name)) => found(self.files.iter().find(|f| f.name() == name)),
+                Some(MessageRequest::FileContainingSymbol(symbol)) => found(self.files.iter().find(|f| declares(f, symbol))),
+                Some(MessageRequest::FileContainingExtension(wanted)) => found(self.files.iter().find(|f| {
+                    extensions(f).any(|(of, number)| of == wanted.containing_type && i64::from(number) == i64::from(wanted.extension_number))
+                })),
+                Some(MessageRequest::AllExtensionNumbersOfType(name)) => {
+                    let all = self.files.iter().flat_map(extensions);
+                    let extension_number = all.filter(|(of, _)| of == name).filter_map(|(_, n)| i32::try_from(n).ok()).collect();
+                    MessageResponse::AllExtensionNumbersResponse(ExtensionNumberResponse { base_type_name: name.clone(), extension_number })
+                }
+                None => not_found(),
+            };
         ServerReflectionResponse { valid_host: request.host.clone(), original_request: Some(request), message_response: Some(answer) }
     }
 }
@@ -152,7 +153,10 @@ mod tests {
             syntax: Some("proto3".into()),
             dependency: imports.iter().map(|i| (*i).to_owned()).collect(),
             message_type: vec![DescriptorProto { name: Some("M".into()), ..Default::default() }],
-            service: service.map(|s| ServiceDescriptorProto { name: Some(s.into()), method: vec![method], ..Default::default() }).into_iter().collect(),
+            service: service
+                .map(|s| ServiceDescriptorProto { name: Some(s.into()), method: vec![method], ..Default::default() })
+                .into_iter()
+                .collect(),
             ..Default::default()
         }
     }

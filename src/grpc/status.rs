@@ -178,35 +178,70 @@ fn cut(text: &str, at: usize) -> &str {
 fn describe(reason: ErrorReason) -> (Code, &'static str) {
     use ErrorReason as R;
     match reason {
-        R::InvalidField => (Code::InvalidArgument, "Mindestens eine Angabe entspricht nicht den Vorgaben. Bitte die genannten Felder berichtigen und erneut senden."),
+        R::InvalidField => {
+            (Code::InvalidArgument, "Mindestens eine Angabe entspricht nicht den Vorgaben. Bitte die genannten Felder berichtigen und erneut senden.")
+        }
         R::MalformedMessage => (Code::InvalidArgument, "Die Nachricht ist nicht lesbar. Bitte den Hersteller des Fachverfahrens verständigen."),
         R::MessageTooLarge => (Code::InvalidArgument, "Die Nachricht ist zu groß. Bitte kürzen oder aufteilen."),
-        R::UnsupportedEncoding => (Code::Unimplemented, "Die Nachricht ist auf eine Weise komprimiert, die hier nicht gelesen wird. Bitte gzip oder keine Kompression einstellen."),
-        R::UnknownCode => (Code::InvalidArgument, "Ein Schlüsselwert steht nicht in der angegebenen Codeliste. Bitte den Wert oder den Stand der Codeliste prüfen."),
+        R::UnsupportedEncoding => (
+            Code::Unimplemented,
+            "Die Nachricht ist auf eine Weise komprimiert, die hier nicht gelesen wird. Bitte gzip oder keine Kompression einstellen.",
+        ),
+        R::UnknownCode => {
+            (Code::InvalidArgument, "Ein Schlüsselwert steht nicht in der angegebenen Codeliste. Bitte den Wert oder den Stand der Codeliste prüfen.")
+        }
         R::CodeWithoutSystem => (Code::InvalidArgument, "Zu einem Schlüsselwert fehlt die Codeliste. Bitte die Codeliste angeben."),
-        R::ImpossibleDate => (Code::InvalidArgument, "Ein Datum gibt es nicht oder es liegt außerhalb des zulässigen Bereichs. Bitte das Datum prüfen."),
+        R::ImpossibleDate => {
+            (Code::InvalidArgument, "Ein Datum gibt es nicht oder es liegt außerhalb des zulässigen Bereichs. Bitte das Datum prüfen.")
+        }
         R::OutsideDin91379 => (Code::InvalidArgument, "Ein Text enthält Zeichen außerhalb von DIN 91379. Bitte die Schreibweise prüfen."),
-        R::UnmappableField => (Code::InvalidArgument, "Eine Pflichtangabe lässt sich für die empfangende Stelle nicht ausdrücken. Bitte die Angabe im genannten Feld anpassen."),
-        R::ConsentReferenceMissing => (Code::InvalidArgument, "Es fehlt der Verweis auf eine Einwilligung oder eine Erforderlichkeit. Bitte die Einwilligung erfassen und angeben."),
+        R::UnmappableField => (
+            Code::InvalidArgument,
+            "Eine Pflichtangabe lässt sich für die empfangende Stelle nicht ausdrücken. Bitte die Angabe im genannten Feld anpassen.",
+        ),
+        R::ConsentReferenceMissing => (
+            Code::InvalidArgument,
+            "Es fehlt der Verweis auf eine Einwilligung oder eine Erforderlichkeit. Bitte die Einwilligung erfassen und angeben.",
+        ),
         R::InvalidPageToken => (Code::InvalidArgument, "Die Liste kann so nicht fortgesetzt werden. Bitte von vorn beginnen."),
-        R::NotPermitted => (Code::PermissionDenied, "Einwilligung oder Vereinbarung decken diese Weitergabe nicht. Bitte den genannten Grund prüfen und gegebenenfalls eine neue Einwilligung einholen."),
-        R::NotDeliverable => (Code::FailedPrecondition, "Die Überleitung kann nicht zugestellt werden. Bitte wenden Sie sich an die abgebende Stelle."),
-        R::CallerNotAllowed => (Code::PermissionDenied, "Ihre Stelle darf das nicht. Bitte wenden Sie sich an die Betriebsstelle, falls das nicht stimmen kann."),
+        R::NotPermitted => (
+            Code::PermissionDenied,
+            "Einwilligung oder Vereinbarung decken diese Weitergabe nicht. Bitte den genannten Grund prüfen und gegebenenfalls eine neue Einwilligung einholen.",
+        ),
+        R::NotDeliverable => {
+            (Code::FailedPrecondition, "Die Überleitung kann nicht zugestellt werden. Bitte wenden Sie sich an die abgebende Stelle.")
+        }
+        R::CallerNotAllowed => {
+            (Code::PermissionDenied, "Ihre Stelle darf das nicht. Bitte wenden Sie sich an die Betriebsstelle, falls das nicht stimmen kann.")
+        }
         R::NotFound => (Code::NotFound, "Das Gesuchte gibt es nicht oder es gehört nicht zu Ihrer Stelle. Bitte die Kennung prüfen."),
-        R::RequestIdReused => (Code::AlreadyExists, "Diese Vorgangskennung wurde schon für einen anderen Inhalt verwendet. Bitte mit einer neuen Kennung senden."),
+        R::RequestIdReused => {
+            (Code::AlreadyExists, "Diese Vorgangskennung wurde schon für einen anderen Inhalt verwendet. Bitte mit einer neuen Kennung senden.")
+        }
         R::IdTaken => (Code::AlreadyExists, "Diese Kennung bezeichnet bei Ihnen schon etwas anderes. Bitte eine andere wählen."),
         R::WrongState => (Code::FailedPrecondition, "Der Vorgang lässt diesen Schritt jetzt nicht zu. Bitte den Stand neu laden."),
         R::StaleLease => (Code::Aborted, "Die Frist zur Bestätigung ist abgelaufen. Der Vorgang wird erneut zugestellt; nichts ist zu tun."),
         R::CursorTooOld => (Code::OutOfRange, "So weit zurück kann nicht fortgesetzt werden. Bitte den Bestand neu abrufen."),
         R::SlowConsumer => (Code::Aborted, "Die Verbindung wurde beendet, weil zu langsam gelesen wurde. Bitte neu öffnen; es geht nichts verloren."),
         R::UnknownMethod => (Code::Unimplemented, "Diese Funktion gibt es für Ihre Stelle nicht. Bitte Adresse und Schnittstellenstand prüfen."),
-        R::DeadlinePassed => (Code::DeadlineExceeded, "Die Antwort kam nicht rechtzeitig. Bitte mit derselben Vorgangskennung erneut senden; nichts geschieht doppelt."),
+        R::DeadlinePassed => (
+            Code::DeadlineExceeded,
+            "Die Antwort kam nicht rechtzeitig. Bitte mit derselben Vorgangskennung erneut senden; nichts geschieht doppelt.",
+        ),
         R::Overloaded => (Code::ResourceExhausted, "Zurzeit sind zu viele Anfragen in Arbeit. Bitte in wenigen Sekunden erneut versuchen."),
         R::RateLimited => (Code::ResourceExhausted, "Ihre Stelle sendet mehr, als vereinbart ist. Bitte langsamer senden."),
-        R::StoreFull => (Code::ResourceExhausted, "Zurzeit werden keine neuen Überleitungen angenommen. Widerrufe und Bestätigungen sind möglich. Bitte später erneut senden."),
+        R::StoreFull => (
+            Code::ResourceExhausted,
+            "Zurzeit werden keine neuen Überleitungen angenommen. Widerrufe und Bestätigungen sind möglich. Bitte später erneut senden.",
+        ),
         R::Draining => (Code::Unavailable, "Die Vermittlungsstelle wird gerade neu gestartet. Bitte in wenigen Sekunden erneut verbinden."),
-        R::StoreUnavailable => (Code::Unavailable, "Die Datenhaltung antwortet nicht. Es wurde nichts angenommen. Bitte später mit derselben Vorgangskennung erneut senden."),
-        R::LedgerUnavailable => (Code::Unavailable, "Das Protokoll kann nicht geschrieben werden; deshalb wird nichts weitergegeben. Bitte später erneut senden."),
+        R::StoreUnavailable => (
+            Code::Unavailable,
+            "Die Datenhaltung antwortet nicht. Es wurde nichts angenommen. Bitte später mit derselben Vorgangskennung erneut senden.",
+        ),
+        R::LedgerUnavailable => {
+            (Code::Unavailable, "Das Protokoll kann nicht geschrieben werden; deshalb wird nichts weitergegeben. Bitte später erneut senden.")
+        }
         R::Unspecified | R::Internal => (Code::Internal, "Ein Fehler der Vermittlungsstelle. Bitte der Betriebsstelle die Aufrufkennung nennen."),
     }
 }
@@ -264,7 +299,11 @@ mod tests {
 
     #[test]
     fn a_few_violations_all_arrive() {
-        let violation = |n: usize| Violation { field: format!("subject.languages[{n}].code"), rule: "string.min_len".into(), description: "must have at least 2 characters".into() };
+        let violation = |n: usize| Violation {
+            field: format!("subject.languages[{n}].code"),
+            rule: "string.min_len".into(),
+            description: "must have at least 2 characters".into(),
+        };
         let status = Status::from(Refusal::from((0..20).map(violation).collect::<Vec<_>>()));
         let details = status.get_error_details();
         assert_eq!(details.error_info().unwrap().reason, "INVALID_FIELD");

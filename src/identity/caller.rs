@@ -82,10 +82,9 @@ impl Caller {
             Ok(name.into())
         };
         let role = match path.split('/').collect::<Vec<_>>()[..] {
-            ["institution", id, "system", name] => Role::Institution {
-                institution: id.parse().map_err(|_| IdentityError::UnknownPattern)?,
-                system: named(name)?,
-            },
+            ["institution", id, "system", name] => {
+                Role::Institution { institution: id.parse().map_err(|_| IdentityError::UnknownPattern)?, system: named(name)? }
+            }
             ["operator", name, "admin"] => Role::Admin { name: named(name)? },
             ["operator", name, "auditor"] => Role::Auditor { name: named(name)? },
             _ => return Err(IdentityError::UnknownPattern),

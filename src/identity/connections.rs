@@ -143,7 +143,9 @@ mod tests {
     use super::*;
 
     fn caller(id: &str, serial: &str) -> Arc<Caller> {
-        Arc::new(Caller::from_uri("weiche.example.invalid", &format!("spiffe://weiche.example.invalid/institution/{id}/system/fallakte"), serial).unwrap())
+        Arc::new(
+            Caller::from_uri("weiche.example.invalid", &format!("spiffe://weiche.example.invalid/institution/{id}/system/fallakte"), serial).unwrap(),
+        )
     }
 
     #[test]

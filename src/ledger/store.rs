@@ -114,9 +114,7 @@ pub async fn append(conn: &mut SqliteConnection, added: &Appended<'_>) -> Result
     let first = stored(added.tree.size())?.saturating_sub(stored(added.leaves.len() as u64)?);
     let leaves: Vec<_> = added.leaves.iter().enumerate().collect();
     insert_many(conn, "INSERT INTO log_leaf (idx, entry, leaf_hash)", "", 3, &leaves, |row, (at, (entry, hash))| {
-        row.push_bind(first.saturating_add(i64::try_from(*at).unwrap_or(i64::MAX)))
-            .push_bind(entry.clone())
-            .push_bind(hash.as_bytes().to_vec());
+        row.push_bind(first.saturating_add(i64::try_from(*at).unwrap_or(i64::MAX))).push_bind(entry.clone()).push_bind(hash.as_bytes().to_vec());
     })
     .await?;
     insert_many(conn, "INSERT INTO log_tile (level, n, hashes, root)", "", 4, added.full, |row, full| {
@@ -142,11 +140,7 @@ pub async fn append(conn: &mut SqliteConnection, added: &Appended<'_>) -> Result
 
 /// Entries from `from` on, in order, at most `limit`.
 pub async fn entries(conn: &mut SqliteConnection, from: u64, limit: u32) -> Result<Vec<Vec<u8>>, StoreError> {
-    let rows = sqlx::query("SELECT entry FROM log_leaf WHERE idx >= ? ORDER BY idx LIMIT ?")
-        .bind(stored(from)?)
-        .bind(limit)
-        .fetch_all(conn)
-        .await?;
+    let rows = sqlx::query("SELECT entry FROM log_leaf WHERE idx >= ? ORDER BY idx LIMIT ?").bind(stored(from)?).bind(limit).fetch_all(conn).await?;
     rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
 }
 

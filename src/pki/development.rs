@@ -57,6 +57,7 @@ impl DevelopmentPki {
             files.push(secret_file(format!("{name}.key"), authority.key_pem().as_bytes()));
         }
         pair(&mut files, "server", &servers.issue(&Profile::server(hosts)?, life)?);
+        pair(&mut files, "gateway", &servers.issue(&Profile::gateway(trust_domain)?, life)?);
 
         let mut client = |path: String, alias: &str, issued: &Issued| -> Result<(), PkiError> {
             pair(&mut files, &path, issued);

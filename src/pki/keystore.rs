@@ -9,7 +9,13 @@ use super::{Issued, PkiError};
 impl Issued {
     /// The key with its chain up to `root`, and `trusted` as the authority whose servers may be trusted, in one PKCS#12 file (RFC 7292)
     /// as Java and OpenSSL read it: AES-256 and HMAC-SHA-256. `alias` names the key.
-    pub fn keystore(&self, alias: &str, password: &str, root: &CertificateDer<'_>, trusted: (&str, &CertificateDer<'_>)) -> Result<Vec<u8>, PkiError> {
+    pub fn keystore(
+        &self,
+        alias: &str,
+        password: &str,
+        root: &CertificateDer<'_>,
+        trusted: (&str, &CertificateDer<'_>),
+    ) -> Result<Vec<u8>, PkiError> {
         let key = match self.key() {
             PrivateKeyDer::Pkcs8(der) => PrivateKey::from_der(der.secret_pkcs8_der())?,
             _ => return Err(PkiError::Authority("the key is not PKCS#8")),

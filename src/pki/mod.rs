@@ -7,7 +7,7 @@
 //! |---|---|---|
 //! | root (kept offline) | the three issuing authorities | auditors |
 //! | institutions | case systems: clients of the gateway, and servers that it calls | the institutions' listener, deliveries |
-//! | servers | the gateway itself | every client |
+//! | servers | the gateway itself, as a server and as a caller of case systems | every client; case systems that take deliveries |
 //! | operators | admins and auditors | the operators' listener |
 //!
 //! This part does not know what a caller may do, and holds no connection.

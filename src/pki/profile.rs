@@ -55,6 +55,13 @@ impl Profile {
         Ok(Self { common_name, names: hosts_as_names(hosts)?, usages: vec![ExtendedKeyUsagePurpose::ServerAuth] })
     }
 
+    /// The gateway as a caller of case systems that take deliveries: `spiffe://<trust-domain>/gateway`, clients only. Its key is another one than the
+    /// server's, since it is shown to others.
+    pub fn gateway(trust_domain: &str) -> Result<Self, PkiError> {
+        let names = vec![uri(&format!("spiffe://{}/gateway", domain(trust_domain)?))?];
+        Ok(Self { common_name: "gateway".to_owned(), names, usages: vec![ExtendedKeyUsagePurpose::ClientAuth] })
+    }
+
     /// A case system: `spiffe://<trust-domain>/institution/<id>/system/<name>`. It may call the gateway, and at `hosts` be called by it.
     pub fn institution(trust_domain: &str, institution: &InstitutionId, system: &str, hosts: &[String]) -> Result<Self, PkiError> {
         let mut names = vec![uri(&format!("spiffe://{}/institution/{institution}/system/{}", domain(trust_domain)?, slug(system)?))?];

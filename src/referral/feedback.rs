@@ -42,9 +42,7 @@ mod tests {
 
     #[test]
     fn a_benefit_body_learns_nothing_that_could_cost_the_person_money() {
-        for (reason, told) in
-            [(ClientUnknown, Other), (ClientDeclined, Other), (ClientDidNotAppear, ClientNotReached), (NoCapacity, NoCapacity)]
-        {
+        for (reason, told) in [(ClientUnknown, Other), (ClientDeclined, Other), (ClientDidNotAppear, ClientNotReached), (NoCapacity, NoCapacity)] {
             let said = feedback(Delivered, Rejected, Some(reason), true);
             assert_eq!(said, Some(Feedback { state: Rejected, reason: Some(told) }));
             let said = feedback(Delivered, Rejected, Some(reason), false);

@@ -151,7 +151,19 @@ use ReferralState::*;
 impl ReferralState {
     /// All states, in the order of their life.
     pub const ALL: [ReferralState; 14] = [
-        Draft, Submitted, Blocked, Delivered, Accepted, Rejected, InProgress, OnHold, Completed, Failed, Cancelled, Recalled, Expired,
+        Draft,
+        Submitted,
+        Blocked,
+        Delivered,
+        Accepted,
+        Rejected,
+        InProgress,
+        OnHold,
+        Completed,
+        Failed,
+        Cancelled,
+        Recalled,
+        Expired,
         EnteredInError,
     ];
 

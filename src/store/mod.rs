@@ -64,6 +64,12 @@ pub enum StoreError {
     Damaged(&'static str),
 }
 
+/// A connection for reading beside whoever has the database open; makes nothing, not even the file.
+pub async fn read_only(path: &Path) -> Result<SqliteConnection, StoreError> {
+    let options = SqliteConnectOptions::new().filename(path).read_only(true).create_if_missing(false).busy_timeout(BUSY).disable_statement_logging();
+    Ok(options.connect().await?)
+}
+
 /// An open database.
 pub struct Store {
     path: PathBuf,
@@ -90,10 +96,7 @@ impl Store {
         let mut writer = options.clone().create_if_missing(true).connect().await?;
         check(&mut writer).await?;
         MIGRATIONS.run(&mut writer).await?;
-        let readers = SqlitePoolOptions::new()
-            .max_connections(READERS)
-            .connect_with(options.read_only(true).pragma("cache_size", "-4096"))
-            .await?;
+        let readers = SqlitePoolOptions::new().max_connections(READERS).connect_with(options.read_only(true).pragma("cache_size", "-4096")).await?;
         Ok((Self { path: path.to_owned(), readers, _lock: lock }, writer))
     }
 

@@ -26,7 +26,7 @@ fn it_writes_every_file_once_and_keys_for_their_owner_only() {
     write_new(folder.path(), pki.files()).unwrap();
     let expected = [
         "root.pem", "offline/root.key", "institutions-ca.pem", "institutions-ca.key", "servers-ca.pem", "servers-ca.key", "operators-ca.pem",
-        "operators-ca.key", "server.pem", "server.key", "institution/awo-bremen.pem", "institution/awo-bremen.key", "institution/awo-bremen.p12",
+        "operators-ca.key", "server.pem", "server.key", "gateway.pem", "gateway.key", "institution/awo-bremen.pem", "institution/awo-bremen.key", "institution/awo-bremen.p12",
         "operator/admin.pem", "operator/admin.key", "operator/admin.p12", "operator/auditor.pem", "operator/auditor.key", "operator/auditor.p12",
     ];
     for file in expected {
@@ -58,6 +58,7 @@ fn openssl_and_java_read_the_keystore_and_openssl_verifies_the_chain() {
         ("institution/awo-bremen.pem", "institutions-ca.pem", "sslclient"),
         ("institution/awo-bremen.pem", "institutions-ca.pem", "sslserver"),
         ("server.pem", "servers-ca.pem", "sslserver"),
+        ("gateway.pem", "servers-ca.pem", "sslclient"),
         ("operator/auditor.pem", "operators-ca.pem", "sslclient"),
     ] {
         let arguments = ["verify", "-x509_strict", "-purpose", purpose, "-CAfile", &root, "-untrusted", &at(authority), &at(leaf)];

@@ -32,9 +32,7 @@ fn tag(category: DataCategory) -> String {
 fn own_category(field: &FieldDescriptor) -> Option<DataCategory> {
     let extension = DIALECTS.pool().get_extension_by_name("weiche.type.v1.category").unwrap();
     let options = field.options();
-    options.has_extension(&extension).then(|| {
-        DataCategory::try_from(options.get_extension(&extension).as_enum_number().unwrap()).unwrap()
-    })
+    options.has_extension(&extension).then(|| DataCategory::try_from(options.get_extension(&extension).as_enum_number().unwrap()).unwrap())
 }
 
 /// A message with about three quarters of its fields; mandatory ones always.
@@ -107,7 +105,11 @@ fn text(dice: &mut Dice, field: &FieldDescriptor, category: Option<DataCategory>
         "weiche.type.v1.Referral.referral_id" => "0193b2c4-7d1e-4a6b-9c3d-0123456789ab".to_owned(),
         _ => {
             let extra = ["", " Nūr", ", Straße", "; Ömer", " a\\b", "’s"][usize::try_from(dice.roll(6)).unwrap()];
-            let extra = if category == Some(DataCategory::Ident) { extra.trim_matches(|c| ",;\\b".contains(c)).replace(['\\', ','], "") } else { extra.to_owned() };
+            let extra = if category == Some(DataCategory::Ident) {
+                extra.trim_matches(|c| ",;\\b".contains(c)).replace(['\\', ','], "")
+            } else {
+                extra.to_owned()
+            };
             format!("{}{extra}", tag(category.unwrap_or(DataCategory::Administrative)))
         }
     }
@@ -135,12 +137,7 @@ fn coding(dice: &mut Dice, field: &FieldDescriptor, descriptor: &MessageDescript
     let rows: Vec<_> = column.list().rows().iter().filter(|row| column.image(row).is_some() && !row.is_absent()).collect();
     let row = rows[usize::try_from(dice.roll(rows.len() as u64)).unwrap()];
     let mut out = DynamicMessage::new(descriptor.clone());
-    for (name, text) in [
-        ("system", column.list().uri()),
-        ("version", column.list().version()),
-        ("code", row.canonical()),
-        ("display", row.label()),
-    ] {
+    for (name, text) in [("system", column.list().uri()), ("version", column.list().version()), ("code", row.canonical()), ("display", row.label())] {
         out.set_field_by_name(name, Value::String(text.to_owned()));
     }
     out
@@ -197,9 +194,8 @@ fn leaves(message: &DynamicMessage, base: &str, out: &mut Vec<(String, Value)>) 
 /// Paths whose value differs although no report names them. A report about one element speaks for its whole list.
 fn lost(before: &DynamicMessage, after: &DynamicMessage, report: &Report) -> Vec<String> {
     let list = |path: &str| path.split('[').next().unwrap_or_default().to_owned();
-    let named = |path: &str| {
-        report.fields.iter().any(|field| path.starts_with(&field.path) || (path.contains('[') && list(path) == list(&field.path)))
-    };
+    let named =
+        |path: &str| report.fields.iter().any(|field| path.starts_with(&field.path) || (path.contains('[') && list(path) == list(&field.path)));
     let (mut left, mut right) = (Vec::new(), Vec::new());
     leaves(before, "", &mut left);
     leaves(after, "", &mut right);
@@ -357,10 +353,9 @@ fn every_method_reads_what_its_own_institution_would_send_and_renders_what_the_g
     let mut never = Vec::new();
     for dialect in DIALECTS.iter() {
         for method in dialect.methods() {
-            for (native, canonical, reads) in [
-                (&method.request, &method.canonical_request, !method.delivery),
-                (&method.response, &method.canonical_response, method.delivery),
-            ] {
+            for (native, canonical, reads) in
+                [(&method.request, &method.canonical_request, !method.delivery), (&method.response, &method.canonical_response, method.delivery)]
+            {
                 let descriptor = DIALECTS.pool().get_message_by_name(canonical).unwrap();
                 let mut why = String::new();
                 let works = (1..40u64).any(|seed| {

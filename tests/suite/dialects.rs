@@ -11,8 +11,7 @@ use serde_json::Value;
 use weiche::dialect::codelist::CodeLists;
 use weiche::dialect::{CategoryMask, Dialect, Dialects, Outcome, REFERRAL, Report, open_folder};
 
-pub(crate) static DIALECTS: LazyLock<Dialects> =
-    LazyLock::new(|| Dialects::embedded().unwrap_or_else(|errors| panic!("{errors}")));
+pub(crate) static DIALECTS: LazyLock<Dialects> = LazyLock::new(|| Dialects::embedded().unwrap_or_else(|errors| panic!("{errors}")));
 
 const SIX: [&str; 6] = ["agentur", "awo", "caritas", "diakonie", "drk", "jobcenter"];
 
@@ -108,8 +107,7 @@ fn the_full_examples_of_the_dialects_are_read_and_rendered_again() {
 
 #[test]
 fn every_kind_of_mistake_in_a_dialect_is_reported_with_its_place_and_a_way_out() {
-    let mut folders: Vec<PathBuf> =
-        std::fs::read_dir(cases().join("dialect-errors")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut folders: Vec<PathBuf> = std::fs::read_dir(cases().join("dialect-errors")).unwrap().map(|entry| entry.unwrap().path()).collect();
     folders.sort();
     assert!(folders.len() >= 20);
     for folder in folders {

@@ -3,15 +3,20 @@
 
 //! Every integration test is a module of this one binary: it links once.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
+
 mod certificates;
+mod cli;
 mod dialect_laws;
 mod dialect_refusals;
 mod dialects;
 mod exchange;
+mod foreign;
 mod ledger_go;
 mod ledger_laws;
 mod ledger_vectors;
 mod ledger_verify;
 mod limbo;
+mod tidy;
 mod tls;
 mod contract;

@@ -369,8 +369,10 @@ async fn draining_answers_what_is_in_flight_and_returns_by_its_deadline_whatever
     let client = pki.client(Some(&pki.system("awo-bremen")));
     let mut unfinished = TcpStream::connect(gateway.address).await.unwrap();
     let quiet = gateway.raw(client.clone()).await.unwrap();
-    let hanging = tokio::spawn(channel(&gateway.endpoint(), client.clone()).unwrap().oneshot(http::Request::post("/hang").body(Body::empty()).unwrap()));
-    let finishing = tokio::spawn(channel(&gateway.endpoint(), client.clone()).unwrap().oneshot(http::Request::post("/soon").body(Body::empty()).unwrap()));
+    let hanging =
+        tokio::spawn(channel(&gateway.endpoint(), client.clone()).unwrap().oneshot(http::Request::post("/hang").body(Body::empty()).unwrap()));
+    let finishing =
+        tokio::spawn(channel(&gateway.endpoint(), client.clone()).unwrap().oneshot(http::Request::post("/soon").body(Body::empty()).unwrap()));
     within(AGES, async {
         while gateway.connections.list().len() < 3 {
             tokio::time::sleep(Duration::from_millis(10)).await;
@@ -450,7 +452,10 @@ async fn a_refusal_is_logged_with_reason_address_and_serial_and_nothing_else() {
     let _guard = tracing::subscriber::set_default(subscriber);
     let pki = Pki::new();
     let gateway = Gateway::start(&pki, Limits::default(), AGES).await;
-    let two = Profile::improper(&["spiffe://weiche.example.invalid/institution/awo-bremen/system/a1", "spiffe://weiche.example.invalid/institution/awo-bremen/system/a2"]);
+    let two = Profile::improper(&[
+        "spiffe://weiche.example.invalid/institution/awo-bremen/system/a1",
+        "spiffe://weiche.example.invalid/institution/awo-bremen/system/a2",
+    ]);
     let issued = pki.institutions.issue(&two.unwrap(), life()).unwrap();
     gateway.refusal(pki.client(Some(&issued))).await;
     let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();

@@ -73,15 +73,27 @@ pub(super) fn members(
     for (span, entry) in reading.entries::<UnitEntry>(file, "unit") {
         let Some(id) = reading.id::<UnitId>(&span, &entry.id, "unit") else { continue };
         let Some(member) = entry.institution.parse().ok().and_then(|i: InstitutionId| all.get_mut(&i)) else {
-            reading.problem(&span, format!("unit `{id}` belongs to `{}`, which is no member", entry.institution), "add the member or correct the name");
+            reading.problem(
+                &span,
+                format!("unit `{id}` belongs to `{}`, which is no member", entry.institution),
+                "add the member or correct the name",
+            );
             continue;
         };
         reading.text(&span, &entry.name, "name");
         if entry.kind.belongs_to() != member.kind {
-            reading.problem(&span, format!("unit `{id}` is of a kind that `{}` cannot have", entry.institution), "see the list of kinds in agreement/bremen.toml");
+            reading.problem(
+                &span,
+                format!("unit `{id}` is of a kind that `{}` cannot have", entry.institution),
+                "see the list of kinds in agreement/bremen.toml",
+            );
         }
         if !municipalities.contains_key(&entry.municipality) {
-            reading.problem(&span, format!("unit `{id}` lies in the unknown municipality `{}`", entry.municipality), "add a [[municipality]] with this ags");
+            reading.problem(
+                &span,
+                format!("unit `{id}` lies in the unknown municipality `{}`", entry.municipality),
+                "add a [[municipality]] with this ags",
+            );
         }
         if entry.ages.is_some_and(|(from, to)| from > to) {
             reading.problem(&span, format!("ages of unit `{id}` run backwards"), "write [youngest, oldest]");

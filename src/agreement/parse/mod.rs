@@ -133,7 +133,11 @@ fn templates(reading: &mut Reading<'_>, file: &mut DeTable<'_>) -> Vec<Template>
     let mut all: Vec<Template> = Vec::new();
     for (span, entry) in reading.entries::<TemplateEntry>(file, "template") {
         if entry.text_sha256.len() != 64 || !entry.text_sha256.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
-            reading.problem(&span, format!("text_sha256 of template `{}` is not a SHA-256", entry.id), "64 lower-case hex digits, as sha256sum prints them");
+            reading.problem(
+                &span,
+                format!("text_sha256 of template `{}` is not a SHA-256", entry.id),
+                "64 lower-case hex digits, as sha256sum prints them",
+            );
         }
         for (what, value) in [("id", &entry.id), ("version", &entry.version), ("language", &entry.language)] {
             reading.text(&span, value, what);
@@ -143,7 +147,14 @@ fn templates(reading: &mut Reading<'_>, file: &mut DeTable<'_>) -> Vec<Template>
         }
         let revoked_from = entry.revoked_from.and_then(|at| reading.instant(&span, at));
         let Some(approved_from) = reading.instant(&span, entry.approved_from) else { continue };
-        all.push(Template { id: entry.id, version: entry.version, language: entry.language, text_sha256: entry.text_sha256, approved_from, revoked_from });
+        all.push(Template {
+            id: entry.id,
+            version: entry.version,
+            language: entry.language,
+            text_sha256: entry.text_sha256,
+            approved_from,
+            revoked_from,
+        });
     }
     all
 }

@@ -79,12 +79,7 @@ pub(super) fn routes(
 }
 
 /// Members named by id, or by kind as `kind:centre_provider`.
-fn parties<'m>(
-    reading: &mut Reading<'_>,
-    span: &Range<usize>,
-    names: &[String],
-    members: &'m BTreeMap<InstitutionId, Member>,
-) -> Vec<&'m Member> {
+fn parties<'m>(reading: &mut Reading<'_>, span: &Range<usize>, names: &[String], members: &'m BTreeMap<InstitutionId, Member>) -> Vec<&'m Member> {
     let mut found: Vec<&Member> = Vec::new();
     if names.is_empty() {
         reading.problem(span, "a route needs somebody on both sides", "fill `from` and `to`");

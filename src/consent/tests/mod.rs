@@ -203,9 +203,12 @@ fn every_case_is_decided_as_written() {
 #[test]
 fn a_permit_says_what_the_recipient_must_be_told() {
     let agreement = bremen();
-    for (base, sgbx_78, origin_203) in
-        [("centre-to-jobcenter", false, true), ("jobcenter-to-centre", true, false), ("centre-to-centre", false, true), ("jobcenter-to-agentur", false, false)]
-    {
+    for (base, sgbx_78, origin_203) in [
+        ("centre-to-jobcenter", false, true),
+        ("jobcenter-to-centre", true, false),
+        ("centre-to-centre", false, true),
+        ("jobcenter-to-agentur", false, false),
+    ] {
         let Decision::Permitted(permit) = fits(base).ask(&agreement) else { panic!("{base} is denied") };
         assert_eq!((permit.sgbx_78(), permit.origin_203_stgb()), (sgbx_78, origin_203), "{base}");
         assert_eq!(permit.consent().is_none(), permit.legal_basis().is_statutory());

@@ -79,8 +79,20 @@ fn a_child_under_15_needs_a_parent_whose_say_ends_with_the_18th_birthday() {
         };
     };
     assert!(recorded(child).is_ok());
-    assert!(recorded(|r| { child(r); r.grantor.entitled_until = None }).is_err());
-    assert!(recorded(|r| { child(r); r.grantor.kind = GrantorKind::Own }).is_err());
+    assert!(
+        recorded(|r| {
+            child(r);
+            r.grantor.entitled_until = None
+        })
+        .is_err()
+    );
+    assert!(
+        recorded(|r| {
+            child(r);
+            r.grantor.kind = GrantorKind::Own
+        })
+        .is_err()
+    );
 }
 
 #[test]

@@ -23,13 +23,7 @@ struct Touch {
 }
 
 /// Reports what does not go together; returns the mandatory places that the message can carry inbound.
-pub(super) fn check(
-    native: &MessageDescriptor,
-    hub: &Shape,
-    block: &Block,
-    needed: Way,
-    errors: &mut Vec<DialectError>,
-) -> BTreeSet<String> {
+pub(super) fn check(native: &MessageDescriptor, hub: &Shape, block: &Block, needed: Way, errors: &mut Vec<DialectError>) -> BTreeSet<String> {
     let mut touches = Vec::new();
     collect(block, &[], &mut touches);
     for (at, later) in touches.iter().enumerate() {

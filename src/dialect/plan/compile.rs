@@ -41,13 +41,7 @@ pub(super) struct Here {
 }
 
 impl<'a> Compiler<'a> {
-    pub(in crate::dialect) fn new(
-        annotations: &'a Annotations,
-        lists: &'a CodeLists,
-        hub: &'a Hub,
-        mapping: &DialectMapping,
-        place: &Place,
-    ) -> Self {
+    pub(in crate::dialect) fn new(annotations: &'a Annotations, lists: &'a CodeLists, hub: &'a Hub, mapping: &DialectMapping, place: &Place) -> Self {
         let mut errors = Vec::new();
         let mut zone = mapping.zone.clone();
         if format!("JJJJ@{zone}").parse::<DateFormat>().is_err() {
@@ -136,13 +130,7 @@ impl<'a> Compiler<'a> {
         Block { rules }
     }
 
-    fn field(
-        &mut self,
-        field: &FieldDescriptor,
-        annotation: Option<FieldMapping>,
-        here: &Here,
-        above: &mut Vec<String>,
-    ) -> Option<Rule> {
+    fn field(&mut self, field: &FieldDescriptor, annotation: Option<FieldMapping>, here: &Here, above: &mut Vec<String>) -> Option<Rule> {
         let place = Place::field(field);
         let kind = field.kind();
         let inside = kind.as_message();
@@ -170,9 +158,7 @@ impl<'a> Compiler<'a> {
             return Some(Rule::Ignore { field: field.clone(), why: mapping.ignore });
         }
         match inside {
-            Some(inside) if carrier.is_none() && !self.copies(inside, &mapping, here) => {
-                self.enter(&place, field, inside, &mapping, here, above)
-            }
+            Some(inside) if carrier.is_none() && !self.copies(inside, &mapping, here) => self.enter(&place, field, inside, &mapping, here, above),
             _ => {
                 let carrier = match carrier {
                     Some(message) => Some(self.carrier(message, mapping.bound)?),

@@ -249,8 +249,7 @@ impl Compiler<'_> {
     /// Whether what the field holds can be spelt as it says and stand where it points.
     fn fit(&mut self, place: &Place, rule: &ValueRule) {
         let name = rule.native.name();
-        let text = matches!(&rule.native, Native::Merge { .. })
-            || rule.native.fields().iter().all(|field| field.kind() == Kind::String);
+        let text = matches!(&rule.native, Native::Merge { .. }) || rule.native.fields().iter().all(|field| field.kind() == Kind::String);
         let mut wrong = |message: String, help: &str| self.errors.push(place.error(message, help));
         if rule.width.is_some() && !text {
             wrong(format!("`{name}` has a width and is no text"), "leave `width` away");
@@ -377,9 +376,7 @@ fn unfit(rule: &ValueRule, spot: &Spot, text: bool) -> Option<(String, &'static 
         (_, Leaf::Bytes) if all(|kind| *kind == Kind::Bytes) => None,
         (_, Leaf::Enum(values)) if listed => {
             let mine = kinds.first().and_then(Kind::as_enum)?;
-            let missing = mine.values().find_map(|value| {
-                enum_name(mine, value.number()).filter(|name| enum_number(values, name).is_none())
-            })?;
+            let missing = mine.values().find_map(|value| enum_name(mine, value.number()).filter(|name| enum_number(values, name).is_none()))?;
             Some((format!("`{missing}` is no value of {leaf}"), "say `codes: \"list/column\"`"))
         }
         (_, Leaf::Enum(_) | Leaf::Coding) => Some((format!("it is {leaf}"), "say `codes: \"list/column\"`")),

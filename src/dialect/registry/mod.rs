@@ -277,13 +277,11 @@ impl Dialect {
 pub(super) type Translated = (DynamicMessage, Report, Vec<super::report::FieldProblem>);
 
 fn decode(message: &MessageDescriptor, bytes: &[u8]) -> Result<DynamicMessage, TranslateError> {
-    DynamicMessage::decode(message.clone(), bytes)
-        .map_err(|_| TranslateError::Undecodable { message: message.full_name().to_owned() })
+    DynamicMessage::decode(message.clone(), bytes).map_err(|_| TranslateError::Undecodable { message: message.full_name().to_owned() })
 }
 
 fn shape<'a>(hub: &'a Hub, dialect: &str, message: &str) -> Result<&'a Arc<Shape>, TranslateError> {
-    hub.shape(message)
-        .ok_or_else(|| TranslateError::UnknownMessage { dialect: dialect.to_owned(), message: message.to_owned() })
+    hub.shape(message).ok_or_else(|| TranslateError::UnknownMessage { dialect: dialect.to_owned(), message: message.to_owned() })
 }
 
 /// Problems of code lists, as problems of dialects.

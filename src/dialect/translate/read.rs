@@ -126,8 +126,7 @@ impl Reader {
             }
             return;
         }
-        if let (Spelling::Plain, Native::Field { field, carrier: None }, Target::At(spot)) =
-            (&rule.spelling, &rule.native, &rule.target)
+        if let (Spelling::Plain, Native::Field { field, carrier: None }, Target::At(spot)) = (&rule.spelling, &rule.native, &rule.target)
             && matches!(spot.leaf, Leaf::Bytes | Leaf::Message(_) | Leaf::Timestamp | Leaf::PartialDate)
         {
             if let Some(value) = get(native, field) {

@@ -18,14 +18,8 @@ use crate::dialect::value::list;
 
 /// The dialect's message, what became of each canonical field, and mandatory fields that it has no word for.
 /// `hub` is already minimised; `block` is the plan's for the same mask.
-pub(in crate::dialect) fn render(
-    plan: &Plan,
-    block: &Block,
-    hub: &DynamicMessage,
-    verbose: bool,
-) -> (DynamicMessage, Report, Vec<FieldProblem>) {
-    let mut renderer =
-        Renderer { verbose, report: Report::default(), problems: Vec::new(), used: HashSet::new(), exact: HashSet::new() };
+pub(in crate::dialect) fn render(plan: &Plan, block: &Block, hub: &DynamicMessage, verbose: bool) -> (DynamicMessage, Report, Vec<FieldProblem>) {
+    let mut renderer = Renderer { verbose, report: Report::default(), problems: Vec::new(), used: HashSet::new(), exact: HashSet::new() };
     let mut native = DynamicMessage::new(plan.native.clone());
     renderer.block(&mut native, block, hub, "", true);
     let Renderer { mut report, mut problems, used, exact, .. } = renderer;
@@ -38,14 +32,7 @@ pub(in crate::dialect) fn render(
 }
 
 /// Reports every field that is set and not in `used`.
-fn dropped(
-    shape: &Shape,
-    message: &DynamicMessage,
-    base: &str,
-    used: &HashSet<String>,
-    why: &str,
-    report: &mut Report,
-) {
+fn dropped(shape: &Shape, message: &DynamicMessage, base: &str, used: &HashSet<String>, why: &str, report: &mut Report) {
     for field in &shape.fields {
         let Some(value) = get(message, &field.field) else { continue };
         let path = below(base, field.field.name());
@@ -360,9 +347,7 @@ fn find<'a>(message: &'a DynamicMessage, steps: &[Step], base: &str) -> Vec<Foun
     let chosen: Vec<(String, Vec<String>, &Value)> = match &step.select {
         Select::One => vec![(name, Vec::new(), value)],
         Select::At(at) => list.get(*at).map(|value| (format!("{name}[{at}]"), Vec::new(), value)).into_iter().collect(),
-        Select::From(from) => {
-            list.iter().enumerate().skip(*from).map(|(at, value)| (format!("{name}[{at}]"), Vec::new(), value)).collect()
-        }
+        Select::From(from) => list.iter().enumerate().skip(*from).map(|(at, value)| (format!("{name}[{at}]"), Vec::new(), value)).collect(),
         Select::Key { field, value: key, .. } => {
             let has = |value: &&Value| value.as_message().is_some_and(|one| one.get_field(field).as_ref() == key);
             let found = list.iter().enumerate().find(|(_, value)| has(value));

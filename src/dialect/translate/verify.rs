@@ -32,7 +32,6 @@ struct Verifier<'a> {
     problems: Vec<FieldProblem>,
 }
 
-
 impl Verifier<'_> {
     /// `path` has indices, for reports; `name` has none, to compare with plans.
     fn walk(&mut self, shape: &Shape, message: &DynamicMessage, path: &str, name: &str) {

@@ -17,6 +17,8 @@ mod submit;
 
 use std::sync::Arc;
 
+pub use queue::timestamp;
+
 use prost::Message;
 
 use super::command::{CallerName, Command, Idempotency, Reply};

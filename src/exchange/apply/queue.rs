@@ -47,7 +47,13 @@ impl Batch<'_> {
     }
 
     /// Tells the sender of a referral where it stands. `change` carries what else may be told; ids, state and time are filled in here.
-    pub(super) fn tell_sender(&mut self, referral: &Referral, state: ReferralState, reason: Option<StatusReason>, change: StatusChange) -> Result<(), Refusal> {
+    pub(super) fn tell_sender(
+        &mut self,
+        referral: &Referral,
+        state: ReferralState,
+        reason: Option<StatusReason>,
+        change: StatusChange,
+    ) -> Result<(), Refusal> {
         let id = DeliveryId::random();
         // A file number that does not open must not keep the sender from learning the rest.
         let case_number = self.vault.open_short(referral.id.as_bytes(), &referral.case_number).unwrap_or_default();
@@ -76,6 +82,6 @@ impl Batch<'_> {
 }
 
 /// As the contract carries an instant.
-pub(crate) fn timestamp(at: Time) -> Timestamp {
+pub fn timestamp(at: Time) -> Timestamp {
     Timestamp { seconds: at.0.div_euclid(1000), nanos: i32::try_from(at.0.rem_euclid(1000) * 1_000_000).unwrap_or(0) }
 }

@@ -13,9 +13,8 @@ use prost_types::Timestamp;
 use crate::agreement::{DataProtectionRegime, LegalBasis, Purpose};
 use crate::clock::Time;
 use crate::consent::{
-    Capability, Consent, Decision, Event, Explanation, ExplanationMode, Form, Grant, Grantor, GrantorKind, Information, InterpreterKind,
-    Party, Problem, Quality, Reason, Retention, RetentionDay, Scan, Scope, SecrecyRelease, Status, SubjectRef, TemplateUse, Voluntariness,
-    why_de, why_en,
+    Capability, Consent, Decision, Event, Explanation, ExplanationMode, Form, Grant, Grantor, GrantorKind, Information, InterpreterKind, Party,
+    Problem, Quality, Reason, Retention, RetentionDay, Scan, Scope, SecrecyRelease, Status, SubjectRef, TemplateUse, Voluntariness,
 };
 use crate::dialect::{Category, CategoryMask};
 use crate::proto::{exchange, types};
@@ -116,11 +115,7 @@ pub fn party_from(party: Option<&types::Party>, path: &str) -> Result<Party, Vec
 pub fn scope_from(scope: Option<&types::WithdrawalScope>, path: &str) -> Result<Scope, Vec<Problem>> {
     let Some(scope) = scope else { return Ok(Scope::default()) };
     let mut reading = Reading::default();
-    let purpose = if scope.purpose == 0 {
-        None
-    } else {
-        reading.word(purpose_from(scope.purpose), format!("{path}.purpose"))
-    };
+    let purpose = if scope.purpose == 0 { None } else { reading.word(purpose_from(scope.purpose), format!("{path}.purpose")) };
     let recipient = reading.optional_id(&scope.recipient, format!("{path}.recipient"));
     let categories = reading.mask(&scope.categories, &format!("{path}.categories"));
     // What cannot be read must not become "everything", nor "less": the whole scope is refused.
@@ -138,31 +133,11 @@ pub fn scope_to(scope: &Scope) -> types::WithdrawalScope {
 
 /// A decision for the sender, explained. Nobody else gets one.
 pub fn decision_to(decision: &Decision) -> exchange::Decision {
-    let reason = decision.reason();
     let (granted, legal_basis) = match decision {
-        Decision::Permitted(permit) => (permit.mask(), legal_basis_to(permit.legal_basis())),
-        Decision::Denied(_) => (CategoryMask::EMPTY, exchange::LegalBasis::Unspecified),
+        Decision::Permitted(permit) => (permit.mask(), Some(permit.legal_basis())),
+        Decision::Denied(_) => (CategoryMask::EMPTY, None),
     };
-    exchange::Decision {
-        permitted: matches!(decision, Decision::Permitted(_)),
-        reason: reason_to(reason) as i32,
-        explanation_de: explained(decision, why_de),
-        explanation_en: explained(decision, why_en),
-        granted: mask_to(granted),
-        withheld: mask_to(decision.withheld().iter().map(|(category, _)| *category).collect()),
-        legal_basis: legal_basis as i32,
-    }
-}
-
-/// The reason in words, and after it what stays behind and why.
-fn explained(decision: &Decision, why: fn(Reason) -> &'static str) -> String {
-    let mut text = why(decision.reason()).to_owned();
-    if matches!(decision, Decision::Permitted(_)) {
-        for (category, reason) in decision.withheld() {
-            text.push_str(&format!(" {category}: {}", why(*reason)));
-        }
-    }
-    text
+    super::outcome_to(decision.reason(), granted, decision.withheld(), legal_basis)
 }
 
 /// A consent for the contract.
@@ -519,7 +494,16 @@ mod tests {
         let problems = consent_from(&types::Consent::default()).unwrap_err();
         let paths: Vec<_> = problems.iter().map(|p| p.path.as_str()).collect();
         let required = [
-            "consent_id", "controller", "regime", "form", "evidence", "template", "explanation", "informed_of", "voluntariness", "granted_at",
+            "consent_id",
+            "controller",
+            "regime",
+            "form",
+            "evidence",
+            "template",
+            "explanation",
+            "informed_of",
+            "voluntariness",
+            "granted_at",
             "grantor",
         ];
         assert_eq!(paths, required);
@@ -538,8 +522,13 @@ mod tests {
         let problems = consent_from(&wire).unwrap_err();
         let paths: Vec<_> = problems.iter().map(|p| p.path.as_str()).collect();
         let expected = [
-            "consent_id", "grants[0].purpose", &format!("grants[0].categories[{}]", wire.grants[0].categories.len() - 1),
-            "grants[1].recipient.unit", "granted_at", "status", "retention.delete_after",
+            "consent_id",
+            "grants[0].purpose",
+            &format!("grants[0].categories[{}]", wire.grants[0].categories.len() - 1),
+            "grants[1].recipient.unit",
+            "granted_at",
+            "status",
+            "retention.delete_after",
         ];
         assert_eq!(paths, expected);
         assert!(!format!("{problems:?}").contains("Hasani"));

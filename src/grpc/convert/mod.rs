@@ -4,3 +4,66 @@
 //! Contract types to domain types and back: total and without loss; what does not fit is named by its field path, never by its value.
 
 pub mod consent;
+
+use bytes::Bytes;
+
+use crate::agreement::LegalBasis;
+use crate::consent::{Reason, why_de, why_en};
+use crate::dialect::{Category, CategoryMask};
+use crate::exchange::{Issued, Overview};
+use crate::numbered::Numbered;
+use crate::proto::exchange::{Decision, Receipt, ReferralSummary};
+use consent::{mask_to, time_to};
+
+/// A receipt of the contract.
+pub fn receipt_to(receipt: &Issued) -> Receipt {
+    Receipt {
+        text: receipt.text.clone(),
+        leaf_index: receipt.leaf,
+        leaf_hash: Bytes::copy_from_slice(receipt.leaf_hash.as_bytes()),
+        at: Some(time_to(receipt.at)),
+    }
+}
+
+/// What consent and agreement said.
+pub fn outcome_to(reason: Reason, granted: CategoryMask, withheld: &[(Category, Reason)], legal_basis: Option<LegalBasis>) -> Decision {
+    Decision {
+        permitted: reason == Reason::Ok,
+        reason: reason.number(),
+        explanation_de: explained(reason, withheld, why_de),
+        explanation_en: explained(reason, withheld, why_en),
+        granted: mask_to(granted),
+        withheld: mask_to(withheld.iter().map(|(category, _)| *category).collect()),
+        legal_basis: legal_basis.map_or(0, Numbered::number),
+    }
+}
+
+/// The reason in words, and after a yes what stays behind and why.
+fn explained(reason: Reason, withheld: &[(Category, Reason)], why: fn(Reason) -> &'static str) -> String {
+    let mut text = why(reason).to_owned();
+    if reason == Reason::Ok {
+        for (category, reason) in withheld {
+            text.push_str(&format!(" {category}: {}", why(*reason)));
+        }
+    }
+    text
+}
+
+/// A referral without data of the person. The decision's code is for the sender only.
+pub fn summary_to(overview: &Overview) -> ReferralSummary {
+    let referral = &overview.referral;
+    ReferralSummary {
+        referral_id: referral.id.to_string(),
+        sender_case_number: overview.case_number.clone(),
+        sender: referral.sender.to_string(),
+        recipient: referral.recipient.to_string(),
+        recipient_unit: referral.recipient_unit.to_string(),
+        purpose: referral.purpose.number(),
+        state: referral.state.number(),
+        reason: referral.reason.map_or(0, Numbered::number),
+        decision: if overview.is_sender { referral.decision } else { 0 },
+        submitted_at: Some(time_to(referral.submitted_at)),
+        changed_at: Some(time_to(referral.changed_at)),
+        version: referral.version,
+    }
+}

@@ -159,9 +159,10 @@ impl Router {
             Lane::Reserved => &self.reserved,
             Lane::Stream => &self.streams,
         };
-        let place = semaphore.clone().try_acquire_owned().map_err(|_| {
-            Refusal::new(ErrorReason::Overloaded, "too many calls are in flight").with("lane", lane.name()).retry_after(self.pause())
-        })?;
+        let place = semaphore
+            .clone()
+            .try_acquire_owned()
+            .map_err(|_| Refusal::new(ErrorReason::Overloaded, "too many calls are in flight").with("lane", lane.name()).retry_after(self.pause()))?;
         call.hold(place);
         Ok(())
     }

@@ -33,7 +33,11 @@ fn router(health: &Health) -> Arc<Router> {
     let access = Arc::new(Access::canonical());
     let router = Router::new(access.clone(), health.clone(), limits())
         .method(SERVICE, "Echo", Method::unary(|_, message| async move { Ok(message) }).message_limit(64 * 1024))
-        .method(SERVICE, "Refuse", Method::unary(|_, _| async { Err(Refusal::new(ErrorReason::NotFound, "no such referral").with("kind", "referral")) }))
+        .method(
+            SERVICE,
+            "Refuse",
+            Method::unary(|_, _| async { Err(Refusal::new(ErrorReason::NotFound, "no such referral").with("kind", "referral")) }),
+        )
         .method(SERVICE, "Hang", Method::unary(|_, _| std::future::pending()))
         .method(SERVICE, "Urgent", Method::unary(|_, message| async move { Ok(message) }).lane(Lane::Reserved))
         .method(SERVICE, "Panic", Method::unary(|_, _| async { panic!("Kanarius") }))
@@ -206,7 +210,9 @@ async fn while_draining_only_health_answers() {
     let (health, mut client) = ready().await;
     let check = |service: &str| Request::new(Bytes::from(HealthCheckRequest { service: service.into() }.encode_to_vec()));
     let path: http::uri::PathAndQuery = "/grpc.health.v1.Health/Check".parse().unwrap();
-    for (condition, expected) in [(Condition::Ready, 1), (Condition::Failed("ledger"), 2), (Condition::Ready, 1), (Condition::Draining, 2), (Condition::Ready, 2)] {
+    for (condition, expected) in
+        [(Condition::Ready, 1), (Condition::Failed("ledger"), 2), (Condition::Ready, 1), (Condition::Draining, 2), (Condition::Ready, 2)]
+    {
         health.set(condition);
         client.ready().await.unwrap();
         let answer = client.unary(check(""), path.clone(), BytesCodec).await.unwrap().into_inner();

@@ -114,7 +114,11 @@ pub(super) struct Value {
 
 #[derive(Debug)]
 pub(super) enum Element {
-    Number { scalar: Scalar, name: &'static str, rules: Vec<NumberRule> },
+    Number {
+        scalar: Scalar,
+        name: &'static str,
+        rules: Vec<NumberRule>,
+    },
     Text(Vec<TextRule>),
     Bytes(Vec<BytesRule>),
     /// Index of the plan.
@@ -278,8 +282,22 @@ impl Compiler {
             Element::Bytes(_) => Element::Bytes(rules.into_iter().filter_map(|r| self.bytes_rule(place, r)).collect()),
             Element::Number { scalar, name, rules: mut built_in } => {
                 built_in.extend(rules.into_iter().filter_map(|r| self.number_rule(place, &kind, r)));
-                let least = built_in.iter().filter_map(|r| match r { NumberRule::Gt(n) => n.checked_add(1), NumberRule::Gte(n) => Some(*n), _ => None }).max();
-                let most = built_in.iter().filter_map(|r| match r { NumberRule::Lt(n) => n.checked_sub(1), NumberRule::Lte(n) => Some(*n), _ => None }).min();
+                let least = built_in
+                    .iter()
+                    .filter_map(|r| match r {
+                        NumberRule::Gt(n) => n.checked_add(1),
+                        NumberRule::Gte(n) => Some(*n),
+                        _ => None,
+                    })
+                    .max();
+                let most = built_in
+                    .iter()
+                    .filter_map(|r| match r {
+                        NumberRule::Lt(n) => n.checked_sub(1),
+                        NumberRule::Lte(n) => Some(*n),
+                        _ => None,
+                    })
+                    .min();
                 if matches!((least, most), (Some(least), Some(most)) if least > most) {
                     self.error(place, RuleProblem::EmptyRange);
                 }

@@ -21,9 +21,8 @@ impl FileResolver for Sources {
 
 /// The pool of one file `case.proto` with the given body.
 fn pool(body: &str) -> DescriptorPool {
-    let case = format!(
-        "syntax = \"proto3\"; package case; import \"buf/validate/validate.proto\"; import \"google/protobuf/timestamp.proto\"; {body}"
-    );
+    let case =
+        format!("syntax = \"proto3\"; package case; import \"buf/validate/validate.proto\"; import \"google/protobuf/timestamp.proto\"; {body}");
     let rules = include_str!("../../../proto/buf/validate/validate.proto").to_owned();
     let mut files = ChainFileResolver::new();
     files.add(Sources(vec![("case.proto", case), ("buf/validate/validate.proto", rules)]));
@@ -162,9 +161,7 @@ fn slow_value(field: &FieldDescriptor, value: &Value, rules: Option<&DynamicMess
         if child.descriptor().full_name() == "google.protobuf.Timestamp" {
             let part = |n| number(&child.get_field_by_name(n).unwrap());
             let (seconds, nanos) = (part("seconds"), part("nanos"));
-            for (field, value, least, most) in
-                [("seconds", seconds, -62_135_596_800, 253_402_300_799), ("nanos", nanos, 0, 999_999_999)]
-            {
+            for (field, value, least, most) in [("seconds", seconds, -62_135_596_800, 253_402_300_799), ("nanos", nanos, 0, 999_999_999)] {
                 let kind = if field == "seconds" { "int64" } else { "int32" };
                 if value < least {
                     broken.push((format!("{at}.{field}"), format!("{kind}.gte")));
@@ -177,7 +174,8 @@ fn slow_value(field: &FieldDescriptor, value: &Value, rules: Option<&DynamicMess
         }
         return slow(child, &format!("{at}."), broken);
     }
-    let Some((kind, typed)) = rules.and_then(|r| r.fields().find(|(f, _)| f.containing_oneof().is_some())).map(|(f, v)| (f.name().to_owned(), v.clone()))
+    let Some((kind, typed)) =
+        rules.and_then(|r| r.fields().find(|(f, _)| f.containing_oneof().is_some())).map(|(f, v)| (f.name().to_owned(), v.clone()))
     else {
         return;
     };
@@ -379,12 +377,14 @@ fn bytes_that_two_parsers_could_read_differently_are_refused() {
 #[test]
 fn nesting_and_counts_are_bounded_without_any_annotation() {
     let body = "message M { M a = 1; repeated bool b = 2; }";
-    let nested = |times: usize| (0..times).fold(Vec::new(), |inner, _| {
-        let mut outer = vec![0x0a];
-        prost_reflect::prost::encoding::encode_varint(inner.len() as u64, &mut outer);
-        outer.extend(inner);
-        outer
-    });
+    let nested = |times: usize| {
+        (0..times).fold(Vec::new(), |inner, _| {
+            let mut outer = vec![0x0a];
+            prost_reflect::prost::encoding::encode_varint(inner.len() as u64, &mut outer);
+            outer.extend(inner);
+            outer
+        })
+    };
     assert_eq!(found(body, &nested(100)), vec![]);
     let deep = found(body, &nested(101));
     assert_eq!(deep.len(), 1);

@@ -16,29 +16,23 @@ pub(super) fn is_uuid(text: &str) -> bool {
 pub(super) fn is_hostname(text: &str) -> bool {
     let name = text.strip_suffix('.').unwrap_or(text);
     let label = |l: &str| {
-        (1..=63).contains(&l.len())
-            && l.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
-            && !l.starts_with('-')
-            && !l.ends_with('-')
+        (1..=63).contains(&l.len()) && l.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') && !l.starts_with('-') && !l.ends_with('-')
     };
-    name.len() <= 253
-        && name.split('.').all(label)
-        && name.rsplit('.').next().is_some_and(|last| !last.bytes().all(|b| b.is_ascii_digit()))
+    name.len() <= 253 && name.split('.').all(label) && name.rsplit('.').next().is_some_and(|last| !last.bytes().all(|b| b.is_ascii_digit()))
 }
 
 /// The pragmatic form of HTML: an unquoted local part, one `@`, a host name.
 pub(super) fn is_email(text: &str) -> bool {
     let local = |b: u8| b.is_ascii_alphanumeric() || b".!#$%&'*+/=?^_`{|}~-".contains(&b);
-    text.split_once('@').is_some_and(|(user, host)| {
-        (1..=64).contains(&user.len()) && user.bytes().all(local) && !host.ends_with('.') && is_hostname(host)
-    })
+    text.split_once('@')
+        .is_some_and(|(user, host)| (1..=64).contains(&user.len()) && user.bytes().all(local) && !host.ends_with('.') && is_hostname(host))
 }
 
 /// RFC 3986, section 3, as far as characters go: a scheme, a colon, then URI characters with whole percent escapes.
 pub(super) fn is_uri(text: &str) -> bool {
     let Some((scheme, rest)) = text.split_once(':') else { return false };
-    let scheme_fits = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
-        && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b));
+    let scheme_fits =
+        scheme.starts_with(|c: char| c.is_ascii_alphabetic()) && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b));
     let mut bytes = rest.bytes();
     let mut rest_fits = true;
     while let Some(b) = bytes.next() {

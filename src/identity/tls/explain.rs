@@ -18,8 +18,12 @@ pub fn explain(error: &Error) -> String {
 
 fn of_certificate(error: &CertificateError) -> String {
     let text = match error {
-        CertificateError::Expired | CertificateError::ExpiredContext { .. } => "the certificate has expired: renew it, or correct this machine's clock",
-        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => "the certificate is not valid yet: correct this machine's clock, or wait",
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+            "the certificate has expired: renew it, or correct this machine's clock"
+        }
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+            "the certificate is not valid yet: correct this machine's clock, or wait"
+        }
         CertificateError::UnknownIssuer => "the certificate comes from an authority that is not trusted here, or whose own certificate has expired",
         CertificateError::BadSignature => {
             "the certificate comes from an authority that is not trusted here: one of the same name, but with another key (were the authorities made anew?)"
@@ -28,8 +32,12 @@ fn of_certificate(error: &CertificateError) -> String {
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
             "the certificate is for another host: compare the address with the names in it"
         }
-        CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => "the certificate is not for this purpose (extended key usage)",
-        CertificateError::ApplicationVerificationFailure => "the certificate is genuine but does not name whom it must: its one SPIFFE URI differs, or its key is unfit",
+        CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
+            "the certificate is not for this purpose (extended key usage)"
+        }
+        CertificateError::ApplicationVerificationFailure => {
+            "the certificate is genuine but does not name whom it must: its one SPIFFE URI differs, or its key is unfit"
+        }
         other => return format!("the certificate cannot be accepted: {other}"),
     };
     text.to_owned()
@@ -41,11 +49,15 @@ fn of_alert(alert: AlertDescription) -> String {
         AlertDescription::CertificateRequired => "it requires a client certificate and got none",
         AlertDescription::CertificateExpired => "our certificate has expired or is not valid yet",
         AlertDescription::CertificateRevoked => "our certificate has been revoked",
-        AlertDescription::UnknownCA => "it does not trust the authority that issued our certificate: a certificate for another listener or another gateway?",
+        AlertDescription::UnknownCA => {
+            "it does not trust the authority that issued our certificate: a certificate for another listener or another gateway?"
+        }
         AlertDescription::DecryptError => {
             "it does not trust the authority that issued our certificate: it knows one of that name, but with another key (were the authorities made anew?)"
         }
-        AlertDescription::AccessDenied => "our certificate is genuine but names nobody it lets in: not exactly one SPIFFE URI, another trust domain, or another listener's role",
+        AlertDescription::AccessDenied => {
+            "our certificate is genuine but names nobody it lets in: not exactly one SPIFFE URI, another trust domain, or another listener's role"
+        }
         AlertDescription::UnsupportedCertificate => "our certificate is not for clients (extended key usage)",
         AlertDescription::BadCertificate => "it cannot read or accept our certificate",
         AlertDescription::ProtocolVersion => "it speaks no TLS version that we speak; only TLS 1.3 is allowed",

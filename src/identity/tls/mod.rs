@@ -66,6 +66,11 @@ impl Credentials {
     pub fn chain(&self) -> &[CertificateDer<'static>] {
         &self.chain
     }
+
+    /// Both parts, for a side of TLS that is set up elsewhere.
+    pub fn into_parts(self) -> (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>) {
+        (self.chain, self.key)
+    }
 }
 
 impl std::fmt::Debug for Credentials {

@@ -81,7 +81,12 @@ impl ServerCertVerifier for RecipientVerifier {
         Err(Error::General("only TLS 1.3 is spoken".to_owned()))
     }
 
-    fn verify_tls13_signature(&self, message: &[u8], leaf: &CertificateDer<'_>, signed: &DigitallySignedStruct) -> Result<HandshakeSignatureValid, Error> {
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        leaf: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
         rustls::crypto::verify_tls13_signature(message, leaf, signed, &profile::provider().signature_verification_algorithms)
     }
 

@@ -1,0 +1,228 @@
+// SPDX-FileCopyrightText: 2026 The Weiche authors
+// SPDX-License-Identifier: EUPL-1.2
+
+//! What a benchmark sends: one plausible person's referral of some 1.3 KB per invented person, rendered once into the sender's dialect.
+//! Between calls only the request id in the bytes changes, so that the load costs the machine as little as it can.
+
+use bytes::Bytes;
+use prost::Message;
+use uuid::Uuid;
+
+use crate::clock::Time;
+use crate::dialect::{CategoryMask, Dialect, TranslateError};
+use crate::exchange::timestamp;
+use crate::proto::exchange::{RecordConsentRequest, SubmitReferralRequest};
+use crate::proto::types;
+
+/// The id that stands in a rendered request until it is replaced.
+const PLACEHOLDER: Uuid = Uuid::from_u128(0x0f1e_2d3c_4b5a_4978_8796_a5b4_c3d2_e1f0);
+
+/// The canonical method behind every submission.
+pub const SUBMIT: &str = "weiche.exchange.v1.ReferralService.SubmitReferral";
+
+/// Who sends in a benchmark.
+pub const SENDER: (&str, &str) = ("awo-bremen", "mbe-groepelingen");
+
+/// A rendered request whose id can be replaced.
+#[derive(Debug, Clone)]
+pub struct Template {
+    bytes: Vec<u8>,
+    at: usize,
+}
+
+impl Template {
+    fn new(bytes: &[u8]) -> Option<Self> {
+        let needle = PLACEHOLDER.to_string();
+        let at = bytes.windows(needle.len()).position(|window| window == needle.as_bytes())?;
+        Some(Self { bytes: bytes.to_vec(), at })
+    }
+
+    /// The request with an id of its own.
+    pub fn with(&self, id: Uuid) -> Bytes {
+        let mut bytes = self.bytes.clone();
+        let mut text = [0; uuid::fmt::Hyphenated::LENGTH];
+        id.hyphenated().encode_lower(&mut text);
+        bytes[self.at..self.at + text.len()].copy_from_slice(&text);
+        bytes.into()
+    }
+
+    /// Size of the request in bytes.
+    pub fn len(&self) -> usize {
+        self.bytes.len()
+    }
+}
+
+/// An invented person with a consent.
+#[derive(Debug, Clone, Copy)]
+pub struct Person {
+    number: usize,
+    consent: Uuid,
+}
+
+impl Person {
+    /// The person with this number.
+    pub fn new(number: usize) -> Self {
+        Self { number, consent: Uuid::new_v4() }
+    }
+
+    fn subject_ref(&self) -> String {
+        format!("bench-{:08}", self.number)
+    }
+
+    /// A consent for all recipients of the benchmark.
+    pub fn consent(&self, recipients: &[Recipient], now: Time) -> RecordConsentRequest {
+        let party = |institution: &str, unit: &str| types::Party { institution: institution.into(), unit: unit.into(), function: String::new() };
+        let categories: Vec<i32> = CategoryMask::ALL.iter().map(|category| i32::from(category.number())).filter(|n| !(20..=23).contains(n)).collect();
+        let grant = |to: &Recipient| types::ConsentGrant {
+            recipient: Some(party(to.institution, to.unit)),
+            purpose: to.purpose.into(),
+            categories: categories.clone(),
+            feedback_categories: vec![],
+        };
+        let granted = now.minus(std::time::Duration::from_secs(24 * 3600));
+        RecordConsentRequest {
+            request_id: Uuid::new_v4().to_string(),
+            consent: Some(types::Consent {
+                schema_version: "1".into(),
+                consent_id: self.consent.to_string(),
+                recorded_by_role: "beratung".into(),
+                subject_ref: self.subject_ref(),
+                controller: Some(party(SENDER.0, SENDER.1)),
+                regime: types::DataProtectionRegime::GdprBdsg.into(),
+                dpo_contact: "datenschutz@awo.example.invalid".into(),
+                grants: recipients.iter().map(grant).collect(),
+                secrecy_release: Some(types::SecrecyRelease {
+                    functions: vec!["Beratungsfachkraft Migrationsberatung".into()],
+                    professions: vec![6],
+                    towards: recipients.iter().map(|to| to.institution.to_owned()).collect(),
+                }),
+                form: types::ConsentForm::WrittenSignature.into(),
+                evidence: Some(types::ConsentEvidence { media_type: "application/pdf".into(), sha256: "ab".repeat(32), location: "Akte".into() }),
+                template: Some(types::ConsentTemplate {
+                    template_id: "bremen-standard".into(),
+                    version: "3".into(),
+                    text_sha256: "79b04832c5f8a995a9d4a069cafa74e59fceb82d30e3e299be3730fffe8de40d".into(),
+                    language: "de".into(),
+                }),
+                explanation: Some(types::ConsentExplanation {
+                    language: "ar".into(),
+                    mode: types::ExplanationMode::InterpreterPresent.into(),
+                    interpreter: types::InterpreterKind::Professional.into(),
+                    interpreter_secrecy_bound: true,
+                }),
+                informed_of: Some(types::ConsentInformation {
+                    purpose: true,
+                    refusal_consequences: true,
+                    withdrawal: true,
+                    recipients: true,
+                    retention: true,
+                    rights: true,
+                    onward_duties: true,
+                }),
+                voluntariness: Some(types::ConsentVoluntariness { collected_by: SENDER.0.into(), no_benefit_linkage: true }),
+                granted_at: Some(timestamp(granted)),
+                grantor: Some(types::ConsentGrantor { kind: types::GrantorKind::Self_.into(), ..Default::default() }),
+                capability: types::ConsentCapability::AssessedCapable.into(),
+                status: types::ConsentStatus::Active.into(),
+                quality: types::ConsentQuality::CheckedOk.into(),
+                ..Default::default()
+            }),
+        }
+    }
+
+    /// The person's referral in the sender's dialect.
+    pub fn submission(&self, sender: &Dialect, to: &Recipient) -> Result<Template, BuildError> {
+        let request = SubmitReferralRequest { request_id: PLACEHOLDER.to_string(), referral: Some(self.referral(to)), validate_only: false };
+        let method = sender.implementing(SUBMIT).ok_or(BuildError::NoMethod)?;
+        let (native, _) = sender.render(&method.request, &request.encode_to_vec(), CategoryMask::ALL)?;
+        Template::new(&native).ok_or(BuildError::NoRequestId)
+    }
+
+    fn referral(&self, to: &Recipient) -> types::Referral {
+        let coding = |system: &str, version: &str, code: &str, display: &str| types::Coding {
+            system: system.into(),
+            version: version.into(),
+            code: code.into(),
+            display: display.into(),
+        };
+        let lists = crate::dialect::codelist::CodeLists::embedded().ok();
+        let code = |list: &str, code: &str| match lists.as_ref().and_then(|lists| lists.list(list)) {
+            Some(list) => coding(list.uri(), list.version(), code, ""),
+            None => coding("", "", code, ""),
+        };
+        types::Referral {
+            sender_case_number: format!("HB-2026-{:05}", self.number),
+            subject_ref: self.subject_ref(),
+            sender: Some(types::Party { institution: SENDER.0.into(), unit: SENDER.1.into(), function: String::new() }),
+            recipient: Some(types::Party { institution: to.institution.into(), unit: to.unit.into(), function: String::new() }),
+            purpose: to.purpose.into(),
+            consent: Some(types::ConsentReference { consent_id: self.consent.to_string(), ..Default::default() }),
+            authored_at: Some(prost_types::Timestamp { seconds: 1_772_442_900, nanos: 0 }),
+            subject: Some(types::Person {
+                name: Some(types::PersonName { family: "Ćirković-Yılmaz".into(), given: "Amina".into(), ..Default::default() }),
+                birth_date: Some(types::PartialDate { year: 1991, month: 4, day: 17 }),
+                gender: types::Gender::Female.into(),
+                marital_status: types::MaritalStatus::Married.into(),
+                nationalities: vec![code("nationality", "475")],
+                languages: vec![
+                    types::LanguageSkill { language: Some(code("language", "ara")), preferred: true, ..Default::default() },
+                    types::LanguageSkill { language: Some(code("language", "kmr")), ..Default::default() },
+                ],
+                contact_points: vec![types::ContactPoint {
+                    system: "phone".into(),
+                    value: "+491713920012".into(),
+                    r#use: "mobile".into(),
+                    ..Default::default()
+                }],
+                address: Some(types::Address {
+                    street: "Hinter der Mauer".into(),
+                    house_number: "12".into(),
+                    house_number_suffix: "a".into(),
+                    postal_code: "28237".into(),
+                    city: "Bremen".into(),
+                    ..Default::default()
+                }),
+                ..Default::default()
+            }),
+            residence: Some(types::Residence {
+                title: Some(code("residence", "AE-25-2-S")),
+                valid_until: Some(types::PartialDate { year: 2027, month: 4, day: 30 }),
+                ..Default::default()
+            }),
+            german: Some(types::GermanLevel { lowest: types::CefrLevel::A2.into(), highest: types::CefrLevel::A2.into(), ..Default::default() }),
+            needs: ["ARB", "ANE", "SPR", "BEH"].iter().map(|topic| types::Need { topic: Some(code("topic", topic)), ..Default::default() }).collect(),
+            free_text: "Die Klientin ist seit 2015 in Bremen und sucht nach dem B2-Kurs eine Ausbildung. ".repeat(6),
+            ..Default::default()
+        }
+    }
+}
+
+/// Whom a benchmark sends to.
+#[derive(Debug, Clone, Copy)]
+pub struct Recipient {
+    /// Member of the agreement.
+    pub institution: &'static str,
+    /// Its unit.
+    pub unit: &'static str,
+    /// A purpose that the agreement has for it.
+    pub purpose: types::Purpose,
+}
+
+/// Called by the gateway.
+pub const PUSHED: Recipient = Recipient { institution: "jobcenter-bremen", unit: "vermittlung-mitte", purpose: types::Purpose::JobSearch };
+/// Pulls through its own stream.
+pub const PULLING: Recipient = Recipient { institution: "caritas-bremen", unit: "mbe-mitte", purpose: types::Purpose::CounsellingReferral };
+
+/// Why a request could not be built.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// The sender's dialect has no such method.
+    #[error("the sender's dialect has no method for this kind of submission")]
+    NoMethod,
+    /// The dialect has no place for the request id.
+    #[error("the sender's dialect carries no request id")]
+    NoRequestId,
+    /// The dialect.
+    #[error(transparent)]
+    Translate(#[from] TranslateError),
+}

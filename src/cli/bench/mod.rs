@@ -1,0 +1,273 @@
+// SPDX-FileCopyrightText: 2026 The Weiche authors
+// SPDX-License-Identifier: EUPL-1.2
+
+//! `weiche bench`: how much a gateway carries, and how long a caller waits.
+//!
+//! It makes a gateway of its own in a new folder and starts it as another process (so that processor time and memory are the gateway's alone),
+//! plays a sending and a receiving case system over mutual TLS, loads it, waits until everything accepted has arrived, stops the gateway and
+//! verifies its log. With `--kill` the gateway is killed in the middle, as by a power cut, and started again: nothing acknowledged may be lost.
+
+mod cases;
+mod load;
+mod process;
+mod recipients;
+mod report;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::{Duration, Instant};
+
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tonic::transport::Channel;
+
+use super::init::{self, Plan};
+use super::terminal::{self, Exit, Failure, Output};
+use crate::clock::{Clock as _, SystemClock};
+use crate::delivery::channel;
+use crate::dialect::Dialects;
+use crate::identity::tls::{Credentials, Expected, client_config};
+use crate::pki::Anchors;
+use crate::proto::exchange::consent_service_client::ConsentServiceClient;
+use cases::{PULLING, PUSHED, Person, Recipient, SENDER, SUBMIT};
+use load::{Loop, Source};
+use process::Gateway;
+use recipients::Taken;
+use report::Report;
+
+/// Everything accepted must have arrived after so long.
+const ARRIVAL: Duration = Duration::from_secs(60);
+/// Load before anything is counted: connections, plans and caches are made once.
+const WARM_UP: Duration = Duration::from_secs(1);
+
+/// Loads a gateway of its own over mutual TLS and reports what it carried, how fast, and at what cost
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Length of the load in seconds
+    #[arg(long, default_value_t = 10)]
+    seconds: u64,
+    /// Closed loop: so many calls at a time
+    #[arg(long, default_value_t = 64, conflicts_with = "rate")]
+    concurrency: usize,
+    /// Open loop: so many calls a second, whatever the answers do; waiting counts from when a call was due
+    #[arg(long)]
+    rate: Option<f64>,
+    /// Connections of the sender
+    #[arg(long, default_value_t = 4)]
+    connections: usize,
+    /// Invented persons; deliveries of one person to one recipient go one after the other
+    #[arg(long, default_value_t = 1000)]
+    persons: usize,
+    /// The recipient pulls through its own stream instead of being called
+    #[arg(long)]
+    pull: bool,
+    /// Kills the gateway in the middle and starts it again: nothing acknowledged may be lost
+    #[arg(long)]
+    kill: bool,
+    /// Folder for the gateway; a temporary one that is removed afterwards if not given
+    #[arg(long)]
+    dir: Option<PathBuf>,
+}
+
+impl Args {
+    pub(super) async fn run(self, output: Output) -> Result<Exit, Failure> {
+        let report = Bench::prepare(&self).await?.run(&self).await?;
+        output.print(&report);
+        Ok(if report.is_sound() { Exit::Done } else { Exit::Broken })
+    }
+}
+
+/// A gateway with both its sides, ready to be loaded.
+struct Bench {
+    gateway: Gateway,
+    source: Arc<Source>,
+    taken: Taken,
+    request_bytes: usize,
+    /// The recipient's tasks; they end with the value.
+    _recipient: JoinSet<()>,
+}
+
+impl Bench {
+    async fn prepare(args: &Args) -> Result<Self, Failure> {
+        let folder = Folder::new(args.dir.clone())?;
+        let recipient = if args.pull { PULLING } else { PUSHED };
+        let door = listen().await?;
+        let (institutions, operators, ops) = (free().await?, free().await?, free().await?);
+        let plan = Plan { agreement: agreement(local(&door)?.port()), listen: [institutions, operators, ops], ..Plan::default() };
+        init::create(&folder.path, &plan).await.map_err(|error| Failure::failed(&error))?;
+        let gateway = Gateway::start(folder, institutions).await?;
+
+        let certs = gateway.dir().join("certs");
+        let taken = Taken::default();
+        let mut tasks = JoinSet::new();
+        if args.pull {
+            let (channel, taken) = (dial(&certs, recipient.institution, institutions)?, taken.clone());
+            tasks.spawn(async move {
+                // A killed gateway ends the stream: the case system opens the next one.
+                loop {
+                    let _ = recipients::pull(channel.clone(), 256, taken.clone()).await;
+                    tokio::time::sleep(Duration::from_millis(200)).await;
+                }
+            });
+        } else {
+            let tls = process::server_tls(&certs, recipient.institution)?;
+            tasks.spawn(recipients::serve(door, tls, taken.clone()));
+        }
+
+        let persons: Vec<Person> = (0..args.persons.max(1)).map(Person::new).collect();
+        record_consents(dial(&certs, SENDER.0, institutions)?, &persons, recipient).await?;
+        let source = source(args, &certs, institutions, &persons, recipient)?;
+        let request_bytes = source.templates.first().map_or(0, cases::Template::len);
+        Ok(Self { gateway, source: Arc::new(source), taken, request_bytes, _recipient: tasks })
+    }
+
+    async fn run(mut self, args: &Args) -> Result<Report, Failure> {
+        let how = args.rate.map_or(Loop::Closed(args.concurrency), Loop::Open);
+        let stop = Arc::new(AtomicBool::new(false));
+        let warm = load::run(self.source.clone(), how, WARM_UP, stop.clone()).await;
+        self.arrived(warm.accepted).await;
+
+        let bar = terminal::progress("load");
+        bar.set_length(args.seconds);
+        let (taken_before, usage_before, begun) = (self.taken.count(), self.gateway.usage(), Instant::now());
+        let length = Duration::from_secs(args.seconds);
+        let mut loading = tokio::spawn(load::run(self.source.clone(), how, length, stop));
+        let mut downtime = None;
+        let outcome = loop {
+            tokio::select! {
+                outcome = &mut loading => break outcome.map_err(|error| Failure::failed(&error))?,
+                () = tokio::time::sleep(Duration::from_millis(250)) => bar.set_position(begun.elapsed().as_secs()),
+            }
+            if args.kill && downtime.is_none() && begun.elapsed() > length / 2 {
+                downtime = Some(self.gateway.kill_and_restart().await?);
+            }
+        };
+        let (in_window, usage) = (self.taken.count() - taken_before, self.gateway.usage());
+        bar.finish_and_clear();
+
+        let accepted = warm.accepted + outcome.accepted;
+        let arrived = self.arrived(accepted).await;
+        let audit = self.gateway.stop_and_verify().await?;
+        Ok(Report {
+            recipient: if args.pull { "pull" } else { "push" },
+            concurrency: args.rate.is_none().then_some(args.concurrency),
+            rate: args.rate,
+            request_bytes: self.request_bytes,
+            seconds: outcome.elapsed.as_secs_f64(),
+            accepted: outcome.accepted,
+            accepted_per_second: report::per_second(outcome.accepted, outcome.elapsed),
+            delivered_in_window: in_window,
+            delivered_per_second: report::per_second(in_window as u64, outcome.elapsed),
+            latency_ms: report::Latency::of(&outcome.latency),
+            errors: outcome.errors,
+            // After a restart the counters belong to another process.
+            gateway: if args.kill { None } else { Some(report::Cost::of(usage_before, usage, in_window)) },
+            killed_for_seconds: downtime.map(|downtime| downtime.as_secs_f64()),
+            acknowledged: accepted,
+            arrived: arrived as u64,
+            repeated: self.taken.repeated() as u64,
+            audit,
+        })
+    }
+
+    /// Waits until as many deliveries have arrived as were accepted, or no longer.
+    async fn arrived(&self, accepted: u64) -> usize {
+        let end = Instant::now() + ARRIVAL;
+        while (self.taken.count() as u64) < accepted && Instant::now() < end {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        self.taken.count()
+    }
+}
+
+/// The sender's side: a template per person in its own dialect.
+fn source(args: &Args, certs: &Path, gateway: std::net::SocketAddr, persons: &[Person], to: Recipient) -> Result<Source, Failure> {
+    let dialects = Dialects::embedded().map_err(|error| Failure::failed(&error))?;
+    let dialect = dialects.get("awo").ok_or_else(|| Failure::new(Exit::Failed, "the sender's dialect is missing"))?;
+    let path = dialect.implementing(SUBMIT).ok_or_else(|| Failure::new(Exit::Failed, "the sender's dialect cannot submit"))?.path.clone();
+    let templates = persons.iter().map(|person| person.submission(dialect, &to)).collect::<Result<_, _>>().map_err(|error| Failure::failed(&error))?;
+    let channels = (0..args.connections.clamp(1, 8)).map(|_| dial(certs, SENDER.0, gateway)).collect::<Result<_, _>>()?;
+    Ok(Source::new(channels, path.parse().map_err(|_| Failure::new(Exit::Failed, "a method's path cannot be read"))?, templates))
+}
+
+async fn record_consents(channel: Channel, persons: &[Person], to: Recipient) -> Result<(), Failure> {
+    let bar = terminal::progress("consents");
+    bar.set_length(persons.len() as u64);
+    let now = SystemClock.now();
+    let mut calls = JoinSet::new();
+    for person in persons {
+        let (mut client, request) = (ConsentServiceClient::new(channel.clone()), person.consent(&[to], now));
+        calls.spawn(async move { client.record_consent(request).await.map(|_| ()) });
+        if calls.len() >= 64 {
+            done(calls.join_next().await)?;
+        }
+        bar.inc(1);
+    }
+    while let Some(call) = calls.join_next().await {
+        done(Some(call))?;
+    }
+    bar.finish_and_clear();
+    Ok(())
+}
+
+fn done(call: Option<Result<Result<(), tonic::Status>, tokio::task::JoinError>>) -> Result<(), Failure> {
+    match call {
+        Some(Ok(Err(status))) => Err(Failure::new(Exit::Failed, format!("a consent was refused: {}", status.message()))),
+        Some(Err(error)) => Err(Failure::failed(&error)),
+        Some(Ok(Ok(()))) | None => Ok(()),
+    }
+}
+
+/// A connection of a case system to the gateway.
+fn dial(certs: &Path, institution: &str, gateway: std::net::SocketAddr) -> Result<Channel, Failure> {
+    let read = |name: &str| std::fs::read(certs.join(name)).map_err(|error| Failure::failed(&error));
+    let credentials = Credentials::from_pem(&read(&format!("institution/{institution}.pem"))?, &read(&format!("institution/{institution}.key"))?);
+    let anchors = Anchors::from_pem(&read("servers-ca.pem")?, SystemClock.now()).map_err(|error| Failure::failed(&error))?;
+    let config = client_config(Some(credentials.map_err(|error| Failure::failed(&error))?), &anchors, Expected::Host);
+    let config = Arc::new(config.map_err(|error| Failure::failed(&error))?);
+    channel(&format!("https://localhost:{}", gateway.port()), config).map_err(|error| Failure::failed(&error))
+}
+
+/// The agreement of the demonstration, its recipient here and its pace beyond what is measured.
+fn agreement(port: u16) -> String {
+    init::AGREEMENT
+        .replace("https://localhost:7105", &format!("https://localhost:{port}"))
+        .replace("in_flight = 64, per_second = 2000", "in_flight = 256, per_second = 100000")
+}
+
+async fn listen() -> Result<TcpListener, Failure> {
+    TcpListener::bind("127.0.0.1:0").await.map_err(|error| Failure::failed(&error))
+}
+
+fn local(listener: &TcpListener) -> Result<std::net::SocketAddr, Failure> {
+    listener.local_addr().map_err(|error| Failure::failed(&error))
+}
+
+/// An address that was free a moment ago.
+async fn free() -> Result<std::net::SocketAddr, Failure> {
+    local(&listen().await?)
+}
+
+/// Where the gateway lives; removed at the end if it was made here.
+struct Folder {
+    path: PathBuf,
+    ours: bool,
+}
+
+impl Folder {
+    fn new(given: Option<PathBuf>) -> Result<Self, Failure> {
+        let ours = given.is_none();
+        let path = given.unwrap_or_else(|| std::env::temp_dir().join(format!("weiche-bench-{}", uuid::Uuid::new_v4())));
+        std::fs::create_dir_all(&path).map_err(|error| Failure::failed(&error))?;
+        Ok(Self { path, ours })
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        if self.ours {
+            let _ = std::fs::remove_dir_all(&self.path);
+        }
+    }
+}

@@ -1,0 +1,102 @@
+// SPDX-FileCopyrightText: 2026 The Weiche authors
+// SPDX-License-Identifier: EUPL-1.2
+
+//! The other side of a benchmark: a case system that is called, and one that pulls. They take everything and remember every delivery id,
+//! so that a loss or a repetition shows.
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::{BufMut, Bytes, BytesMut};
+use http_body_util::{BodyExt, StreamBody};
+use hyper::body::{Frame, Incoming};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tokio_rustls::TlsAcceptor;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::transport::Channel;
+use uuid::Uuid;
+
+use crate::proto::exchange::inbox_service_client::InboxServiceClient;
+use crate::proto::exchange::{Acknowledgement, ReceiveRequest};
+
+/// Deliveries taken, with how often each came.
+#[derive(Debug, Default, Clone)]
+pub struct Taken(Arc<Mutex<HashMap<Uuid, u32>>>);
+
+impl Taken {
+    fn note(&self, id: Uuid) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(id).or_default() += 1;
+    }
+    /// Different deliveries.
+    pub fn count(&self) -> usize {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+    /// Deliveries that came more than once.
+    pub fn repeated(&self) -> usize {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).values().filter(|count| **count > 1).count()
+    }
+}
+
+/// Serves every method with an empty answer, until the listener is dropped with the task.
+pub async fn serve(listener: TcpListener, tls: Arc<rustls::ServerConfig>, taken: Taken) {
+    let acceptor = TlsAcceptor::from(tls);
+    loop {
+        let Ok((socket, _)) = listener.accept().await else { return };
+        let _ = socket.set_nodelay(true);
+        let (acceptor, taken) = (acceptor.clone(), taken.clone());
+        tokio::spawn(async move {
+            let Ok(stream) = acceptor.accept(socket).await else { return };
+            let service = service_fn(move |request: http::Request<Incoming>| answer(request, taken.clone()));
+            let mut server = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+            server.max_concurrent_streams(1024).initial_stream_window_size(1 << 20).initial_connection_window_size(4 << 20);
+            // The gateway closes its connections when it stops.
+            let _ = server.serve_connection(TokioIo::new(stream), service).await;
+        });
+    }
+}
+
+type Answer = http::Response<StreamBody<futures_util::stream::Iter<std::array::IntoIter<Result<Frame<Bytes>, Infallible>, 2>>>>;
+
+/// An empty protobuf message and status OK, whatever the method.
+async fn answer(request: http::Request<Incoming>, taken: Taken) -> Result<Answer, Infallible> {
+    let body = request.into_body().collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+    if let Some(id) = body.get(5..).and_then(first_uuid) {
+        taken.note(id);
+    }
+    let mut frame = BytesMut::with_capacity(5);
+    frame.put_bytes(0, 5);
+    let mut trailers = http::HeaderMap::new();
+    trailers.insert("grpc-status", http::HeaderValue::from_static("0"));
+    let frames = [Ok(Frame::data(frame.freeze())), Ok(Frame::trailers(trailers))];
+    let mut response = http::Response::new(StreamBody::new(futures_util::stream::iter(frames)));
+    response.headers_mut().insert("content-type", http::HeaderValue::from_static("application/grpc"));
+    Ok(response)
+}
+
+/// The first field of a message if it is a UUID: every dialect puts the number of the delivery first.
+fn first_uuid(message: &[u8]) -> Option<Uuid> {
+    let text = message.get(2..38).filter(|_| message.first() == Some(&0x0a) && message.get(1) == Some(&36))?;
+    Uuid::try_parse_ascii(text).ok()
+}
+
+/// Pulls over the canonical stream and acknowledges each item, until the gateway ends the stream.
+pub async fn pull(channel: Channel, credits: u32, taken: Taken) -> Result<(), tonic::Status> {
+    let (say, said) = mpsc::channel(1024);
+    let hello = ReceiveRequest { credits, acknowledgement: None };
+    let _ = say.send(hello).await;
+    let mut items = InboxServiceClient::new(channel).receive(ReceiverStream::new(said)).await?.into_inner();
+    while let Some(item) = items.message().await? {
+        if let Ok(id) = Uuid::try_parse(&item.delivery_id) {
+            taken.note(id);
+        }
+        let acknowledgement = Acknowledgement { delivery_id: item.delivery_id, lease_token: item.lease_token, refusal: String::new() };
+        if say.send(ReceiveRequest { credits: 0, acknowledgement: Some(acknowledgement) }).await.is_err() {
+            break;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,152 @@
+// SPDX-FileCopyrightText: 2026 The Weiche authors
+// SPDX-License-Identifier: EUPL-1.2
+
+//! What a benchmark says at the end, for people and for programs.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+use serde::Serialize;
+
+use super::process::Usage;
+
+/// The result of one run.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    /// `push` or `pull`.
+    pub recipient: &'static str,
+    /// Calls at a time in the closed loop.
+    pub concurrency: Option<usize>,
+    /// Calls a second in the open loop.
+    pub rate: Option<f64>,
+    /// Size of one native request.
+    pub request_bytes: usize,
+    /// Length of the load.
+    pub seconds: f64,
+    /// Acknowledged in the window: durable, logged, receipt signed.
+    pub accepted: u64,
+    /// The same per second.
+    pub accepted_per_second: f64,
+    /// Taken by the recipient in the window.
+    pub delivered_in_window: usize,
+    /// The same per second.
+    pub delivered_per_second: f64,
+    /// Of accepted calls.
+    pub latency_ms: Latency,
+    /// Refused or failed calls by gRPC code.
+    pub errors: BTreeMap<String, u64>,
+    /// What the gateway's process used.
+    pub gateway: Option<Cost>,
+    /// How long nobody listened, with `--kill`.
+    pub killed_for_seconds: Option<f64>,
+    /// Acknowledged in the whole run, warm-up included.
+    pub acknowledged: u64,
+    /// Different deliveries that the recipient took in the whole run.
+    pub arrived: u64,
+    /// Deliveries that came more than once.
+    pub repeated: u64,
+    /// What the verified log says.
+    pub audit: Audit,
+}
+
+/// Percentiles in milliseconds.
+#[derive(Debug, Serialize)]
+pub struct Latency {
+    /// Half of the calls were faster.
+    pub p50: f64,
+    /// 99 of 100.
+    pub p99: f64,
+    /// 999 of 1000.
+    pub p999: f64,
+    /// The slowest.
+    pub max: f64,
+}
+
+/// Processor and memory.
+#[derive(Debug, Serialize)]
+pub struct Cost {
+    /// Processor time per delivered referral.
+    pub cpu_us_per_delivery: f64,
+    /// Resident memory at the end of the window.
+    pub resident_mib: f64,
+    /// Resident memory at most.
+    pub peak_mib: f64,
+}
+
+/// From the exported and verified log.
+#[derive(Debug, Serialize)]
+pub struct Audit {
+    /// Leaves.
+    pub entries: u64,
+    /// Leaves that say: accepted.
+    pub submitted: u64,
+    /// Leaves that say: a referral was delivered.
+    pub delivered: u64,
+    /// Size of the database.
+    pub database_bytes: u64,
+}
+
+impl Latency {
+    /// From microseconds.
+    pub fn of(histogram: &Histogram<u64>) -> Self {
+        let ms = |quantile| histogram.value_at_quantile(quantile) as f64 / 1000.0;
+        Self { p50: ms(0.5), p99: ms(0.99), p999: ms(0.999), max: histogram.max() as f64 / 1000.0 }
+    }
+}
+
+impl Cost {
+    /// Between two looks at the process.
+    pub fn of(before: Usage, after: Usage, delivered: usize) -> Self {
+        const MIB: f64 = 1024.0 * 1024.0;
+        let cpu = after.cpu.saturating_sub(before.cpu).as_secs_f64() * 1e6;
+        Self {
+            cpu_us_per_delivery: cpu / (delivered.max(1) as f64),
+            resident_mib: after.resident as f64 / MIB,
+            peak_mib: after.peak as f64 / MIB,
+        }
+    }
+}
+
+/// Events per second.
+pub fn per_second(count: u64, elapsed: Duration) -> f64 {
+    count as f64 / elapsed.as_secs_f64().max(f64::EPSILON)
+}
+
+impl Report {
+    /// Everything acknowledged has arrived and is in the log; without a kill nothing came twice.
+    pub fn is_sound(&self) -> bool {
+        self.acknowledged > 0
+            && self.arrived >= self.acknowledged
+            && self.audit.submitted >= self.acknowledged
+            && self.audit.delivered == self.audit.submitted
+            && (self.killed_for_seconds.is_some() || self.repeated == 0)
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let load = match (self.concurrency, self.rate) {
+            (_, Some(rate)) => format!("open loop, {rate} calls/s"),
+            (concurrency, None) => format!("closed loop, {} calls at a time", concurrency.unwrap_or(0)),
+        };
+        writeln!(f, "load        {load}, {:.1} s, {} bytes a request, recipient: {}", self.seconds, self.request_bytes, self.recipient)?;
+        writeln!(f, "accepted    {:.0}/s ({} acknowledged: durable, logged, receipt signed)", self.accepted_per_second, self.accepted)?;
+        writeln!(f, "delivered   {:.0}/s ({} taken by the recipient in the window)", self.delivered_per_second, self.delivered_in_window)?;
+        let Latency { p50, p99, p999, max } = &self.latency_ms;
+        writeln!(f, "submit      p50 {p50:.1} ms, p99 {p99:.1} ms, p99.9 {p999:.1} ms, slowest {max:.1} ms")?;
+        let errors: Vec<_> = self.errors.iter().map(|(code, count)| format!("{code} {count}")).collect();
+        writeln!(f, "errors      {}", if errors.is_empty() { "none".to_owned() } else { errors.join(", ") })?;
+        if let Some(Cost { cpu_us_per_delivery, resident_mib, peak_mib }) = &self.gateway {
+            writeln!(f, "gateway     {cpu_us_per_delivery:.0} us of processor a delivered referral, {resident_mib:.0} MiB, {peak_mib:.0} MiB at most")?;
+        }
+        if let Some(seconds) = self.killed_for_seconds {
+            writeln!(f, "killed      in the middle; listening again after {seconds:.2} s")?;
+        }
+        writeln!(f, "arrived     {} of {} acknowledged, {} came twice", self.arrived, self.acknowledged, self.repeated)?;
+        let Audit { entries, submitted, delivered, database_bytes } = &self.audit;
+        writeln!(f, "log         verified: {entries} entries, {submitted} submitted, {delivered} delivered; database {} MiB", database_bytes >> 20)?;
+        write!(f, "{}", if self.is_sound() { "every acknowledged referral arrived" } else { "BROKEN: see arrived and log above" })
+    }
+}

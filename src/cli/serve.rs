@@ -1,0 +1,88 @@
+// SPDX-FileCopyrightText: 2026 The Weiche authors
+// SPDX-License-Identifier: EUPL-1.2
+
+//! `weiche serve`: telemetry, configuration, ports, gateway; then signals until the end.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use super::config::{Config, ConfigError};
+use super::gateway::{self, GatewayError, Listeners, PartsError, Reloader};
+use super::telemetry;
+use super::terminal::{Exit, Failure};
+use crate::clock::SystemClock;
+use crate::exchange::OpenError;
+
+/// Runs the gateway until SIGTERM or SIGINT; SIGHUP reads agreement and certificates again
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Configuration file, as `weiche init` writes it
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+}
+
+impl Args {
+    pub(super) async fn run(self) -> Result<Exit, Failure> {
+        let config = load(&self.config)?;
+        telemetry::init(config.log.format, &config.log.level).map_err(|error| Failure::usage(&error))?;
+        let (mut terminate, mut interrupt, hang_up) = (on(SignalKind::terminate())?, on(SignalKind::interrupt())?, on(SignalKind::hangup())?);
+        let listeners = Listeners::bind(&config).await.map_err(|error| failure(&error))?;
+        let shutdown = CancellationToken::new();
+        let running = gateway::run(config, Arc::new(SystemClock), listeners, shutdown.clone()).await.map_err(|error| failure(&error))?;
+        tokio::spawn(reload(hang_up, running.reloader()));
+        tokio::spawn(async move {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            tracing::info!("asked to stop; draining");
+            shutdown.cancel();
+        });
+        let ended = running.ended().await.map_err(|error| {
+            tracing::error!(%error, "stopped");
+            failure(&error)
+        })?;
+        tracing::info!(cut = ended.cut, "stopped");
+        Ok(Exit::Done)
+    }
+}
+
+async fn reload(mut hang_up: Signal, reloader: Reloader) {
+    while hang_up.recv().await.is_some() {
+        // What became of it is in the log.
+        if reloader.reload().await.is_none() {
+            return;
+        }
+    }
+}
+
+fn on(kind: SignalKind) -> Result<Signal, Failure> {
+    signal(kind).map_err(|error| Failure::failed(&error))
+}
+
+/// Reads a configuration, with all its problems as a failure.
+pub(super) fn load(path: &Path) -> Result<Config, Failure> {
+    Config::load(path).map_err(|error| match &error {
+        ConfigError::Problems { problems, .. } => {
+            problems.iter().fold(Failure::usage(&error), |failure, problem| failure.with(problem.to_string(), problem.help.clone()))
+        }
+        ConfigError::File { .. } => Failure::usage(&error).with("every gateway needs one", "make one with `weiche init DIR`, or name it with --config"),
+    })
+}
+
+/// What stops a gateway: a wrong file is the configuration's fault, the rest is not.
+pub(super) fn failure(error: &GatewayError) -> Failure {
+    match error {
+        GatewayError::Parts(PartsError::Agreement { problems, .. }) => {
+            problems.iter().fold(Failure::usage(error), |failure, problem| failure.with(problem.to_string(), problem.help.clone()))
+        }
+        GatewayError::Parts(PartsError::Store(_) | PartsError::Guard(_)) => Failure::failed(error),
+        GatewayError::Parts(_) | GatewayError::Open(OpenError::Dialect { .. }) | GatewayError::Ops(_) => Failure::usage(error),
+        GatewayError::Open(_) | GatewayError::Services(_) | GatewayError::Listen { .. } | GatewayError::Writer(_) | GatewayError::Ended(_) => {
+            Failure::failed(error)
+        }
+    }
+}

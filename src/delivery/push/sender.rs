@@ -1,0 +1,180 @@
+// SPDX-FileCopyrightText: 2026 The Weiche authors
+// SPDX-License-Identifier: EUPL-1.2
+
+//! What is sent: the canonical request, put into the recipient's words under the mask of its release, and one call.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::uri::PathAndQuery;
+use prost::Message as _;
+use tonic::transport::Channel;
+use tonic::{Request, Status};
+
+use super::outcome;
+use super::worker::Work;
+use crate::clock::Time;
+use crate::dialect::Method;
+use crate::exchange::{Content, Exchange, Issued, Outcome, Outgoing, Refusal};
+use crate::grpc::codec::BytesCodec;
+use crate::id::InstitutionId;
+use crate::proto::exchange::Receipt;
+use crate::proto::institution::{DeliverRecallRequest, DeliverReferralRequest, DeliverStatusRequest};
+
+/// Kept free at the end of each lease: the last byte must have left before it, and clocks tick in steps.
+const MARGIN: Duration = Duration::from_millis(500);
+/// Answers are acknowledgements.
+const MAX_ANSWER: usize = 256 * 1024;
+
+/// The way to one recipient.
+pub(super) struct Lane {
+    exchange: Arc<Exchange>,
+    recipient: InstitutionId,
+    channel: Channel,
+    lease: Duration,
+}
+
+impl Lane {
+    pub(super) fn new(exchange: Arc<Exchange>, recipient: InstitutionId, channel: Channel, lease: Duration) -> Self {
+        Self { exchange, recipient, channel, lease }
+    }
+
+    /// What is left of a lease for the call.
+    fn time_left(&self, item: &Outgoing) -> Duration {
+        item.until.since(self.exchange.clock().now()).saturating_sub(MARGIN)
+    }
+
+    async fn deliver(&self, item: &Outgoing) -> Outcome {
+        let Some((path, message)) = self.render(item) else { return outcome::permanent(outcome::UNMAPPABLE) };
+        // Rendering took time too.
+        let time = self.time_left(item);
+        if time.is_zero() {
+            return Outcome::Returned;
+        }
+        match tokio::time::timeout(time, self.call(path, message, time)).await {
+            Ok(Ok(())) => Outcome::Delivered,
+            Ok(Err(status)) => outcome::of(&status),
+            Err(_) => outcome::transient("DEADLINE_EXCEEDED"),
+        }
+    }
+
+    /// Path and request in the recipient's contract; none if it has no words for it, which is logged by path and reason, without values.
+    fn render(&self, item: &Outgoing) -> Option<(PathAndQuery, Bytes)> {
+        let agreement = self.exchange.agreement();
+        let dialect = self.exchange.dialect_of(agreement.member(&self.recipient)?)?;
+        let (canonical, request) = canonical(item);
+        let method: &Method = dialect.implementing(canonical)?;
+        match dialect.render(&method.request, &request, item.mask) {
+            Ok((message, _)) => Some((method.path.parse().ok()?, message)),
+            Err(error) => {
+                tracing::error!(recipient = %self.recipient, delivery = %item.id, %error, "cannot be put into the recipient's words");
+                None
+            }
+        }
+    }
+
+    async fn call(&self, path: PathAndQuery, message: Bytes, time: Duration) -> Result<(), Status> {
+        let mut grpc = tonic::client::Grpc::new(self.channel.clone()).max_decoding_message_size(MAX_ANSWER);
+        grpc.ready().await.map_err(|_| Status::unavailable("not connected"))?;
+        let mut request = Request::new(message);
+        request.set_timeout(time);
+        grpc.unary(request, path, BytesCodec).await.map(|_| ())
+    }
+}
+
+impl Work for Lane {
+    type Item = Outgoing;
+
+    async fn take(&self, limit: u32) -> Vec<Outgoing> {
+        match self.exchange.release(&self.recipient, limit, self.lease).await {
+            Ok(released) => released,
+            Err(Refusal::Overloaded(pause)) => {
+                tokio::time::sleep(pause).await;
+                Vec::new()
+            }
+            Err(error) => {
+                tracing::warn!(recipient = %self.recipient, %error, "nothing can be released at the moment");
+                Vec::new()
+            }
+        }
+    }
+
+    fn holds(&self, item: &Outgoing) -> bool {
+        !self.time_left(item).is_zero()
+    }
+
+    async fn attempt(&self, item: &Outgoing) -> Outcome {
+        let under_way = metrics::gauge!("weiche_deliveries_in_flight", "recipient" => self.recipient.to_string());
+        let _under_way = UnderWay::begin(under_way);
+        let started = Instant::now();
+        let outcome = self.deliver(item).await;
+        metrics::histogram!("weiche_attempt_seconds", "recipient" => self.recipient.to_string()).record(started.elapsed().as_secs_f64());
+        outcome
+    }
+
+    async fn settle(&self, item: Outgoing, outcome: Outcome) {
+        let labels = [("recipient", self.recipient.to_string()), ("kind", kind(&item.content).to_owned()), ("outcome", outcome::name(&outcome).to_owned())];
+        metrics::counter!("weiche_deliveries_total", &labels).increment(1);
+        if let Outcome::Failed { code, .. } = &outcome {
+            tracing::info!(recipient = %self.recipient, delivery = %item.id, attempt = item.attempt, code, "delivery failed");
+        }
+        match self.exchange.settle(None, item.id, item.token, outcome).await {
+            Ok(()) => {}
+            Err(Refusal::StaleLease) => tracing::info!(delivery = %item.id, "the outcome came after the lease had ended; it is sent again under the same id"),
+            Err(error) => tracing::warn!(delivery = %item.id, %error, "the outcome could not be noted; it is sent again under the same id"),
+        }
+    }
+}
+
+/// The canonical method and its request.
+fn canonical(item: &Outgoing) -> (&'static str, Vec<u8>) {
+    let delivery_id = item.id.to_string();
+    match &item.content {
+        Content::Referral(referral) => {
+            let request = DeliverReferralRequest { delivery_id, referral: Some(referral.as_ref().clone()), receipt: Some(receipt(&item.receipt)) };
+            ("weiche.institution.v1.DeliveryService.DeliverReferral", request.encode_to_vec())
+        }
+        Content::Status(change) => {
+            let request = DeliverStatusRequest { delivery_id, change: Some(change.clone()) };
+            ("weiche.institution.v1.DeliveryService.DeliverStatus", request.encode_to_vec())
+        }
+        Content::Recall(notice) => {
+            let request = DeliverRecallRequest { delivery_id, notice: Some(notice.clone()) };
+            ("weiche.institution.v1.DeliveryService.DeliverRecall", request.encode_to_vec())
+        }
+    }
+}
+
+fn receipt(issued: &Issued) -> Receipt {
+    Receipt { text: issued.text.clone(), leaf_index: issued.leaf, leaf_hash: issued.leaf_hash.as_bytes().to_vec().into(), at: Some(timestamp(issued.at)) }
+}
+
+fn timestamp(at: Time) -> prost_types::Timestamp {
+    let nanos = i32::try_from(at.0.rem_euclid(1000) * 1_000_000).unwrap_or(0);
+    prost_types::Timestamp { seconds: at.0.div_euclid(1000), nanos }
+}
+
+fn kind(content: &Content) -> &'static str {
+    match content {
+        Content::Referral(_) => "referral",
+        Content::Status(_) => "status",
+        Content::Recall(_) => "recall",
+    }
+}
+
+/// Counts down however the attempt ends.
+struct UnderWay(metrics::Gauge);
+
+impl UnderWay {
+    fn begin(gauge: metrics::Gauge) -> Self {
+        gauge.increment(1.0);
+        Self(gauge)
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.decrement(1.0);
+    }
+}

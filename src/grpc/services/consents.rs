@@ -1,0 +1,106 @@
+// SPDX-FileCopyrightText: 2026 The Weiche authors
+// SPDX-License-Identifier: EUPL-1.2
+
+//! `weiche.exchange.v1.ConsentService`.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::FutureExt;
+
+use super::native::Call;
+use super::referrals::{bad_token, decode, encode, page_size, request_id};
+use crate::agreement::Purpose;
+use crate::consent::{Problem, SubjectRef};
+use crate::exchange::Exchange;
+use crate::grpc::convert::consent::{consent_from, consent_to, decision_to, mask_from, party_from, scope_from};
+use crate::grpc::convert::receipt_to;
+use crate::grpc::status::{ErrorReason, Refusal};
+use crate::id::{ConsentId, InstitutionId};
+use crate::numbered::Numbered;
+use crate::proto::exchange as wire;
+
+/// The handler of a unary method.
+pub(super) fn unary(name: &str) -> Option<Call> {
+    Some(match name {
+        "RecordConsent" => |exchange, caller, bytes| record(exchange, caller, bytes).boxed(),
+        "GetConsent" => |exchange, caller, bytes| get(exchange, caller, bytes).boxed(),
+        "ListConsents" => |exchange, caller, bytes| list(exchange, caller, bytes).boxed(),
+        "WithdrawConsent" => |exchange, caller, bytes| withdraw(exchange, caller, bytes).boxed(),
+        "CheckConsent" => |exchange, caller, bytes| check(exchange, caller, bytes).boxed(),
+        _ => return None,
+    })
+}
+
+async fn record(exchange: Arc<Exchange>, caller: InstitutionId, bytes: Bytes) -> Result<Bytes, Refusal> {
+    let request: wire::RecordConsentRequest = decode(&bytes)?;
+    let id = request_id(&request.request_id)?;
+    let mut consent = request.consent.unwrap_or_default();
+    // The caller is the controller: it need not say so, and cannot say otherwise.
+    let controller = consent.controller.get_or_insert_default();
+    if controller.institution.is_empty() {
+        controller.institution = caller.to_string();
+    }
+    let consent = consent_from(&consent).map_err(|problems| invalid("consent", problems))?;
+    let recorded = exchange.record_consent(&caller, id, consent, &bytes).await?;
+    Ok(encode(wire::RecordConsentResponse {
+        consent_id: recorded.consent.to_string(),
+        version: recorded.version,
+        receipt: Some(receipt_to(&recorded.receipt)),
+    }))
+}
+
+async fn get(exchange: Arc<Exchange>, caller: InstitutionId, bytes: Bytes) -> Result<Bytes, Refusal> {
+    let request: wire::GetConsentRequest = decode(&bytes)?;
+    let consent = exchange.consent(&caller, consent_id(&request.consent_id)?).await?;
+    Ok(encode(wire::GetConsentResponse { consent: Some(consent_to(&consent)) }))
+}
+
+async fn list(exchange: Arc<Exchange>, caller: InstitutionId, bytes: Bytes) -> Result<Bytes, Refusal> {
+    let request: wire::ListConsentsRequest = decode(&bytes)?;
+    let scope = format!("consents/{caller}");
+    let cursor = exchange.cursor(&scope, &request.page_token).map_err(|_| bad_token())?;
+    let size = page_size(request.page_size);
+    let found = exchange.consents(&caller, cursor.map(|(at, id)| (at, ConsentId(uuid::Uuid::from_bytes(id)))), size).await?;
+    let last = found.last().filter(|_| found.len() == size as usize);
+    let next_page_token = last.map(|(at, consent)| exchange.page_token(&scope, *at, consent.id.as_bytes())).unwrap_or_default();
+    Ok(encode(wire::ListConsentsResponse { consents: found.iter().map(|(_, consent)| consent_to(consent)).collect(), next_page_token }))
+}
+
+async fn withdraw(exchange: Arc<Exchange>, caller: InstitutionId, bytes: Bytes) -> Result<Bytes, Refusal> {
+    let request: wire::WithdrawConsentRequest = decode(&bytes)?;
+    let id = request_id(&request.request_id)?;
+    let scope = scope_from(request.scope.as_ref(), "scope").map_err(|problems| invalid("", problems))?;
+    let consent = consent_id(&request.consent_id)?;
+    let (done, receipt) = exchange.withdraw_consent(&caller, id, consent, scope, request.channel, &bytes).await?;
+    let names = |ids: &[crate::id::ReferralId]| ids.iter().map(ToString::to_string).collect();
+    Ok(encode(wire::WithdrawConsentResponse {
+        version: done.version,
+        receipt: Some(receipt_to(&receipt)),
+        stopped_referral_ids: names(&done.stopped),
+        in_flight_referral_ids: names(&done.in_flight),
+        recalled_referral_ids: names(&done.recalled),
+    }))
+}
+
+async fn check(exchange: Arc<Exchange>, caller: InstitutionId, bytes: Bytes) -> Result<Bytes, Refusal> {
+    let request: wire::CheckConsentRequest = decode(&bytes)?;
+    let recipient = party_from(request.recipient.as_ref(), "recipient").map_err(|problems| invalid("", problems))?;
+    let purpose = Purpose::from_number(request.purpose.into())
+        .ok_or_else(|| Refusal::new(ErrorReason::InvalidField, "purpose must be set").field("purpose", "must be a purpose of the agreement"))?;
+    let categories = mask_from(&request.categories, "categories").map_err(|problems| invalid("", problems))?;
+    let consent = consent_id(&request.consent_id)?;
+    let decision = exchange.check_consent(&caller, consent, &SubjectRef(request.subject_ref), recipient, purpose, categories).await?;
+    Ok(encode(wire::CheckConsentResponse { decision: Some(decision_to(&decision)) }))
+}
+
+fn consent_id(text: &str) -> Result<ConsentId, Refusal> {
+    text.parse().map_err(|_| Refusal::new(ErrorReason::InvalidField, "consent_id must be a UUID").field("consent_id", "must be a UUID"))
+}
+
+fn invalid(prefix: &str, problems: Vec<Problem>) -> Refusal {
+    problems.into_iter().fold(Refusal::new(ErrorReason::InvalidField, "some fields are missing or wrong"), |refusal, problem| {
+        let path = if prefix.is_empty() { problem.path } else { format!("{prefix}.{}", problem.path) };
+        refusal.field(path, problem.rule)
+    })
+}

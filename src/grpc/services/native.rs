@@ -1,0 +1,86 @@
+// SPDX-FileCopyrightText: 2026 The Weiche authors
+// SPDX-License-Identifier: EUPL-1.2
+
+//! A method of a dialect: read the request into the hub, check the hub's rules, call the canonical handler, render the answer.
+//! The contract's own methods are those of the dialect `canonical` and take the same way.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::{consents, inbox, referrals, refuse, rules, watch};
+use crate::dialect::{self, CategoryMask, Dialect};
+use crate::exchange::Exchange;
+use crate::grpc::router::{Lane, Method};
+use crate::grpc::status::{ErrorReason, Refusal};
+use crate::grpc::validate::{RuleError, Rules};
+use crate::id::InstitutionId;
+use crate::identity::Caller;
+
+/// Both directions of one method of one dialect.
+#[derive(Clone)]
+pub(super) struct Way {
+    dialect: Arc<Dialect>,
+    method: Arc<dialect::Method>,
+    rules: Arc<Rules>,
+}
+
+impl Way {
+    /// Native request to canonical request, checked.
+    pub(super) fn read(&self, native: &[u8]) -> Result<Bytes, Refusal> {
+        let (canonical, _) = self.dialect.read(&self.method.request, native).map_err(|error| refuse::translation(&error))?;
+        self.rules.check(&canonical).map_err(Refusal::from)?;
+        Ok(canonical)
+    }
+
+    /// Canonical response to native response. `mask`: what of a referral in it may leave.
+    pub(super) fn render(&self, canonical: &[u8], mask: CategoryMask) -> Result<Bytes, Refusal> {
+        match self.dialect.render(&self.method.response, canonical, mask) {
+            Ok((native, _)) => Ok(native),
+            Err(error) => Err(Refusal::internal(format!("an answer cannot be put into {}: {error}", self.dialect.name()))),
+        }
+    }
+}
+
+/// The method as the router serves it; none if the gateway knows no canonical method of that name.
+pub(super) fn serve(exchange: &Arc<Exchange>, dialect: &Arc<Dialect>, method: &dialect::Method) -> Result<Option<Method>, Vec<RuleError>> {
+    let way = Way { dialect: dialect.clone(), method: Arc::new(method.clone()), rules: rules(&method.canonical_request)? };
+    let exchange = exchange.clone();
+    let Some((service, name)) = method.canonical.rsplit_once('.') else { return Ok(None) };
+    let served = match (service, name) {
+        ("weiche.exchange.v1.ReferralService", "SubmitReferrals") => referrals::stream(exchange, way),
+        ("weiche.exchange.v1.ReferralService", "WatchReferrals") => watch::serve(exchange, way),
+        ("weiche.exchange.v1.InboxService", "Receive") => inbox::serve(exchange, way),
+        ("weiche.exchange.v1.ReferralService", name) => match referrals::unary(name) {
+            Some(call) => unary(exchange, way, call),
+            None => return Ok(None),
+        },
+        ("weiche.exchange.v1.ConsentService", name) => match consents::unary(name) {
+            Some(call) => unary(exchange, way, call),
+            None => return Ok(None),
+        },
+        _ => return Ok(None),
+    };
+    let urgent = matches!(name, "WithdrawConsent" | "AnswerRecall");
+    Ok(Some(if urgent { served.lane(Lane::Reserved) } else { served }))
+}
+
+/// A canonical unary handler: canonical bytes in, canonical bytes out.
+pub(super) type Call = fn(Arc<Exchange>, InstitutionId, Bytes) -> futures_util::future::BoxFuture<'static, Result<Bytes, Refusal>>;
+
+fn unary(exchange: Arc<Exchange>, way: Way, call: Call) -> Method {
+    Method::unary(move |context, native: Bytes| {
+        let (exchange, way) = (exchange.clone(), way.clone());
+        async move {
+            let caller = institution(&context.caller)?;
+            let canonical = way.read(&native)?;
+            let answer = call(exchange, caller, canonical).await?;
+            way.render(&answer, CategoryMask::ALL)
+        }
+    })
+}
+
+/// The institution behind a certificate. The access table has let only institutions through.
+pub(super) fn institution(caller: &Caller) -> Result<InstitutionId, Refusal> {
+    caller.institution().cloned().ok_or_else(|| Refusal::new(ErrorReason::CallerNotAllowed, "only case systems of institutions may call this"))
+}

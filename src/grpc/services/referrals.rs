@@ -1,0 +1,191 @@
+// SPDX-FileCopyrightText: 2026 The Weiche authors
+// SPDX-License-Identifier: EUPL-1.2
+
+//! `weiche.exchange.v1.ReferralService`.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::FutureExt;
+use prost::Message;
+use tokio::sync::{Semaphore, mpsc};
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::Status;
+
+use super::native::{Call, Way, institution};
+use crate::dialect::CategoryMask;
+use crate::exchange::{Event, Exchange};
+use crate::grpc::convert::consent::time_to;
+use crate::grpc::convert::{outcome_to, receipt_to, summary_to};
+use crate::grpc::router::{Method, Reply};
+use crate::grpc::status::{ErrorReason, Refusal};
+use crate::id::{InstitutionId, ReferralId, RequestId};
+use crate::numbered::Numbered;
+use crate::proto::exchange as wire;
+use crate::proto::types::StatusChange;
+use crate::referral::{ReferralState, StatusReason};
+
+/// Submissions of one stream that are under way at a time: the writer takes some hundreds in one batch.
+const STREAM_IN_FLIGHT: usize = 128;
+
+/// The handler of a unary method.
+pub(super) fn unary(name: &str) -> Option<Call> {
+    Some(match name {
+        "SubmitReferral" => |exchange, caller, bytes| submit(exchange, caller, bytes).boxed(),
+        "GetReferral" => |exchange, caller, bytes| get(exchange, caller, bytes).boxed(),
+        "ListReferrals" => |exchange, caller, bytes| list(exchange, caller, bytes).boxed(),
+        "CancelReferral" => |exchange, caller, bytes| cancel(exchange, caller, bytes).boxed(),
+        "AnswerReferral" => |exchange, caller, bytes| answer(exchange, caller, bytes).boxed(),
+        "AnswerRecall" => |exchange, caller, bytes| answer_recall(exchange, caller, bytes).boxed(),
+        _ => return None,
+    })
+}
+
+async fn submit(exchange: Arc<Exchange>, caller: InstitutionId, bytes: Bytes) -> Result<Bytes, Refusal> {
+    let request: wire::SubmitReferralRequest = decode(&bytes)?;
+    submitted(&exchange, &caller, request, &bytes).await.map(encode)
+}
+
+async fn submitted(
+    exchange: &Exchange,
+    caller: &InstitutionId,
+    request: wire::SubmitReferralRequest,
+    content: &[u8],
+) -> Result<wire::SubmitReferralResponse, Refusal> {
+    let request_id = request.request_id.clone();
+    let done = exchange.submit(caller, request, content).await?;
+    Ok(wire::SubmitReferralResponse {
+        request_id,
+        referral_id: done.referral.map(|id| id.to_string()).unwrap_or_default(),
+        state: if done.referral.is_some() { ReferralState::Submitted.number() } else { 0 },
+        receipt: done.receipt.as_ref().map(receipt_to),
+        decision: Some(outcome_to(done.reason, done.granted, &done.withheld, done.legal_basis)),
+        report: done.report.to_proto(),
+    })
+}
+
+/// `SubmitReferrals`: one answer per submission, in the order in which they are decided.
+pub(super) fn stream(exchange: Arc<Exchange>, way: Way) -> Method {
+    Method::streaming(move |context, mut inbound| {
+        let (exchange, way) = (exchange.clone(), way.clone());
+        async move {
+            let caller = institution(&context.caller)?;
+            let (answers, outbound) = mpsc::channel(STREAM_IN_FLIGHT);
+            tokio::spawn(async move {
+                let places = Arc::new(Semaphore::new(STREAM_IN_FLIGHT));
+                loop {
+                    let native = match inbound.next().await {
+                        Ok(Some(native)) => native,
+                        Ok(None) => break,
+                        Err(refusal) => {
+                            let _ = answers.send(Err(refusal)).await;
+                            break;
+                        }
+                    };
+                    let Ok(place) = places.clone().acquire_owned().await else { break };
+                    let (exchange, way, caller, answers) = (exchange.clone(), way.clone(), caller.clone(), answers.clone());
+                    tokio::spawn(async move {
+                        let answer = one_of_stream(&exchange, &way, &caller, &native).await;
+                        // The caller may have gone; what was accepted stays accepted.
+                        let _ = answers.send(answer).await;
+                        drop(place);
+                    });
+                }
+            });
+            Ok(Box::pin(ReceiverStream::new(outbound)) as Reply)
+        }
+    })
+}
+
+async fn one_of_stream(exchange: &Exchange, way: &Way, caller: &InstitutionId, native: &[u8]) -> Result<Bytes, Refusal> {
+    let mut request_id = String::new();
+    let result = async {
+        let canonical = way.read(native)?;
+        let request: wire::SubmitReferralsRequest = decode(&canonical)?;
+        let submission = request.submission.ok_or_else(|| Refusal::new(ErrorReason::InvalidField, "submission must be set"))?;
+        request_id.clone_from(&submission.request_id);
+        let content = submission.encode_to_vec();
+        submitted(exchange, caller, submission, &content).await
+    }
+    .await;
+    let result = match result {
+        Ok(accepted) => wire::submit_referrals_response::Result::Accepted(accepted),
+        Err(refusal) => wire::submit_referrals_response::Result::Refused(Bytes::copy_from_slice(Status::from(refusal).details())),
+    };
+    way.render(&wire::SubmitReferralsResponse { request_id, result: Some(result) }.encode_to_vec(), CategoryMask::ALL)
+}
+
+async fn get(exchange: Arc<Exchange>, caller: InstitutionId, bytes: Bytes) -> Result<Bytes, Refusal> {
+    let request: wire::GetReferralRequest = decode(&bytes)?;
+    let (overview, events) = exchange.referral(&caller, &request.referral_id).await?;
+    let step = |event: &Event| StatusChange {
+        referral_id: event.referral.to_string(),
+        event_id: uuid::Uuid::from_bytes(event.event).to_string(),
+        state: event.state.number(),
+        reason: event.reason.map_or(0, Numbered::number),
+        at: Some(time_to(event.at)),
+        ..StatusChange::default()
+    };
+    Ok(encode(wire::GetReferralResponse { referral: Some(summary_to(&overview)), history: events.iter().map(step).collect() }))
+}
+
+async fn list(exchange: Arc<Exchange>, caller: InstitutionId, bytes: Bytes) -> Result<Bytes, Refusal> {
+    let request: wire::ListReferralsRequest = decode(&bytes)?;
+    let state = ReferralState::from_number(request.state.into());
+    let scope = format!("referrals/{caller}/{}", request.state);
+    let cursor = exchange.cursor(&scope, &request.page_token).map_err(|_| bad_token())?;
+    let size = page_size(request.page_size);
+    let found = exchange.referrals(&caller, state, cursor.map(|(at, id)| (at, ReferralId(uuid::Uuid::from_bytes(id)))), size).await?;
+    let last = found.last().filter(|_| found.len() == size as usize).map(|last| (last.referral.submitted_at, *last.referral.id.as_bytes()));
+    let next_page_token = last.map(|(at, id)| exchange.page_token(&scope, at, &id)).unwrap_or_default();
+    Ok(encode(wire::ListReferralsResponse { referrals: found.iter().map(summary_to).collect(), next_page_token }))
+}
+
+async fn cancel(exchange: Arc<Exchange>, caller: InstitutionId, bytes: Bytes) -> Result<Bytes, Refusal> {
+    let request: wire::CancelReferralRequest = decode(&bytes)?;
+    let id = request_id(&request.request_id)?;
+    let reason = StatusReason::from_number(request.reason.into());
+    let moved = exchange.cancel(&caller, id, &request.referral_id, reason, request.entered_in_error, &bytes).await?;
+    Ok(encode(wire::CancelReferralResponse { state: moved.state.number(), receipt: Some(receipt_to(&moved.receipt)) }))
+}
+
+async fn answer(exchange: Arc<Exchange>, caller: InstitutionId, bytes: Bytes) -> Result<Bytes, Refusal> {
+    let request: wire::AnswerReferralRequest = decode(&bytes)?;
+    let id = request_id(&request.request_id)?;
+    let change = request.change.ok_or_else(|| Refusal::new(ErrorReason::InvalidField, "change must be set"))?;
+    let moved = exchange.answer(&caller, id, change, &bytes).await?;
+    Ok(encode(wire::AnswerReferralResponse { state: moved.state.number(), receipt: Some(receipt_to(&moved.receipt)), report: Vec::new() }))
+}
+
+async fn answer_recall(exchange: Arc<Exchange>, caller: InstitutionId, bytes: Bytes) -> Result<Bytes, Refusal> {
+    let request: wire::AnswerRecallRequest = decode(&bytes)?;
+    let id = request_id(&request.request_id)?;
+    let answer = request.answer.ok_or_else(|| Refusal::new(ErrorReason::InvalidField, "answer must be set"))?;
+    let receipt = exchange.answer_recall(&caller, id, &answer, &bytes).await?;
+    Ok(encode(wire::AnswerRecallResponse { receipt: Some(receipt_to(&receipt)) }))
+}
+
+/// A canonical message that its rules have passed.
+pub(super) fn decode<M: Message + Default>(bytes: &[u8]) -> Result<M, Refusal> {
+    M::decode(bytes).map_err(|_| Refusal::new(ErrorReason::MalformedMessage, "the bytes are not the message of this method"))
+}
+
+pub(super) fn encode(message: impl Message) -> Bytes {
+    message.encode_to_vec().into()
+}
+
+pub(super) fn request_id(text: &str) -> Result<RequestId, Refusal> {
+    text.parse().map_err(|_| Refusal::new(ErrorReason::InvalidField, "request_id must be a UUID").field("request_id", "must be a UUID"))
+}
+
+pub(super) fn bad_token() -> Refusal {
+    Refusal::new(ErrorReason::InvalidPageToken, "the page token is not one of this caller and filter; begin again without it")
+}
+
+/// 50 unless told, 200 at most.
+pub(super) fn page_size(asked: i32) -> u32 {
+    match u32::try_from(asked) {
+        Ok(0) | Err(_) => 50,
+        Ok(asked) => asked.min(200),
+    }
+}

@@ -1,0 +1,311 @@
+// SPDX-FileCopyrightText: 2026 The Weiche authors
+// SPDX-License-Identifier: EUPL-1.2
+
+//! The binary as an operator meets it: answers, exit codes, signals.
+
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+/// Longer than anything here takes, even on a busy machine.
+const AGES: Duration = Duration::from_secs(60);
+
+fn weiche(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_weiche")).args(arguments).env_remove("WEICHE_LOG").output().unwrap()
+}
+
+fn told(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+/// Runs a verb that must end with this code; its output.
+fn ends(code: i32, arguments: &[&str]) -> String {
+    let output = weiche(arguments);
+    assert_eq!(output.status.code(), Some(code), "weiche {}: {}", arguments.join(" "), told(&output));
+    told(&output)
+}
+
+fn json(code: i32, arguments: &[&str]) -> Value {
+    let output = weiche(&[arguments, &["--output", "json"]].concat());
+    assert_eq!(output.status.code(), Some(code), "weiche {}: {}", arguments.join(" "), told(&output));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// A folder that `weiche init` made, with ports of its own.
+struct Folder {
+    dir: tempfile::TempDir,
+    verifier_key: String,
+    port: u16,
+}
+
+impl Folder {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let made = json(0, &["init", dir.path().to_str().unwrap()]);
+        let ports: Vec<_> = (0..3).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
+        let ports: Vec<u16> = ports.iter().map(|listener| listener.local_addr().unwrap().port()).collect();
+        let folder = Self { verifier_key: made["verifier_key"].as_str().unwrap().to_owned(), port: ports[0], dir };
+        folder.edit("weiche.toml", |text| {
+            let text = text.replace(":8443\"", &format!(":{}\"", ports[0])).replace(":8444\"", &format!(":{}\"", ports[1]));
+            text.replace(":9464\"", &format!(":{}\"", ports[2])).replace("#: drain_seconds = 20", "drain_seconds = 10")
+        });
+        folder
+    }
+    fn path(&self, name: &str) -> String {
+        self.dir.path().join(name).display().to_string()
+    }
+    fn config(&self) -> String {
+        self.path("weiche.toml")
+    }
+    fn edit(&self, name: &str, change: impl Fn(String) -> String) {
+        let path = self.path(name);
+        std::fs::write(&path, change(std::fs::read_to_string(&path).unwrap())).unwrap();
+    }
+    fn serve(&self) -> Serving {
+        let log = std::fs::File::create(self.path("serve.log")).unwrap();
+        let child = Command::new(env!("CARGO_BIN_EXE_weiche"))
+            .args(["serve", "--config", &self.config()])
+            .env_remove("WEICHE_LOG")
+            .stderr(log)
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut serving = Serving { child, log: self.path("serve.log").into() };
+        serving.until("ready");
+        serving
+    }
+    /// The exit code of a real call as a member.
+    fn call(&self) -> (Option<i32>, String) {
+        let endpoint = format!("https://127.0.0.1:{}", self.port);
+        let [cert, key, ca] = ["institution/awo-bremen.pem", "institution/awo-bremen.key", "servers-ca.pem"].map(|name| self.path(&format!("certs/{name}")));
+        let output = weiche(&["check", "--endpoint", &endpoint, "--cert", &cert, "--key", &key, "--ca", &ca]);
+        (output.status.code(), told(&output))
+    }
+    /// Entries of the log, exported and verified.
+    fn entries(&self, to: &str) -> u64 {
+        json(0, &["audit", "export", "--config", &self.config(), &self.path(to)]);
+        let verified = json(0, &["audit", "verify", &self.path(to), "--key", &self.verifier_key]);
+        verified["entries"].as_u64().unwrap()
+    }
+}
+
+struct Serving {
+    child: Child,
+    log: PathBuf,
+}
+
+impl Serving {
+    fn signal(&self, name: &str) {
+        assert!(Command::new("kill").args([name, &self.child.id().to_string()]).status().unwrap().success());
+    }
+    /// Waits for words in the log.
+    fn until(&mut self, words: &str) {
+        let since = Instant::now();
+        while !std::fs::read_to_string(&self.log).unwrap().contains(words) {
+            assert!(self.child.try_wait().unwrap().is_none() && since.elapsed() < AGES, "never: {words}\n{}", self.said());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+    fn said(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap()
+    }
+    fn ended(&mut self) -> Option<i32> {
+        self.child.wait().unwrap().code()
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn init_makes_everything_once_and_overwrites_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().to_str().unwrap();
+    let text = ends(0, &["init", path]);
+    assert!(text.contains("weiche serve --config") && text.contains("weiche.example.invalid+"), "{text}");
+    let key = std::fs::read(dir.path().join("keys/ledger.key")).unwrap();
+    assert!(ends(1, &["init", path]).contains("exists already; nothing was made"));
+    // Even a folder with nothing but a key in it is left alone.
+    for name in ["weiche.toml", "agreement.toml", "keys/ledger.guard", "keys/vault.key", "weiche.db"] {
+        std::fs::remove_file(dir.path().join(name)).unwrap();
+    }
+    std::fs::remove_dir_all(dir.path().join("certs")).unwrap();
+    ends(1, &["init", path]);
+    assert_eq!(std::fs::read(dir.path().join("keys/ledger.key")).unwrap(), key);
+    assert!(!dir.path().join("certs").exists());
+}
+
+#[test]
+fn what_init_makes_passes_the_check_and_nobody_else_can_read_its_secrets() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = Folder::new();
+    let checked = json(0, &["check", "--config", &folder.config()]);
+    assert_eq!(checked["ok"], true, "{checked:#}");
+    for secret in ["keys/ledger.key", "keys/vault.key", "certs/gateway.key", "certs/p12-password"] {
+        assert_eq!(std::fs::metadata(folder.path(secret)).unwrap().permissions().mode() & 0o077, 0, "{secret}");
+    }
+}
+
+#[test]
+fn check_names_every_problem_of_a_configuration_with_its_line_and_what_to_do() {
+    let folder = Folder::new();
+    folder.edit("weiche.toml", |text| {
+        text.replace("trust_domain =", "trust_domian =").replace("[vault]", "[valut]").replace("#: lease_seconds = 30", "lease_seconds = 1")
+    });
+    let text = ends(2, &["check", "--config", &folder.config()]);
+    for part in ["unknown key `trust_domian`", "`trust_domain` is missing", "[vault] is missing", "unknown key `valut`", "`deliveries.lease_seconds` is out of range", "between 5 and 600"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    assert!(text.matches("help: ").count() >= 5, "{text}");
+    // The same from the verb that would start.
+    assert_eq!(ends(2, &["serve", "--config", &folder.config()]), text);
+}
+
+#[test]
+fn check_looks_behind_the_configuration_and_names_every_file_that_is_wrong() {
+    let folder = Folder::new();
+    std::fs::remove_file(folder.path("keys/vault.key")).unwrap();
+    std::fs::remove_file(folder.path("weiche.db")).unwrap();
+    std::fs::copy(folder.path("certs/operators-ca.key"), folder.path("certs/gateway.key")).unwrap();
+    folder.edit("agreement.toml", |text| text.replace("dialect = \"awo.v1\"", "dialect = \"klingonisch.v1\"").replace("jmd-vahr", "JMD Vahr"));
+    let text = ends(2, &["check", "--config", &folder.config()]);
+    for part in ["vault.key", "there is no database", "gateway.pem", "JMD Vahr"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    folder.edit("agreement.toml", |text| text.replace("JMD Vahr", "jmd-vahr"));
+    assert!(ends(2, &["check", "--config", &folder.config()]).contains("awo-bremen speaks `klingonisch.v1`"));
+    assert!(!Path::new(&folder.path("weiche.db")).exists(), "a check makes nothing");
+    ends(2, &["serve", "--config", &folder.config()]);
+    assert!(!Path::new(&folder.path("weiche.db")).exists(), "a start makes nothing either");
+}
+
+#[test]
+fn a_gateway_serves_reloads_drains_and_comes_back_after_a_kill() {
+    let folder = Folder::new();
+    let mut serving = folder.serve();
+    let (code, text) = folder.call();
+    assert_eq!(code, Some(0), "{text}\n{}", serving.said());
+    assert!(text.contains("TLSv1_3") && text.contains("healthy"), "{text}");
+    assert_eq!(folder.entries("log"), 1, "the agreement is the first entry");
+    assert!(ends(1, &["serve", "--config", &folder.config()]).contains("is another gateway running?"));
+
+    // A wrong agreement is not taken over, a changed one is, and is a leaf.
+    folder.edit("agreement.toml", |text| text.replace("version = \"2026-1\"", "version = 2026"));
+    serving.signal("-HUP");
+    serving.until("reload refused");
+    folder.edit("agreement.toml", |text| text.replace("version = 2026", "version = \"2026-2\""));
+    serving.signal("-HUP");
+    serving.until("change=Taken");
+    let since = Instant::now();
+    while folder.entries("log") != 2 {
+        assert!(since.elapsed() < AGES, "{}", serving.said());
+    }
+    assert_eq!(folder.call().0, Some(0), "new connections after the reload");
+
+    serving.signal("-KILL");
+    assert_eq!(serving.ended(), None);
+    let mut serving = folder.serve();
+    assert_eq!(folder.call().0, Some(0));
+    assert_eq!(folder.entries("log"), 2, "the agreement in force is not noted again");
+
+    let asked = Instant::now();
+    serving.signal("-TERM");
+    assert_eq!(serving.ended(), Some(0), "{}", serving.said());
+    assert!(asked.elapsed() < Duration::from_secs(10), "the deadline is 10 s");
+    assert_ne!(folder.call().0, Some(0));
+    assert!(folder.call().1.contains("no connection to the port"), "{}", folder.call().1);
+}
+
+#[test]
+fn an_export_verifies_and_one_flipped_byte_does_not() {
+    let folder = Folder::new();
+    assert!(ends(1, &["audit", "export", "--config", &folder.config(), &folder.path("log")]).contains("start the gateway once"));
+    let mut serving = folder.serve();
+    serving.signal("-INT");
+    assert_eq!(serving.ended(), Some(0));
+    assert_eq!(folder.entries("log"), 1);
+    let (dir, older) = (folder.path("log"), folder.path("log/checkpoint"));
+    let verify = |code, more: &[&str]| ends(code, &[&["audit", "verify", &dir], more].concat());
+    assert!(verify(0, &["--key", &folder.verifier_key, "--older", &older]).contains("continues the earlier checkpoint"));
+    let policy = folder.path("policy");
+    std::fs::write(&policy, format!("log {}\nquorum none\n", folder.verifier_key)).unwrap();
+    verify(0, &["--policy", &policy]);
+    verify(2, &[]);
+    verify(2, &["--key", "no-key"]);
+    let mut files = Vec::new();
+    files_below(Path::new(&dir), &mut files);
+    assert!(files.len() >= 3, "{files:?}");
+    for file in files {
+        let right = std::fs::read(&file).unwrap();
+        let mut wrong = right.clone();
+        let middle = wrong.len() / 2;
+        wrong[middle] ^= 1;
+        std::fs::write(&file, wrong).unwrap();
+        assert!(verify(3, &["--key", &folder.verifier_key]).contains("NOT the log that was signed"), "{}", file.display());
+        std::fs::write(&file, right).unwrap();
+    }
+    verify(0, &["--key", &folder.verifier_key]);
+}
+
+fn files_below(dir: &Path, files: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() { files_below(&path, files) } else { files.push(path) }
+    }
+}
+
+#[test]
+fn a_database_that_was_put_back_does_not_start_and_the_check_says_why() {
+    let folder = Folder::new();
+    let serve_once = || {
+        let mut serving = folder.serve();
+        serving.signal("-TERM");
+        assert_eq!(serving.ended(), Some(0));
+    };
+    serve_once();
+    std::fs::copy(folder.path("weiche.db"), folder.path("backup")).unwrap();
+    folder.edit("agreement.toml", |text| text.replace("2026-1", "2026-2"));
+    serve_once();
+    std::fs::copy(folder.path("backup"), folder.path("weiche.db")).unwrap();
+    assert!(ends(3, &["check", "--config", &folder.config()]).contains("restored from an older state"));
+    assert!(ends(3, &["audit", "export", "--config", &folder.config(), &folder.path("log")]).contains("restored from an older state"));
+    assert!(ends(1, &["serve", "--config", &folder.config()]).contains("restored from an older state"));
+}
+
+#[test]
+fn the_examples_of_all_dialects_translate_and_the_report_says_what_was_withheld() {
+    let examples = [("agentur", "vermittlungsvorgang"), ("awo", "fall"), ("caritas", "session"), ("diakonie", "vorgang"), ("drk", "task"), ("jobcenter", "zuweisung")];
+    let dir = tempfile::tempdir().unwrap();
+    let report = dir.path().join("report.json").display().to_string();
+    for (from, file) in examples {
+        let path = format!("{}/proto/dialects/{from}/examples/{file}.json", env!("CARGO_MANIFEST_DIR"));
+        let to = if from == "jobcenter" { "awo" } else { "jobcenter" };
+        let out = weiche(&["dialect", "translate", "--from", from, "--to", to, "--categories", "IDENT", "--report", &report, &path]);
+        let translated: Value = serde_json::from_slice(&out.stdout).unwrap();
+        assert!(translated.as_object().is_some_and(|fields| !fields.is_empty()), "{from}: {}", told(&out));
+        let report: Value = serde_json::from_slice(&std::fs::read(&report).unwrap()).unwrap();
+        let rendered = report["rendered"].as_array().unwrap();
+        assert!(rendered.iter().any(|row| row["outcome"] == "withheld"), "{from}: {rendered:?}");
+    }
+}
+
+#[test]
+fn dialects_are_listed_checked_and_explained() {
+    let listed = json(0, &["dialect", "list"]);
+    let names: Vec<_> = listed.as_array().unwrap().iter().map(|row| row["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["canonical", "agentur", "awo", "caritas", "diakonie", "drk", "jobcenter"]);
+    ends(0, &["dialect", "check"]);
+    let rows = json(0, &["dialect", "explain", "--from", "awo", "--to", "jobcenter", "--categories", "IDENT,CONTACT"]);
+    assert!(rows.as_array().unwrap().iter().any(|row| row["loss"] == "withheld: category not covered"));
+    assert!(ends(2, &["dialect", "explain", "--from", "awo", "--to", "jobcentre"]).contains("there are canonical, agentur"));
+    assert!(ends(2, &["dialect", "explain", "--from", "awo", "--to", "jobcenter", "--categories", "EVERYTHING"]).contains("not a data category"));
+    let empty = tempfile::tempdir().unwrap();
+    assert!(ends(1, &["dialect", "check", empty.path().to_str().unwrap()]).contains("no .proto file"));
+}
