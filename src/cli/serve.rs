@@ -69,7 +69,9 @@ pub(super) fn load(path: &Path) -> Result<Config, Failure> {
         ConfigError::Problems { problems, .. } => {
             problems.iter().fold(Failure::usage(&error), |failure, problem| failure.with(problem.to_string(), problem.help.clone()))
         }
-        ConfigError::File { .. } => Failure::usage(&error).with("every gateway needs one", "make one with `weiche init DIR`, or name it with --config"),
+        ConfigError::File { .. } => {
+            Failure::usage(&error).with("every gateway needs one", "make one with `weiche init DIR`, or name it with --config")
+        }
     })
 }
 

@@ -80,7 +80,8 @@ impl Folder {
     /// The exit code of a real call as a member.
     fn call(&self) -> (Option<i32>, String) {
         let endpoint = format!("https://127.0.0.1:{}", self.port);
-        let [cert, key, ca] = ["institution/awo-bremen.pem", "institution/awo-bremen.key", "servers-ca.pem"].map(|name| self.path(&format!("certs/{name}")));
+        let [cert, key, ca] =
+            ["institution/awo-bremen.pem", "institution/awo-bremen.key", "servers-ca.pem"].map(|name| self.path(&format!("certs/{name}")));
         let output = weiche(&["check", "--endpoint", &endpoint, "--cert", &cert, "--key", &key, "--ca", &ca]);
         (output.status.code(), told(&output))
     }
@@ -160,7 +161,14 @@ fn check_names_every_problem_of_a_configuration_with_its_line_and_what_to_do() {
         text.replace("trust_domain =", "trust_domian =").replace("[vault]", "[valut]").replace("#: lease_seconds = 30", "lease_seconds = 1")
     });
     let text = ends(2, &["check", "--config", &folder.config()]);
-    for part in ["unknown key `trust_domian`", "`trust_domain` is missing", "[vault] is missing", "unknown key `valut`", "`deliveries.lease_seconds` is out of range", "between 5 and 600"] {
+    for part in [
+        "unknown key `trust_domian`",
+        "`trust_domain` is missing",
+        "[vault] is missing",
+        "unknown key `valut`",
+        "`deliveries.lease_seconds` is out of range",
+        "between 5 and 600",
+    ] {
         assert!(text.contains(part), "{part}: {text}");
     }
     assert!(text.matches("help: ").count() >= 5, "{text}");
@@ -281,7 +289,14 @@ fn a_database_that_was_put_back_does_not_start_and_the_check_says_why() {
 
 #[test]
 fn the_examples_of_all_dialects_translate_and_the_report_says_what_was_withheld() {
-    let examples = [("agentur", "vermittlungsvorgang"), ("awo", "fall"), ("caritas", "session"), ("diakonie", "vorgang"), ("drk", "task"), ("jobcenter", "zuweisung")];
+    let examples = [
+        ("agentur", "vermittlungsvorgang"),
+        ("awo", "fall"),
+        ("caritas", "session"),
+        ("diakonie", "vorgang"),
+        ("drk", "task"),
+        ("jobcenter", "zuweisung"),
+    ];
     let dir = tempfile::tempdir().unwrap();
     let report = dir.path().join("report.json").display().to_string();
     for (from, file) in examples {

@@ -181,7 +181,8 @@ impl Site {
 
     /// A referral that needs no consent, by statute; its id.
     async fn submit(&self, person: &str) -> String {
-        let party = |institution: &str, unit: &str| Some(types::Party { institution: institution.into(), unit: unit.into(), function: String::new() });
+        let party =
+            |institution: &str, unit: &str| Some(types::Party { institution: institution.into(), unit: unit.into(), function: String::new() });
         let name = types::PersonName { family: "Beispiel".into(), given: "Nur".into(), ..Default::default() };
         let referral = types::Referral {
             sender_case_number: "HB-2026-00417".into(),

@@ -7,6 +7,7 @@
 
 mod certificates;
 mod cli;
+mod contract;
 mod deliveries;
 mod dialect_laws;
 mod dialect_refusals;
@@ -20,4 +21,3 @@ mod ledger_verify;
 mod limbo;
 mod tidy;
 mod tls;
-mod contract;

@@ -114,14 +114,17 @@ impl Work for Lane {
     }
 
     async fn settle(&self, item: Outgoing, outcome: Outcome) {
-        let labels = [("recipient", self.recipient.to_string()), ("kind", kind(&item.content).to_owned()), ("outcome", outcome::name(&outcome).to_owned())];
+        let labels =
+            [("recipient", self.recipient.to_string()), ("kind", kind(&item.content).to_owned()), ("outcome", outcome::name(&outcome).to_owned())];
         metrics::counter!("weiche_deliveries_total", &labels).increment(1);
         if let Outcome::Failed { code, .. } = &outcome {
             tracing::info!(recipient = %self.recipient, delivery = %item.id, attempt = item.attempt, code, "delivery failed");
         }
         match self.exchange.settle(None, item.id, item.token, outcome).await {
             Ok(()) => {}
-            Err(Refusal::StaleLease) => tracing::info!(delivery = %item.id, "the outcome came after the lease had ended; it is sent again under the same id"),
+            Err(Refusal::StaleLease) => {
+                tracing::info!(delivery = %item.id, "the outcome came after the lease had ended; it is sent again under the same id")
+            }
             Err(error) => tracing::warn!(delivery = %item.id, %error, "the outcome could not be noted; it is sent again under the same id"),
         }
     }
@@ -147,7 +150,12 @@ fn canonical(item: &Outgoing) -> (&'static str, Vec<u8>) {
 }
 
 fn receipt(issued: &Issued) -> Receipt {
-    Receipt { text: issued.text.clone(), leaf_index: issued.leaf, leaf_hash: issued.leaf_hash.as_bytes().to_vec().into(), at: Some(timestamp(issued.at)) }
+    Receipt {
+        text: issued.text.clone(),
+        leaf_index: issued.leaf,
+        leaf_hash: issued.leaf_hash.as_bytes().to_vec().into(),
+        at: Some(timestamp(issued.at)),
+    }
 }
 
 fn timestamp(at: Time) -> prost_types::Timestamp {

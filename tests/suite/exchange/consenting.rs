@@ -100,7 +100,10 @@ async fn what_is_withheld_is_neither_stored_nor_released() {
     let submission = desk.submit(&case).await.unwrap();
     assert_eq!(submission.granted, little);
     let withheld = submission.withheld.iter().fold(CategoryMask::EMPTY, |all, (category, _)| all | category.mask());
-    assert!(withheld.covers(mask(&[Category::Health, Category::Freetext, Category::Contact, Category::BenefitIds, Category::Sexual])), "{withheld:?}");
+    assert!(
+        withheld.covers(mask(&[Category::Health, Category::Freetext, Category::Contact, Category::BenefitIds, Category::Sexual])),
+        "{withheld:?}"
+    );
     assert_eq!(withheld & little, CategoryMask::EMPTY);
 
     let item = desk.release_one(JOBCENTER).await;
@@ -259,7 +262,10 @@ async fn a_necessity_lets_the_jobcenter_refer_to_the_agentur_and_onward_data_nee
                 assert_eq!((done.recalled.as_slice(), done.stopped.as_slice()), ([first].as_slice(), [].as_slice()));
                 assert_eq!(desk.state(JOBCENTER, onward).await.0, ReferralState::Recalled);
                 assert_eq!(desk.state(JOBCENTER, waiting).await.0, ReferralState::Recalled);
-                assert_eq!(desk.deliver_all(AGENTUR).await.iter().map(|item| item.recall().referral_id.clone()).collect::<Vec<_>>(), [onward.to_string()]);
+                assert_eq!(
+                    desk.deliver_all(AGENTUR).await.iter().map(|item| item.recall().referral_id.clone()).collect::<Vec<_>>(),
+                    [onward.to_string()]
+                );
             }
             Err(refusal) => {
                 assert!(!allowed);

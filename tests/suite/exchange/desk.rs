@@ -460,7 +460,8 @@ pub fn referral(from: &str, to: &str, subject: &str, consent: ConsentId) -> type
     let phone = types::ContactPoint { system: "phone".into(), value: "+491713920012".into(), r#use: "mobile".into(), r#unsafe: false };
     let topic = types::Coding { system: "urn:weiche:codelist:topic".into(), code: "ARB".into(), ..Default::default() };
     let (sender, recipient) = (party(from), party(to));
-    let wire = |party: Party| Some(types::Party { institution: party.institution.to_string(), unit: party.unit.to_string(), function: String::new() });
+    let wire =
+        |party: Party| Some(types::Party { institution: party.institution.to_string(), unit: party.unit.to_string(), function: String::new() });
     types::Referral {
         sender_case_number: "HB-2026-00417".into(),
         subject_ref: subject.to_owned(),

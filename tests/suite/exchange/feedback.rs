@@ -73,6 +73,22 @@ async fn data_come_back_only_with_the_persons_consent_to_that() {
 }
 
 #[tokio::test]
+async fn what_was_permitted_when_it_was_said_stays_behind_if_it_no_longer_is_when_it_leaves() {
+    let desk = Desk::open().await;
+    let consent = desk.consent(CARITAS, "p-1").to(AWO, usual()).with_feedback(mask(&[Category::Outcome])).record().await;
+    let id = desk.accepted(&referral(CARITAS, AWO, "p-1", consent)).await;
+    desk.deliver_all(AWO).await;
+    let mut change = change(id, ReferralState::Accepted, None);
+    change.outcome = "Beratung begonnen".into();
+    desk.answer_with(AWO, change).await.unwrap();
+    let scope = weiche::consent::Scope { categories: mask(&[Category::Outcome]), ..Default::default() };
+    desk.withdraw_as(CARITAS, consent, scope).await.unwrap();
+    let items = desk.deliver_all(CARITAS).await;
+    let accepted = items.iter().map(|item| item.status()).find(|status| told(status).0 == ReferralState::Accepted).unwrap();
+    assert!(accepted.outcome.is_empty());
+}
+
+#[tokio::test]
 async fn the_course_of_the_counselling_stays_at_the_centre_and_steps_are_checked() {
     let desk = Desk::open().await;
     let id = delivered(&desk, JOBCENTER, AWO, &[]).await;

@@ -31,19 +31,45 @@ const TO: [&str; 2] = [JOBCENTER, AGENTUR];
 
 #[derive(Debug, Clone)]
 enum Step {
-    Submit { person: usize, to: usize },
+    Submit {
+        person: usize,
+        to: usize,
+    },
     /// Two persons' submissions and a withdrawal at the same moment.
-    Race { person: usize, to: usize },
-    Release { to: usize, limit: u32 },
+    Race {
+        person: usize,
+        to: usize,
+    },
+    Release {
+        to: usize,
+        limit: u32,
+    },
     ReleaseStatus,
-    Settle { which: usize, how: How },
-    Withdraw { person: usize, scope: usize },
-    Cancel { which: usize },
-    Answer { which: usize, state: usize },
-    AnswerRecall { which: usize },
-    Requeue { which: usize },
+    Settle {
+        which: usize,
+        how: How,
+    },
+    Withdraw {
+        person: usize,
+        scope: usize,
+    },
+    Cancel {
+        which: usize,
+    },
+    Answer {
+        which: usize,
+        state: usize,
+    },
+    AnswerRecall {
+        which: usize,
+    },
+    Requeue {
+        which: usize,
+    },
     Expire,
-    Pass { seconds: u64 },
+    Pass {
+        seconds: u64,
+    },
     Reopen,
 }
 
@@ -367,9 +393,8 @@ impl<'a> Observer<'a> {
             }
             let id_parsed: ReferralId = id.parse().unwrap();
             let (state, _) = self.desk.state(CARITAS, id_parsed).await;
-            let under_way = self.held.iter().any(|held| {
-                !held.over && matches!(&held.item.content, Content::Referral(content) if content.referral_id == *id)
-            });
+            let under_way =
+                self.held.iter().any(|held| !held.over && matches!(&held.item.content, Content::Referral(content) if content.referral_id == *id));
             match state {
                 ReferralState::Submitted if under_way => drop(expected[1].insert(id_parsed)),
                 ReferralState::Submitted | ReferralState::Blocked if !only_phone => drop(expected[0].insert(id_parsed)),
@@ -448,7 +473,11 @@ impl<'a> Observer<'a> {
             prop_assert!(state != ReferralState::Submitted || is_dead, "neither delivered nor ended: {state:?}");
             prop_assert!(state != ReferralState::Blocked, "nothing in these histories expires");
             let status_died = dead.iter().any(|one| one.referral.to_string() == *id && one.kind != weiche::outbox::Kind::Referral);
-            if matches!(state, ReferralState::Recalled | ReferralState::Expired | ReferralState::Accepted | ReferralState::Rejected | ReferralState::Completed) && !status_died {
+            if matches!(
+                state,
+                ReferralState::Recalled | ReferralState::Expired | ReferralState::Accepted | ReferralState::Rejected | ReferralState::Completed
+            ) && !status_died
+            {
                 prop_assert_eq!(self.statuses.get(id).copied(), Some((state, reason)), "the sender was told something else");
             }
             let called_back = self.held.iter().any(|held| matches!(&held.item.content, Content::Recall(notice) if notice.referral_id == *id));

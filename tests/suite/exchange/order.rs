@@ -151,11 +151,8 @@ async fn a_release_starts_no_more_than_asked_for_and_the_waiting_come_in_turn() 
     }
     let jobcenter = who(JOBCENTER);
     // In one batch.
-    let (a, b, c) = tokio::join!(
-        desk.on().release(&jobcenter, 2, LEASE),
-        desk.on().release(&jobcenter, 5, LEASE),
-        desk.on().release(&jobcenter, 0, LEASE)
-    );
+    let (a, b, c) =
+        tokio::join!(desk.on().release(&jobcenter, 2, LEASE), desk.on().release(&jobcenter, 5, LEASE), desk.on().release(&jobcenter, 0, LEASE));
     let (a, b) = (a.unwrap(), b.unwrap());
     assert!(a.len() <= 2 && b.len() <= 5 && c.unwrap().is_empty(), "{} {}", a.len(), b.len());
     let rest = desk.on().release(&jobcenter, u32::MAX, LEASE).await.unwrap();

@@ -220,7 +220,9 @@ async fn an_answer_that_overtakes_its_acknowledgement_stands_for_it() {
 
 #[tokio::test]
 async fn a_referral_taken_back_is_not_sent_and_if_it_may_be_there_called_back() {
-    for (before, recalled) in [("waiting", false), ("under way", true), ("lease ran out", true), ("failed", true), ("delivered", true), ("dead", true)] {
+    for (before, recalled) in
+        [("waiting", false), ("under way", true), ("lease ran out", true), ("failed", true), ("delivered", true), ("dead", true)]
+    {
         let desk = Desk::open().await;
         let (_, id) = submitted(&desk, "p-1").await;
         let item = if before == "waiting" { None } else { Some(desk.release_one(JOBCENTER).await) };
@@ -264,7 +266,10 @@ async fn what_nobody_delivers_or_answers_ends_and_the_sender_is_told() {
     assert_eq!(desk.on().expire(14 * DAY).await.unwrap(), 1, "older than fourteen days is only the first");
     assert_eq!(desk.state(CARITAS, waiting).await, (ReferralState::Expired, Some(StatusReason::NotDeliverable)));
     let dead = desk.on().dead_letters(None, 10).await.unwrap();
-    assert!(matches!(desk.on().requeue("anna", RequestId::random(), dead[0].id).await, Err(Refusal::WrongState(_))), "what has ended is not put back");
+    assert!(
+        matches!(desk.on().requeue("anna", RequestId::random(), dead[0].id).await, Err(Refusal::WrongState(_))),
+        "what has ended is not put back"
+    );
     desk.pass(HOUR);
     assert_eq!(desk.on().expire(14 * DAY).await.unwrap(), 1);
     assert_eq!(desk.state(CARITAS, delivered).await, (ReferralState::Expired, Some(StatusReason::NoAnswer)));

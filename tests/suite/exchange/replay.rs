@@ -156,7 +156,9 @@ impl Replayed {
 
     /// An attempt that was never begun does not count.
     fn uncount(&mut self, delivery: &[u8], entry: &Entry) {
-        if entry.detail == "RETURNED" && let Some(known) = self.deliveries.get_mut(delivery) {
+        if entry.detail == "RETURNED"
+            && let Some(known) = self.deliveries.get_mut(delivery)
+        {
             known.1 -= 1;
         }
     }
