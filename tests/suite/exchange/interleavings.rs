@@ -166,11 +166,11 @@ impl<'a> Observer<'a> {
             Step::Settle { which, how } => self.settle(*which, *how).await?,
             Step::Withdraw { person, scope } => self.withdraw(*person, *scope).await?,
             Step::Cancel { which } => {
-                if let Some(id) = self.any_referral(*which) {
-                    if self.desk.cancel(CARITAS, id.parse().unwrap()).await.is_ok() {
-                        self.cancelled.insert(id.clone());
-                        self.referrals.get_mut(&id).unwrap().ended = true;
-                    }
+                if let Some(id) = self.any_referral(*which)
+                    && self.desk.cancel(CARITAS, id.parse().unwrap()).await.is_ok()
+                {
+                    self.referrals.get_mut(&id).unwrap().ended = true;
+                    self.cancelled.insert(id);
                 }
             }
             Step::Answer { which, state } => self.answer(*which, *state).await?,
@@ -309,7 +309,7 @@ impl<'a> Observer<'a> {
             How::Invalid => invalid(),
             How::Returned => Outcome::Returned,
         };
-        let by = (which % 2 == 0).then(|| who(&self.held[at].to));
+        let by = which.is_multiple_of(2).then(|| who(&self.held[at].to));
         match self.desk.on().settle(by.as_ref(), id, token, outcome).await {
             Ok(()) if self.delivered.contains(&id) => prop_assert_eq!(how, How::Delivered),
             Ok(()) => {
@@ -484,7 +484,7 @@ fn histories(cases: u32, share: u64) {
             };
             number.set(number.get() + 1);
             Observer::new(&mut here, number.get()).await.run(&steps).await?;
-            if number.get() % PER_DESK == 0 {
+            if number.get().is_multiple_of(PER_DESK) {
                 super::replay::check(&here).await;
                 here.verify_log().await;
             } else {
