@@ -182,7 +182,7 @@ async fn export(config: &Path, dir: &Path) -> Result<Exported, Failure> {
 pub(super) struct Guarded {
     pub(super) key: SigningKey,
     pub(super) head: ledger::Checkpoint,
-    conn: sqlx::SqliteConnection,
+    conn: store::Reader,
 }
 
 /// Opens key, guard and database of a configuration and compares them.

@@ -7,6 +7,7 @@
 
 mod certificates;
 mod cli;
+mod deliveries;
 mod dialect_laws;
 mod dialect_refusals;
 mod dialects;
