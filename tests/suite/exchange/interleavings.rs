@@ -448,7 +448,8 @@ impl<'a> Observer<'a> {
             prop_assert!(state != ReferralState::Submitted || is_dead, "neither delivered nor ended: {state:?}");
             prop_assert!(state != ReferralState::Blocked, "nothing in these histories expires");
             let status_died = dead.iter().any(|one| one.referral.to_string() == *id && one.kind != weiche::outbox::Kind::Referral);
-            if matches!(state, ReferralState::Recalled | ReferralState::Expired | ReferralState::Accepted | ReferralState::Rejected | ReferralState::Completed) && !status_died {
+            use ReferralState::{Accepted, Completed, Expired, Recalled, Rejected};
+            if matches!(state, Recalled | Expired | Accepted | Rejected | Completed) && !status_died {
                 prop_assert_eq!(self.statuses.get(id).copied(), Some((state, reason)), "the sender was told something else");
             }
             let called_back = self.held.iter().any(|held| matches!(&held.item.content, Content::Recall(notice) if notice.referral_id == *id));
