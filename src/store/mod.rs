@@ -18,6 +18,8 @@ use sqlx::migrate::Migrator;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, Row, SqliteConnection, SqlitePool};
 
+pub use sqlx::{Error as SqlError, SqliteConnection as WritingConnection};
+
 pub use rows::{BIND_LIMIT, id16, id32, insert_many, select_in};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");

@@ -348,9 +348,9 @@ pub struct ConsentOf<'a> {
 impl ConsentOf<'_> {
     pub fn to(self, recipient: &str, categories: CategoryMask) -> Self {
         let purpose = purpose(self.record.controller.institution.as_str(), recipient);
-        self.to_for(recipient, purpose, categories)
+        self.for_purpose(recipient, purpose, categories)
     }
-    pub fn to_for(mut self, recipient: &str, purpose: Purpose, categories: CategoryMask) -> Self {
+    pub fn for_purpose(mut self, recipient: &str, purpose: Purpose, categories: CategoryMask) -> Self {
         let recipient = party(recipient);
         if let Some(release) = &mut self.record.secrecy_release {
             release.towards.push(recipient.institution.clone());

@@ -31,45 +31,19 @@ const TO: [&str; 2] = [JOBCENTER, AGENTUR];
 
 #[derive(Debug, Clone)]
 enum Step {
-    Submit {
-        person: usize,
-        to: usize,
-    },
+    Submit { person: usize, to: usize },
     /// Two persons' submissions and a withdrawal at the same moment.
-    Race {
-        person: usize,
-        to: usize,
-    },
-    Release {
-        to: usize,
-        limit: u32,
-    },
+    Race { person: usize, to: usize },
+    Release { to: usize, limit: u32 },
     ReleaseStatus,
-    Settle {
-        which: usize,
-        how: How,
-    },
-    Withdraw {
-        person: usize,
-        scope: usize,
-    },
-    Cancel {
-        which: usize,
-    },
-    Answer {
-        which: usize,
-        state: usize,
-    },
-    AnswerRecall {
-        which: usize,
-    },
-    Requeue {
-        which: usize,
-    },
+    Settle { which: usize, how: How },
+    Withdraw { person: usize, scope: usize },
+    Cancel { which: usize },
+    Answer { which: usize, state: usize },
+    AnswerRecall { which: usize },
+    Requeue { which: usize },
     Expire,
-    Pass {
-        seconds: u64,
-    },
+    Pass { seconds: u64 },
     Reopen,
 }
 
@@ -192,11 +166,11 @@ impl<'a> Observer<'a> {
             Step::Settle { which, how } => self.settle(*which, *how).await?,
             Step::Withdraw { person, scope } => self.withdraw(*person, *scope).await?,
             Step::Cancel { which } => {
-                if let Some(id) = self.any_referral(*which) {
-                    if self.desk.cancel(CARITAS, id.parse().unwrap()).await.is_ok() {
-                        self.cancelled.insert(id.clone());
-                        self.referrals.get_mut(&id).unwrap().ended = true;
-                    }
+                if let Some(id) = self.any_referral(*which)
+                    && self.desk.cancel(CARITAS, id.parse().unwrap()).await.is_ok()
+                {
+                    self.referrals.get_mut(&id).unwrap().ended = true;
+                    self.cancelled.insert(id);
                 }
             }
             Step::Answer { which, state } => self.answer(*which, *state).await?,
@@ -335,7 +309,7 @@ impl<'a> Observer<'a> {
             How::Invalid => invalid(),
             How::Returned => Outcome::Returned,
         };
-        let by = (which % 2 == 0).then(|| who(&self.held[at].to));
+        let by = which.is_multiple_of(2).then(|| who(&self.held[at].to));
         match self.desk.on().settle(by.as_ref(), id, token, outcome).await {
             Ok(()) if self.delivered.contains(&id) => prop_assert_eq!(how, How::Delivered),
             Ok(()) => {
@@ -393,8 +367,9 @@ impl<'a> Observer<'a> {
             }
             let id_parsed: ReferralId = id.parse().unwrap();
             let (state, _) = self.desk.state(CARITAS, id_parsed).await;
-            let under_way =
-                self.held.iter().any(|held| !held.over && matches!(&held.item.content, Content::Referral(content) if content.referral_id == *id));
+            let under_way = self.held.iter().any(|held| {
+                !held.over && matches!(&held.item.content, Content::Referral(content) if content.referral_id == *id)
+            });
             match state {
                 ReferralState::Submitted if under_way => drop(expected[1].insert(id_parsed)),
                 ReferralState::Submitted | ReferralState::Blocked if !only_phone => drop(expected[0].insert(id_parsed)),
@@ -473,11 +448,8 @@ impl<'a> Observer<'a> {
             prop_assert!(state != ReferralState::Submitted || is_dead, "neither delivered nor ended: {state:?}");
             prop_assert!(state != ReferralState::Blocked, "nothing in these histories expires");
             let status_died = dead.iter().any(|one| one.referral.to_string() == *id && one.kind != weiche::outbox::Kind::Referral);
-            if matches!(
-                state,
-                ReferralState::Recalled | ReferralState::Expired | ReferralState::Accepted | ReferralState::Rejected | ReferralState::Completed
-            ) && !status_died
-            {
+            use ReferralState::{Accepted, Completed, Expired, Recalled, Rejected};
+            if matches!(state, Recalled | Expired | Accepted | Rejected | Completed) && !status_died {
                 prop_assert_eq!(self.statuses.get(id).copied(), Some((state, reason)), "the sender was told something else");
             }
             let called_back = self.held.iter().any(|held| matches!(&held.item.content, Content::Recall(notice) if notice.referral_id == *id));
@@ -513,7 +485,7 @@ fn histories(cases: u32, share: u64) {
             };
             number.set(number.get() + 1);
             Observer::new(&mut here, number.get()).await.run(&steps).await?;
-            if number.get() % PER_DESK == 0 {
+            if number.get().is_multiple_of(PER_DESK) {
                 super::replay::check(&here).await;
                 here.verify_log().await;
             } else {

@@ -38,6 +38,7 @@ async fn what_waits_when_consent_is_withdrawn_is_never_sent() {
     let done = desk.withdraw(CARITAS, consent).await;
     assert_eq!((done.stopped.as_slice(), done.in_flight.len(), done.recalled.len()), ([id].as_slice(), 0, 0));
     assert_eq!(desk.state(CARITAS, id).await, GONE);
+    assert!(!desk.on().queues().await.unwrap().contains_key("jobcenter-bremen"), "it stopped with the withdrawal, not at its turn");
     assert_eq!(told_to(&desk, CARITAS).await, [GONE]);
     for _ in 0..3 {
         assert!(desk.deliver_all(JOBCENTER).await.is_empty(), "not even a recall: it was never there");
