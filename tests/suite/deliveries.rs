@@ -22,11 +22,15 @@ use tonic_types::{ErrorDetails, StatusExt as _};
 use weiche::cli::config::Config;
 use weiche::cli::gateway::{self, Listeners, Running};
 use weiche::cli::init;
-use weiche::clock::ShiftedClock;
+use weiche::clock::{Clock as _, ShiftedClock, SystemClock};
+use weiche::delivery::channel;
 use weiche::dialect::Dialects;
 use weiche::exchange::DeadLetter;
 use weiche::id::RequestId;
-use weiche::proto::exchange::SubmitReferralRequest;
+use weiche::identity::tls::{Credentials, Expected, client_config};
+use weiche::pki::Anchors;
+use weiche::proto::exchange::inbox_service_client::InboxServiceClient;
+use weiche::proto::exchange::{ReceiveRequest, SubmitReferralRequest};
 use weiche::proto::institution::DeliverReferralRequest;
 use weiche::proto::types;
 use weiche::referral::ReferralState;
@@ -141,6 +145,9 @@ impl Site {
         let dir = tempfile::tempdir().unwrap();
         let agreement = init::AGREEMENT.replace("https://localhost:7106", &format!("https://127.0.0.1:{port}"));
         init::create(dir.path(), &init::Plan { agreement, ..init::Plan::default() }).await.unwrap();
+        let path = dir.path().join(init::CONFIG);
+        let text = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(&path, text.replace("#: drain_seconds = 20", "drain_seconds = 2")).unwrap();
         let mut site = Self {
             system: System::default(),
             port,
@@ -161,9 +168,9 @@ impl Site {
         let listeners = Listeners::local().await.unwrap();
         self.running = Some(gateway::run(config, self.clock.clone(), listeners, self.shutdown.clone()).await.unwrap());
     }
-    async fn end(&mut self) {
+    async fn end(&mut self) -> gateway::Ended {
         self.shutdown.cancel();
-        self.running.take().unwrap().ended().await.unwrap();
+        self.running.take().unwrap().ended().await.unwrap()
     }
     fn on(&self) -> &Running {
         self.running.as_ref().unwrap()
@@ -293,17 +300,12 @@ async fn an_outcome_that_comes_after_its_lease_counts_for_nothing_and_the_delive
 #[tokio::test(flavor = "multi_thread")]
 async fn the_end_waits_for_the_deadline_and_no_longer_and_what_was_cut_is_delivered_by_the_next_process() {
     let mut site = Site::new().await;
-    let path = site.dir.path().join(init::CONFIG);
-    let text = std::fs::read_to_string(&path).unwrap();
-    std::fs::write(&path, text.replace("#: drain_seconds = 20", "drain_seconds = 1")).unwrap();
-    site.end().await;
-    site.start().await;
     site.system.then(Answer::Never);
     let referral = site.submit("p-1").await;
     until("called", || async { site.system.calls().len() == 1 }).await;
     let asked = Instant::now();
     site.end().await;
-    assert!((Duration::from_millis(900)..Duration::from_secs(5)).contains(&asked.elapsed()), "{:?}", asked.elapsed());
+    assert!((Duration::from_millis(1900)..Duration::from_secs(8)).contains(&asked.elapsed()), "{:?}", asked.elapsed());
     site.clock.advance(Duration::from_secs(31));
     site.start().await;
     site.until_delivered(&referral).await;
@@ -343,4 +345,23 @@ async fn a_member_that_is_called_elsewhere_from_now_on_is_found_there_after_a_re
     assert_eq!(reloaded.agreement, gateway::Change::Taken);
     site.until_delivered(&referral).await;
     site.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_institution_that_pulls_is_told_to_go_at_the_end_and_holds_nobody_up() {
+    let mut site = Site::new().await;
+    let certs = site.dir.path().join("certs");
+    let pem = |name: &str| std::fs::read(certs.join(name)).unwrap();
+    let anchors = Anchors::from_pem(&pem("servers-ca.pem"), SystemClock.now()).unwrap();
+    let credentials = Credentials::from_pem(&pem("institution/caritas-bremen.pem"), &pem("institution/caritas-bremen.key")).unwrap();
+    let tls = Arc::new(client_config(Some(credentials), &anchors, Expected::Host).unwrap());
+    let endpoint = format!("https://127.0.0.1:{}", site.on().institutions().port());
+    let mut inbox = InboxServiceClient::new(channel(&endpoint, tls).unwrap());
+    let credits = ReceiveRequest { credits: 4, ..Default::default() };
+    let requests = futures_util::StreamExt::chain(futures_util::stream::iter([credits]), futures_util::stream::pending());
+    let mut items = inbox.receive(requests).await.unwrap().into_inner();
+    let told = tokio::spawn(async move { items.message().await });
+    assert_eq!(site.end().await, gateway::Ended { cut: 0 });
+    let status = told.await.unwrap().unwrap_err();
+    assert_eq!((status.code(), status.get_details_error_info().unwrap().reason.as_str()), (Code::Unavailable, "DRAINING"));
 }
