@@ -16,6 +16,7 @@ use prost::Message as _;
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::net::TcpListener;
+use sqlx::ConnectOptions as _;
 use tokio_util::sync::CancellationToken;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
@@ -25,7 +26,7 @@ use weiche::cli::init;
 use weiche::clock::{Clock as _, ShiftedClock, SystemClock};
 use weiche::delivery::channel;
 use weiche::dialect::Dialects;
-use weiche::exchange::DeadLetter;
+use weiche::exchange::{DeadLetter, Refusal, Submission};
 use weiche::id::RequestId;
 use weiche::identity::tls::{Credentials, Expected, client_config};
 use weiche::pki::Anchors;
@@ -188,6 +189,9 @@ impl Site {
 
     /// A referral that needs no consent, by statute; its id.
     async fn submit(&self, person: &str) -> String {
+        self.try_submit(person).await.unwrap().referral.unwrap().to_string()
+    }
+    async fn try_submit(&self, person: &str) -> Result<Submission, Refusal> {
         let party = |institution: &str, unit: &str| Some(types::Party { institution: institution.into(), unit: unit.into(), function: String::new() });
         let name = types::PersonName { family: "Beispiel".into(), given: "Nur".into(), ..Default::default() };
         let referral = types::Referral {
@@ -202,7 +206,7 @@ impl Site {
         };
         let request = SubmitReferralRequest { request_id: RequestId::random().to_string(), referral: Some(referral), validate_only: false };
         let content = request.encode_to_vec();
-        self.on().exchange().submit(&SENDER.parse().unwrap(), request, &content).await.unwrap().referral.unwrap().to_string()
+        self.on().exchange().submit(&SENDER.parse().unwrap(), request, &content).await
     }
     async fn state(&self, referral: &str) -> ReferralState {
         self.on().exchange().referral(&SENDER.parse().unwrap(), referral).await.unwrap().0.referral.state
@@ -364,4 +368,23 @@ async fn an_institution_that_pulls_is_told_to_go_at_the_end_and_holds_nobody_up(
     assert_eq!(site.end().await, gateway::Ended { cut: 0 });
     let status = told.await.unwrap().unwrap_err();
     assert_eq!((status.code(), status.get_details_error_info().unwrap().reason.as_str()), (Code::Unavailable, "DRAINING"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gateway_whose_log_cannot_be_written_refuses_everything_and_ends_by_itself() {
+    let mut site = Site::new().await;
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(site.dir.path().join("weiche.db"));
+    let mut beside = options.connect().await.unwrap();
+    let statement = |text: &'static str| sqlx::raw_sql(text);
+    statement("ALTER TABLE log_leaf RENAME TO away").execute(&mut beside).await.unwrap();
+    assert_eq!(site.try_submit("p-1").await.unwrap_err(), Refusal::Unavailable);
+    assert_eq!(site.try_submit("p-2").await.unwrap_err(), Refusal::Unavailable);
+    let ended = tokio::time::timeout(AGES, site.running.take().unwrap().ended()).await.unwrap();
+    assert!(matches!(ended, Err(gateway::GatewayError::Writer(_))), "{ended:?}");
+    statement("ALTER TABLE away RENAME TO log_leaf").execute(&mut beside).await.unwrap();
+    site.start().await;
+    let referral = site.submit("p-1").await;
+    site.until_delivered(&referral).await;
+    assert_eq!(site.system.calls().len(), 1, "what was refused was not sent");
+    site.end().await;
 }
