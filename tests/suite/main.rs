@@ -11,6 +11,7 @@ mod deliveries;
 mod dialect_laws;
 mod dialect_refusals;
 mod dialects;
+mod exchange;
 mod foreign;
 mod ledger_go;
 mod ledger_laws;

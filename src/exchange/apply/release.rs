@@ -42,7 +42,7 @@ impl Batch<'_> {
         let referral = self.set.referrals.get(&delivery.referral).cloned().ok_or(Refusal::Internal("a delivery has no referral"))?;
         if delivery.kind == Kind::Referral && referral.state != ReferralState::Submitted {
             // Taken back, ended or recalled while an attempt was under way whose outcome nobody told.
-            self.stop(&delivery, &referral)?;
+            self.stop(&delivery, &referral, "")?;
             return Ok(None);
         }
         if delivery.attempts >= MAX_ATTEMPTS {
