@@ -16,17 +16,22 @@ use prost::Message as _;
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::net::TcpListener;
+use sqlx::ConnectOptions as _;
 use tokio_util::sync::CancellationToken;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 use weiche::cli::config::Config;
 use weiche::cli::gateway::{self, Listeners, Running};
 use weiche::cli::init;
-use weiche::clock::ShiftedClock;
+use weiche::clock::{Clock as _, ShiftedClock, SystemClock};
+use weiche::delivery::channel;
 use weiche::dialect::Dialects;
-use weiche::exchange::DeadLetter;
+use weiche::exchange::{DeadLetter, Refusal, Submission};
 use weiche::id::RequestId;
-use weiche::proto::exchange::SubmitReferralRequest;
+use weiche::identity::tls::{Credentials, Expected, client_config};
+use weiche::pki::Anchors;
+use weiche::proto::exchange::inbox_service_client::InboxServiceClient;
+use weiche::proto::exchange::{ReceiveRequest, SubmitReferralRequest};
 use weiche::proto::institution::DeliverReferralRequest;
 use weiche::proto::types;
 use weiche::referral::ReferralState;
@@ -141,6 +146,9 @@ impl Site {
         let dir = tempfile::tempdir().unwrap();
         let agreement = init::AGREEMENT.replace("https://localhost:7106", &format!("https://127.0.0.1:{port}"));
         init::create(dir.path(), &init::Plan { agreement, ..init::Plan::default() }).await.unwrap();
+        let path = dir.path().join(init::CONFIG);
+        let text = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(&path, text.replace("#: drain_seconds = 20", "drain_seconds = 2")).unwrap();
         let mut site = Self {
             system: System::default(),
             port,
@@ -161,9 +169,9 @@ impl Site {
         let listeners = Listeners::local().await.unwrap();
         self.running = Some(gateway::run(config, self.clock.clone(), listeners, self.shutdown.clone()).await.unwrap());
     }
-    async fn end(&mut self) {
+    async fn end(&mut self) -> gateway::Ended {
         self.shutdown.cancel();
-        self.running.take().unwrap().ended().await.unwrap();
+        self.running.take().unwrap().ended().await.unwrap()
     }
     fn on(&self) -> &Running {
         self.running.as_ref().unwrap()
@@ -181,8 +189,10 @@ impl Site {
 
     /// A referral that needs no consent, by statute; its id.
     async fn submit(&self, person: &str) -> String {
-        let party =
-            |institution: &str, unit: &str| Some(types::Party { institution: institution.into(), unit: unit.into(), function: String::new() });
+        self.try_submit(person).await.unwrap().referral.unwrap().to_string()
+    }
+    async fn try_submit(&self, person: &str) -> Result<Submission, Refusal> {
+        let party = |institution: &str, unit: &str| Some(types::Party { institution: institution.into(), unit: unit.into(), function: String::new() });
         let name = types::PersonName { family: "Beispiel".into(), given: "Nur".into(), ..Default::default() };
         let referral = types::Referral {
             sender_case_number: "HB-2026-00417".into(),
@@ -196,7 +206,7 @@ impl Site {
         };
         let request = SubmitReferralRequest { request_id: RequestId::random().to_string(), referral: Some(referral), validate_only: false };
         let content = request.encode_to_vec();
-        self.on().exchange().submit(&SENDER.parse().unwrap(), request, &content).await.unwrap().referral.unwrap().to_string()
+        self.on().exchange().submit(&SENDER.parse().unwrap(), request, &content).await
     }
     async fn state(&self, referral: &str) -> ReferralState {
         self.on().exchange().referral(&SENDER.parse().unwrap(), referral).await.unwrap().0.referral.state
@@ -294,17 +304,12 @@ async fn an_outcome_that_comes_after_its_lease_counts_for_nothing_and_the_delive
 #[tokio::test(flavor = "multi_thread")]
 async fn the_end_waits_for_the_deadline_and_no_longer_and_what_was_cut_is_delivered_by_the_next_process() {
     let mut site = Site::new().await;
-    let path = site.dir.path().join(init::CONFIG);
-    let text = std::fs::read_to_string(&path).unwrap();
-    std::fs::write(&path, text.replace("#: drain_seconds = 20", "drain_seconds = 1")).unwrap();
-    site.end().await;
-    site.start().await;
     site.system.then(Answer::Never);
     let referral = site.submit("p-1").await;
     until("called", || async { site.system.calls().len() == 1 }).await;
     let asked = Instant::now();
     site.end().await;
-    assert!((Duration::from_millis(900)..Duration::from_secs(5)).contains(&asked.elapsed()), "{:?}", asked.elapsed());
+    assert!((Duration::from_millis(1900)..Duration::from_secs(8)).contains(&asked.elapsed()), "{:?}", asked.elapsed());
     site.clock.advance(Duration::from_secs(31));
     site.start().await;
     site.until_delivered(&referral).await;
@@ -343,5 +348,43 @@ async fn a_member_that_is_called_elsewhere_from_now_on_is_found_there_after_a_re
     let reloaded = site.on().reload().await;
     assert_eq!(reloaded.agreement, gateway::Change::Taken);
     site.until_delivered(&referral).await;
+    site.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_institution_that_pulls_is_told_to_go_at_the_end_and_holds_nobody_up() {
+    let mut site = Site::new().await;
+    let certs = site.dir.path().join("certs");
+    let pem = |name: &str| std::fs::read(certs.join(name)).unwrap();
+    let anchors = Anchors::from_pem(&pem("servers-ca.pem"), SystemClock.now()).unwrap();
+    let credentials = Credentials::from_pem(&pem("institution/caritas-bremen.pem"), &pem("institution/caritas-bremen.key")).unwrap();
+    let tls = Arc::new(client_config(Some(credentials), &anchors, Expected::Host).unwrap());
+    let endpoint = format!("https://127.0.0.1:{}", site.on().institutions().port());
+    let mut inbox = InboxServiceClient::new(channel(&endpoint, tls).unwrap());
+    let credits = ReceiveRequest { credits: 4, ..Default::default() };
+    let requests = futures_util::StreamExt::chain(futures_util::stream::iter([credits]), futures_util::stream::pending());
+    let mut items = inbox.receive(requests).await.unwrap().into_inner();
+    let told = tokio::spawn(async move { items.message().await });
+    assert_eq!(site.end().await, gateway::Ended { cut: 0 });
+    let status = told.await.unwrap().unwrap_err();
+    assert_eq!((status.code(), status.get_details_error_info().unwrap().reason.as_str()), (Code::Unavailable, "DRAINING"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gateway_whose_log_cannot_be_written_refuses_everything_and_ends_by_itself() {
+    let mut site = Site::new().await;
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(site.dir.path().join("weiche.db"));
+    let mut beside = options.connect().await.unwrap();
+    let statement = |text: &'static str| sqlx::raw_sql(text);
+    statement("ALTER TABLE log_leaf RENAME TO away").execute(&mut beside).await.unwrap();
+    assert_eq!(site.try_submit("p-1").await.unwrap_err(), Refusal::Unavailable);
+    assert_eq!(site.try_submit("p-2").await.unwrap_err(), Refusal::Unavailable);
+    let ended = tokio::time::timeout(AGES, site.running.take().unwrap().ended()).await.unwrap();
+    assert!(matches!(ended, Err(gateway::GatewayError::Writer(_))), "{ended:?}");
+    statement("ALTER TABLE away RENAME TO log_leaf").execute(&mut beside).await.unwrap();
+    site.start().await;
+    let referral = site.submit("p-1").await;
+    site.until_delivered(&referral).await;
+    assert_eq!(site.system.calls().len(), 1, "what was refused was not sent");
     site.end().await;
 }
