@@ -11,6 +11,7 @@ mod audit;
 mod bench;
 mod check;
 pub mod config;
+mod demo;
 mod dialect;
 pub mod gateway;
 pub mod init;
@@ -43,6 +44,7 @@ enum Verb {
     Init(init::Args),
     Serve(serve::Args),
     Check(check::Args),
+    Demo(demo::Args),
     #[command(subcommand)]
     Dialect(dialect::Verb),
     #[command(subcommand)]
@@ -57,6 +59,7 @@ impl Verb {
             Self::Init(verb) => verb.run(output).await,
             Self::Serve(verb) => verb.run().await,
             Self::Check(verb) => verb.run(output).await,
+            Self::Demo(verb) => verb.run(output).await,
             Self::Dialect(verb) => verb.run(output),
             Self::Audit(verb) => verb.run(output).await,
             Self::Admin(verb) => verb.run(output).await,

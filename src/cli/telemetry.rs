@@ -35,8 +35,16 @@ pub enum TelemetryError {
 /// Sets up logging for the process: `filter` from the configuration unless [`FILTER_VARIABLE`] is set. From here on a panic is logged by its
 /// place only, since its text may quote what was being worked on.
 pub fn init(format: LogFormat, filter: &str) -> Result<(), TelemetryError> {
+    init_into(format, filter, std::io::stderr)
+}
+
+/// The same into another writer, such as a file.
+pub fn init_into<W>(format: LogFormat, filter: &str, into: W) -> Result<(), TelemetryError>
+where
+    W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
+{
     let overriding = std::env::var(FILTER_VARIABLE).ok();
-    let subscriber = subscriber(format, overriding.as_deref().unwrap_or(filter), std::io::stderr)?;
+    let subscriber = subscriber(format, overriding.as_deref().unwrap_or(filter), into)?;
     subscriber.try_init().map_err(|_| TelemetryError::AlreadySet)?;
     std::panic::set_hook(Box::new(|panic| {
         let at = panic.location().map_or_else(|| "unknown".into(), ToString::to_string);

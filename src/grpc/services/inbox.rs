@@ -130,10 +130,9 @@ impl Stream {
             let (id, token, mask) = (outgoing.id, outgoing.token, outgoing.mask);
             match self.way.render(&item(outgoing).encode_to_vec(), mask) {
                 Ok(native) => {
+                    // All of them, even if the stream has ended meanwhile: what is open goes back at its end, not when its lease does.
                     self.open.insert(id, token);
-                    if self.items.send(Ok(native)).await.is_err() {
-                        return Ok(());
-                    }
+                    let _ = self.items.send(Ok(native)).await;
                 }
                 Err(_) => {
                     let outcome = Outcome::Failed { failure: Failure::Permanent, code: "UNMAPPABLE".into(), random: 0.0 };

@@ -1,0 +1,167 @@
+// SPDX-FileCopyrightText: 2026 The Weiche authors
+// SPDX-License-Identifier: EUPL-1.2
+
+//! What the demonstration says at its end: a table for people, the same as JSON for programs.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+
+use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
+use comfy_table::{CellAlignment, ContentArrangement, Table};
+use serde::Serialize;
+
+use super::cases::Expected;
+use super::check::{Broken, Promise};
+use super::history::{History, Outcome, Submission};
+use super::story::short;
+use crate::agreement::Agreement;
+use crate::grpc::convert::consent::purpose_from;
+
+/// One row: everything under one rule of the agreement.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub(super) struct Route {
+    /// Cases that were sent.
+    pub submitted: usize,
+    /// Referrals that are at their recipients.
+    pub delivered: usize,
+    /// Categories of data that stayed behind, over all cases.
+    pub withheld: usize,
+    /// Refused at once, by reason.
+    pub denied: BTreeMap<&'static str, usize>,
+    /// Accepted and stopped before they went out, by reason.
+    pub stopped: BTreeMap<&'static str, usize>,
+    /// Called back after delivery.
+    pub recalled: usize,
+}
+
+/// Whether a promise was kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(super) struct Kept {
+    /// Which.
+    pub promise: Promise,
+    /// In plain words.
+    pub words: &'static str,
+    /// Whether.
+    pub kept: bool,
+}
+
+/// The log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(super) struct Log {
+    /// Entries.
+    pub entries: usize,
+    /// Root of the tree, base64.
+    pub root: String,
+    /// With this key alone it verifies.
+    pub verifier_key: String,
+}
+
+/// The whole.
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct Summary {
+    /// Tells the same story again.
+    pub seed: u64,
+    /// Cases played.
+    pub cases: usize,
+    /// From beginning to end.
+    pub seconds: f64,
+    /// By rule of the agreement.
+    pub routes: BTreeMap<String, Route>,
+    /// Receipts that were handed out and checked.
+    pub receipts: usize,
+    /// Deliveries that came again and were stored once.
+    pub repeated: u32,
+    /// The log.
+    pub log: Log,
+    /// Each promise.
+    pub promises: Vec<Kept>,
+    /// What was broken; empty if all is well.
+    pub broken: Vec<Broken>,
+    /// Where to look, by what it is.
+    pub files: BTreeMap<&'static str, PathBuf>,
+}
+
+/// Cases without a rule: the agreement does not know their route.
+const NO_ROUTE: &str = "(no route)";
+
+/// The table's rows.
+pub(super) fn routes(history: &History, agreement: &Agreement) -> BTreeMap<String, Route> {
+    let mut routes: BTreeMap<String, Route> = BTreeMap::new();
+    for submission in &history.submissions {
+        let row = routes.entry(rule(submission, agreement).unwrap_or_else(|| NO_ROUTE.to_owned())).or_default();
+        row.submitted += 1;
+        match (&submission.outcome, submission.expected) {
+            (Outcome::Denied(reason), _) => *row.denied.entry(short(*reason)).or_default() += 1,
+            (Outcome::Accepted { referral, withheld, .. }, expected) => {
+                row.withheld += withheld.len();
+                row.recalled += usize::from(history.to_recall.contains(referral));
+                if history.arrivals_of(referral).next().is_some() {
+                    row.delivered += 1;
+                } else if let Expected::Stopped(reason) = expected {
+                    *row.stopped.entry(short(reason)).or_default() += 1;
+                }
+            }
+            (Outcome::Failed(_), _) => {}
+        }
+    }
+    routes
+}
+
+fn rule(submission: &Submission, agreement: &Agreement) -> Option<String> {
+    let (from, to) = (submission.sender.parse().ok()?, submission.recipient.parse().ok()?);
+    let route = agreement.route(&from, &to, purpose_from(submission.sent.purpose)?)?;
+    Some(route.rule.to_string())
+}
+
+/// Each promise and whether it was kept.
+pub(super) fn promises(broken: &[Broken]) -> Vec<Kept> {
+    let kept = |promise| !broken.iter().any(|broken| broken.promise == promise);
+    Promise::ALL.into_iter().map(|promise| Kept { promise, words: promise.words(), kept: kept(promise) }).collect()
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "\n{}\n", table(&self.routes))?;
+        writeln!(f, "{} cases, {} log entries, {} receipts, in {:.1} s (seed {})\n", self.cases, self.log.entries, self.receipts, self.seconds, self.seed)?;
+        for kept in &self.promises {
+            writeln!(f, "  {} {}", if kept.kept { "kept  " } else { "BROKEN" }, kept.words)?;
+        }
+        for broken in &self.broken {
+            writeln!(f, "    {broken}")?;
+        }
+        writeln!(f, "\nLook at:")?;
+        for (what, path) in &self.files {
+            writeln!(f, "  {what:<22} {}", path.display())?;
+        }
+        let log = self.files.get("log directory").map(|path| path.display().to_string()).unwrap_or_default();
+        write!(f, "\nVerify the log yourself:\n  weiche audit verify --key '{}' {log}", self.log.verifier_key)
+    }
+}
+
+fn table(routes: &BTreeMap<String, Route>) -> Table {
+    let mut table = Table::new();
+    table.load_preset(UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
+    table.set_header(["route", "submitted", "delivered", "withheld", "denied", "stopped", "recalled"]);
+    for (rule, row) in routes {
+        table.add_row([
+            rule.clone(),
+            row.submitted.to_string(),
+            row.delivered.to_string(),
+            row.withheld.to_string(),
+            listed(&row.denied),
+            listed(&row.stopped),
+            row.recalled.to_string(),
+        ]);
+    }
+    for column in [1, 2, 3, 6] {
+        if let Some(column) = table.column_mut(column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    table
+}
+
+fn listed(reasons: &BTreeMap<&'static str, usize>) -> String {
+    reasons.iter().map(|(reason, count)| format!("{count} {reason}")).collect::<Vec<_>>().join("\n")
+}
