@@ -70,7 +70,8 @@ impl Args {
         let parts = |error: PartsError| serve::failure(&GatewayError::Parts(error));
         let files = TlsFiles { certificate: self.cert, key: self.key, trusted: self.ca };
         let credentials = credentials_of(&files).map_err(parts)?;
-        let tls = client_config(Some(credentials), &anchors_of(&files.trusted).map_err(parts)?, Expected::Host).map_err(|error| Failure::usage(&error))?;
+        let tls =
+            client_config(Some(credentials), &anchors_of(&files.trusted).map_err(parts)?, Expected::Host).map_err(|error| Failure::usage(&error))?;
         let client = AdminServiceClient::new(channel(&self.endpoint, Arc::new(tls)).map_err(|error| Failure::usage(&error))?);
         match self.verb {
             Verb::Institutions => output.print(&institutions(client).await?),

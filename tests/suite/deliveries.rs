@@ -15,8 +15,8 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use prost::Message as _;
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
-use tokio::net::TcpListener;
 use sqlx::ConnectOptions as _;
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
@@ -192,7 +192,8 @@ impl Site {
         self.try_submit(person).await.unwrap().referral.unwrap().to_string()
     }
     async fn try_submit(&self, person: &str) -> Result<Submission, Refusal> {
-        let party = |institution: &str, unit: &str| Some(types::Party { institution: institution.into(), unit: unit.into(), function: String::new() });
+        let party =
+            |institution: &str, unit: &str| Some(types::Party { institution: institution.into(), unit: unit.into(), function: String::new() });
         let name = types::PersonName { family: "Beispiel".into(), given: "Nur".into(), ..Default::default() };
         let referral = types::Referral {
             sender_case_number: "HB-2026-00417".into(),

@@ -32,7 +32,9 @@ pub(super) fn write(stage: &Stage, history: &History) -> Result<(), StageError> 
 
 /// One referral with something withheld, as its sender and its recipient have it; the name is a placeholder in both.
 fn example(stage: &Stage, history: &History) -> Option<(String, String)> {
-    let suits = |submission: &&Submission| submission.situation == Situation::Partial && marks_in(&prost::Message::encode_to_vec(&submission.sent)).is_empty();
+    let suits = |submission: &&Submission| {
+        submission.situation == Situation::Partial && marks_in(&prost::Message::encode_to_vec(&submission.sent)).is_empty()
+    };
     let mut pairs = history.submissions.iter().filter(suits).filter_map(|submission| {
         let arrived = history.arrivals_of(submission.referral()?).next()?;
         Some((submission, arrived))

@@ -124,7 +124,8 @@ impl Stage {
             let listener = doors.remove(institution);
             let setup = Setup {
                 institution,
-                tongue: Tongue::new(dialects.clone(), member.dialect.split('.').next().unwrap_or_default()).ok_or_else(|| StageError::Mute(institution.to_owned()))?,
+                tongue: Tongue::new(dialects.clone(), member.dialect.split('.').next().unwrap_or_default())
+                    .ok_or_else(|| StageError::Mute(institution.to_owned()))?,
                 certs: &dir.join("certs"),
                 gateway: gateway.institutions(),
                 called_at: listener.as_ref().map(port).transpose()?,

@@ -123,7 +123,11 @@ pub(super) fn promises(broken: &[Broken]) -> Vec<Kept> {
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "\n{}\n", table(&self.routes))?;
-        writeln!(f, "{} cases, {} log entries, {} receipts, in {:.1} s (seed {})\n", self.cases, self.log.entries, self.receipts, self.seconds, self.seed)?;
+        writeln!(
+            f,
+            "{} cases, {} log entries, {} receipts, in {:.1} s (seed {})\n",
+            self.cases, self.log.entries, self.receipts, self.seconds, self.seed
+        )?;
         for kept in &self.promises {
             writeln!(f, "  {} {}", if kept.kept { "kept  " } else { "BROKEN" }, kept.words)?;
         }

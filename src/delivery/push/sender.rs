@@ -113,14 +113,17 @@ impl Work for Lane {
     }
 
     async fn settle(&self, item: Outgoing, outcome: Outcome) {
-        let labels = [("recipient", self.recipient.to_string()), ("kind", kind(&item.content).to_owned()), ("outcome", outcome::name(&outcome).to_owned())];
+        let labels =
+            [("recipient", self.recipient.to_string()), ("kind", kind(&item.content).to_owned()), ("outcome", outcome::name(&outcome).to_owned())];
         metrics::counter!("weiche_deliveries_total", &labels).increment(1);
         if let Outcome::Failed { code, .. } = &outcome {
             tracing::info!(recipient = %self.recipient, delivery = %item.id, attempt = item.attempt, code, "delivery failed");
         }
         match self.exchange.settle(None, item.id, item.token, outcome).await {
             Ok(()) => {}
-            Err(Refusal::StaleLease) => tracing::info!(delivery = %item.id, "the outcome came after the lease had ended; it is sent again under the same id"),
+            Err(Refusal::StaleLease) => {
+                tracing::info!(delivery = %item.id, "the outcome came after the lease had ended; it is sent again under the same id")
+            }
             Err(error) => tracing::warn!(delivery = %item.id, %error, "the outcome could not be noted; it is sent again under the same id"),
         }
     }

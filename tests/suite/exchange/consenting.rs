@@ -35,7 +35,8 @@ async fn a_denied_submission_is_logged_and_stores_nothing_and_the_sender_learns_
     let defective = defective.with(|record| record.quality = Quality::CheckedDefects).record().await;
     let later = desk.now().plus(DAY);
     let not_yet = desk.consent(CARITAS, "p-1").to(JOBCENTER, super::desk::usual()).with(|record| record.valid_from = Some(later)).record().await;
-    let other_purpose = desk.consent(CARITAS, "p-1").for_purpose(JOBCENTER, weiche::agreement::Purpose::Recognition, super::desk::usual()).record().await;
+    let other_purpose =
+        desk.consent(CARITAS, "p-1").for_purpose(JOBCENTER, weiche::agreement::Purpose::Recognition, super::desk::usual()).record().await;
     let nameless = desk.consent(CARITAS, "p-1").to(JOBCENTER, mask(&[Category::Contact])).record().await;
     let short = desk.consent(CARITAS, "p-1").to(JOBCENTER, super::desk::usual()).until(desk.now().plus(MINUTE)).record().await;
     let minor = desk.consent(CARITAS, "p-1").to(JOBCENTER, super::desk::usual()).for_a_minor_until(desk.now().plus(MINUTE)).record().await;

@@ -31,19 +31,45 @@ const TO: [&str; 2] = [JOBCENTER, AGENTUR];
 
 #[derive(Debug, Clone)]
 enum Step {
-    Submit { person: usize, to: usize },
+    Submit {
+        person: usize,
+        to: usize,
+    },
     /// Two persons' submissions and a withdrawal at the same moment.
-    Race { person: usize, to: usize },
-    Release { to: usize, limit: u32 },
+    Race {
+        person: usize,
+        to: usize,
+    },
+    Release {
+        to: usize,
+        limit: u32,
+    },
     ReleaseStatus,
-    Settle { which: usize, how: How },
-    Withdraw { person: usize, scope: usize },
-    Cancel { which: usize },
-    Answer { which: usize, state: usize },
-    AnswerRecall { which: usize },
-    Requeue { which: usize },
+    Settle {
+        which: usize,
+        how: How,
+    },
+    Withdraw {
+        person: usize,
+        scope: usize,
+    },
+    Cancel {
+        which: usize,
+    },
+    Answer {
+        which: usize,
+        state: usize,
+    },
+    AnswerRecall {
+        which: usize,
+    },
+    Requeue {
+        which: usize,
+    },
     Expire,
-    Pass { seconds: u64 },
+    Pass {
+        seconds: u64,
+    },
     Reopen,
 }
 
@@ -367,9 +393,8 @@ impl<'a> Observer<'a> {
             }
             let id_parsed: ReferralId = id.parse().unwrap();
             let (state, _) = self.desk.state(CARITAS, id_parsed).await;
-            let under_way = self.held.iter().any(|held| {
-                !held.over && matches!(&held.item.content, Content::Referral(content) if content.referral_id == *id)
-            });
+            let under_way =
+                self.held.iter().any(|held| !held.over && matches!(&held.item.content, Content::Referral(content) if content.referral_id == *id));
             match state {
                 ReferralState::Submitted if under_way => drop(expected[1].insert(id_parsed)),
                 ReferralState::Submitted | ReferralState::Blocked if !only_phone => drop(expected[0].insert(id_parsed)),

@@ -10,9 +10,8 @@ use crate::clock::Time;
 use crate::dialect::{Category, CategoryMask};
 use crate::grpc::convert::consent::regime_to;
 use crate::proto::types::{
-    Consent, ConsentCapability, ConsentEvidence, ConsentExplanation, ConsentForm, ConsentGrant, ConsentGrantor, ConsentInformation,
-    ConsentQuality, ConsentStatus, ConsentTemplate, ConsentVoluntariness, ExplanationMode, GrantorKind, InterpreterKind, Party, Purpose,
-    SecrecyRelease,
+    Consent, ConsentCapability, ConsentEvidence, ConsentExplanation, ConsentForm, ConsentGrant, ConsentGrantor, ConsentInformation, ConsentQuality,
+    ConsentStatus, ConsentTemplate, ConsentVoluntariness, ExplanationMode, GrantorKind, InterpreterKind, Party, Purpose, SecrecyRelease,
 };
 
 /// What the parts of a consent are made from.
@@ -31,7 +30,8 @@ pub(super) fn consent(dice: &mut SmallRng, agreement: &Agreement, wanted: Wanted
     // Full minutes: some systems have no seconds.
     let granted_at = Time(now.0 / 60_000 * 60_000 - dice.random_range(1..20) * 86_400_000);
     let all = wanted.grants.iter().fold(CategoryMask::EMPTY, |all, (_, _, data, back)| all | *data | *back);
-    let towards: Vec<String> = wanted.grants.iter().map(|(recipient, ..)| recipient.institution.clone()).chain([wanted.controller.institution.clone()]).collect();
+    let towards: Vec<String> =
+        wanted.grants.iter().map(|(recipient, ..)| recipient.institution.clone()).chain([wanted.controller.institution.clone()]).collect();
     Some(Consent {
         schema_version: "1".into(),
         consent_id: uuid(dice),

@@ -114,7 +114,12 @@ fn measures(dice: &mut SmallRng, lists: &CodeLists, purpose: Purpose) -> Vec<Mea
 
 fn household(dice: &mut SmallRng) -> Household {
     let children = dice.random_range(0..4);
-    Household { persons: children + dice.random_range(1..3), children, single_parent: children > 0 && dice.random_bool(0.3), care_duties: dice.random_bool(0.1) }
+    Household {
+        persons: children + dice.random_range(1..3),
+        children,
+        single_parent: children > 0 && dice.random_bool(0.3),
+        care_duties: dice.random_bool(0.1),
+    }
 }
 
 fn education(dice: &mut SmallRng, lists: &CodeLists, country: &str) -> Education {
@@ -158,8 +163,6 @@ fn appointment(dice: &mut SmallRng, now: Time) -> Appointment {
     // Full quarters of an hour: some systems have no seconds.
     let at = now.0 / 900_000 * 900 + 86_400 * dice.random_range(2..20);
     Appointment {
-        starts_at: Some(prost_types::Timestamp { seconds: at, nanos: 0 }),
-        place: "Raum 12".to_owned(),
-        subject: "Erstgespräch".to_owned(),
+        starts_at: Some(prost_types::Timestamp { seconds: at, nanos: 0 }), place: "Raum 12".to_owned(), subject: "Erstgespräch".to_owned()
     }
 }

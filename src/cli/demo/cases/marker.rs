@@ -37,7 +37,19 @@ pub(super) fn put(pool: &DescriptorPool, referral: &Referral) -> Option<Referral
 }
 
 /// Texts that are codes, keys or of a fixed form.
-const FORMED: &[&str] = &["postal_code", "house_number", "house_number_suffix", "municipality_key", "city", "sha256", "media_type", "kldb_code", "system", "use", "prefix"];
+const FORMED: &[&str] = &[
+    "postal_code",
+    "house_number",
+    "house_number_suffix",
+    "municipality_key",
+    "city",
+    "sha256",
+    "media_type",
+    "kldb_code",
+    "system",
+    "use",
+    "prefix",
+];
 
 fn walk(extension: &ExtensionDescriptor, message: &mut DynamicMessage, inherited: Option<i32>) {
     let fields: Vec<FieldDescriptor> = message.fields().map(|(field, _)| field).collect();

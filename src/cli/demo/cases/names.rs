@@ -245,7 +245,16 @@ pub(super) const ORIGINS: &[Origin] = &[
         single: &["Suhartini", "Sukarno-Putra"],
         ..NOWHERE
     },
-    Origin { weight: 1, nationality: "997", languages: &["ara"], families: &["Al-Ḫaṭīb"], women: &["Mayyāda"], men: &["Ǧamāl"], titles: PROTECTED, ..NOWHERE },
+    Origin {
+        weight: 1,
+        nationality: "997",
+        languages: &["ara"],
+        families: &["Al-Ḫaṭīb"],
+        women: &["Mayyāda"],
+        men: &["Ǧamāl"],
+        titles: PROTECTED,
+        ..NOWHERE
+    },
 ];
 
 #[cfg(test)]

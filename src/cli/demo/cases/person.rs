@@ -91,7 +91,11 @@ fn name(dice: &mut SmallRng, origin: &Origin, female: bool) -> PersonName {
 /// One in three dates is incomplete, as on many papers.
 fn birth_date(dice: &mut SmallRng, (youngest, oldest): (i32, i32), year: i32) -> PartialDate {
     // Somebody whose birthday comes late in the year is still a year younger: stay inside at both ends.
-    let date = PartialDate { year: year - dice.random_range(youngest + 1..=oldest.max(youngest + 1)), month: dice.random_range(1..=12), day: dice.random_range(1..=28) };
+    let date = PartialDate {
+        year: year - dice.random_range(youngest + 1..=oldest.max(youngest + 1)),
+        month: dice.random_range(1..=12),
+        day: dice.random_range(1..=28),
+    };
     match dice.random_range(0..6) {
         0 => PartialDate { month: 0, day: 0, ..date },
         1 => PartialDate { day: 0, ..date },
@@ -140,7 +144,8 @@ fn contact_points(dice: &mut SmallRng) -> Vec<ContactPoint> {
     let mut points = Vec::new();
     let number = dice.random_range(0..100);
     if dice.random_bool(0.9) {
-        let (value, kind) = if dice.random_bool(0.85) { (format!("+4917139200{number:02}"), "mobile") } else { (format!("+4930231250{number:02}"), "home") };
+        let (value, kind) =
+            if dice.random_bool(0.85) { (format!("+4917139200{number:02}"), "mobile") } else { (format!("+4930231250{number:02}"), "home") };
         points.push(ContactPoint { system: "phone".into(), value, r#use: kind.into(), r#unsafe: dice.random_bool(0.1) });
     }
     if points.is_empty() || dice.random_bool(0.3) {
@@ -177,7 +182,11 @@ fn identifiers(dice: &mut SmallRng) -> Vec<Identifier> {
 fn residence(dice: &mut SmallRng, lists: &CodeLists, origin: &Origin, year: i32) -> Residence {
     let title = pick(dice, origin.titles);
     let unlimited = ["NE-9", "NE-26-3", "EU-FREI", "EU-DAUER"].contains(&title);
-    let mut day = |year: i32, from: i32, to: i32| PartialDate { year: year + dice.random_range(from..to), month: dice.random_range(1..=12), day: dice.random_range(1..=28) };
+    let mut day = |year: i32, from: i32, to: i32| PartialDate {
+        year: year + dice.random_range(from..to),
+        month: dice.random_range(1..=12),
+        day: dice.random_range(1..=28),
+    };
     let (valid_from, valid_until) = (day(year, -3, 0), day(year, 1, 3));
     Residence {
         title: coding(lists, "residence", title),

@@ -131,6 +131,8 @@ fn party(dice: &mut SmallRng, agreement: &Agreement, institution: &str, youth: b
 
 fn some_purpose(dice: &mut SmallRng, agreement: &Agreement, from: &str, to: &str) -> Option<Purpose> {
     let (from, to) = (from.parse().ok()?, to.parse().ok()?);
-    let purposes = agreement::Purpose::WORDS.iter().filter(|purpose| **purpose != agreement::Purpose::CaseConference && agreement.route(&from, &to, **purpose).is_some());
+    let purposes = agreement::Purpose::WORDS
+        .iter()
+        .filter(|purpose| **purpose != agreement::Purpose::CaseConference && agreement.route(&from, &to, **purpose).is_some());
     purposes.copied().map(purpose_to).collect::<Vec<_>>().choose(dice).copied()
 }

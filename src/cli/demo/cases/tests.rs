@@ -40,9 +40,10 @@ fn every_sender_can_say_every_case_and_every_consent_in_its_own_words() {
     for case in &cases {
         let institution = &case.referral.sender.as_ref().unwrap().institution;
         let dialect = dialects.get(institution.split('-').next().unwrap()).unwrap();
-        for (message, bytes) in [(REFERRAL, case.referral.encode_to_vec())].into_iter().chain(
-            case.consent.iter().map(|consent| ("weiche.type.v1.Consent", consent.encode_to_vec())),
-        ) {
+        for (message, bytes) in [(REFERRAL, case.referral.encode_to_vec())]
+            .into_iter()
+            .chain(case.consent.iter().map(|consent| ("weiche.type.v1.Consent", consent.encode_to_vec())))
+        {
             let native = dialect.message_for(message).unwrap();
             let (bytes, _) = dialect.render(native, &bytes, CategoryMask::ALL).unwrap_or_else(|error| panic!("{institution}: {error}"));
             dialect.read(native, &bytes).unwrap_or_else(|error| panic!("{institution}, {message}: {error}"));

@@ -75,7 +75,10 @@ impl Needles {
         let is_head = |pair: &[u8; 2]| heads.get(usize::from(pair[0]) << 8 | usize::from(pair[1])).is_some_and(|head| *head);
         (0..lower.len().saturating_sub(1)).find(|at| {
             let rest = lower.get(*at..).unwrap_or_default();
-            rest.first_chunk::<2>().filter(|pair| is_head(pair)).and_then(|pair| self.0.get(pair)).is_some_and(|group| group.iter().any(|needle| rest.starts_with(needle)))
+            rest.first_chunk::<2>()
+                .filter(|pair| is_head(pair))
+                .and_then(|pair| self.0.get(pair))
+                .is_some_and(|group| group.iter().any(|needle| rest.starts_with(needle)))
         })
     }
 }

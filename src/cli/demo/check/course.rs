@@ -23,9 +23,9 @@ pub(super) fn once(history: &History, findings: &mut Findings) {
         let Some(referral) = submission.referral() else { continue };
         let stored = history.arrivals_of(referral).count();
         findings.unless(stored <= 1, promise, || format!("{} is stored {stored} times", name(submission)));
-        let ended = history.entries_of(referral).any(|(_, entry)| {
-            matches!(entry.kind(), EntryKind::ReleaseDenied | EntryKind::DeliveryStopped | EntryKind::Dead)
-        });
+        let ended = history
+            .entries_of(referral)
+            .any(|(_, entry)| matches!(entry.kind(), EntryKind::ReleaseDenied | EntryKind::DeliveryStopped | EntryKind::Dead));
         findings.unless(stored > 0 || ended, promise, || format!("{} was accepted and never arrived", name(submission)));
         let elsewhere = history.arrivals_of(referral).find(|arrived| arrived.institution != submission.recipient);
         findings.unless(elsewhere.is_none(), promise, || format!("{} arrived at another institution", name(submission)));
@@ -85,7 +85,9 @@ pub(super) fn told(history: &History, findings: &mut Findings) {
         if let Expected::Stopped(reason) = submission.expected {
             let state = if reason == DecisionReason::Withdrawn { ReferralState::Recalled } else { ReferralState::Blocked };
             // Whoever passed the withdrawal on knows already.
-            findings.unless(heard(state) || reason == DecisionReason::Withdrawn, promise, || format!("{}: the sender never heard that it was stopped", name(submission)));
+            findings.unless(heard(state) || reason == DecisionReason::Withdrawn, promise, || {
+                format!("{}: the sender never heard that it was stopped", name(submission))
+            });
         }
         if history.to_recall.iter().any(|recalled| recalled == referral) {
             let asked = history.recalls.iter().any(|(recipient, recalled)| *recipient == submission.recipient && recalled == referral);
@@ -114,7 +116,9 @@ pub(super) fn as_decided(history: &History, findings: &mut Findings) {
             }
             (Outcome::Failed(why), _) => findings.broken(promise, format!("{} failed: {why}", name(submission))),
             (Outcome::Accepted { .. }, wanted) => findings.broken(promise, format!("{} was accepted, not {wanted:?}", name(submission))),
-            (Outcome::Denied(reason), wanted) => findings.broken(promise, format!("{} was denied for {}, not {wanted:?}", name(submission), reason.as_str_name())),
+            (Outcome::Denied(reason), wanted) => {
+                findings.broken(promise, format!("{} was denied for {}, not {wanted:?}", name(submission), reason.as_str_name()))
+            }
         }
     }
 }

@@ -84,7 +84,10 @@ fn play(history: &mut History, dialects: &Dialects, case: &Case) {
         }
         Expected::Stopped(reason) => {
             history.log.push(entry(EntryKind::ReferralSubmitted));
-            history.log.push(Entry { decision: reason.into(), ..entry(if reason == DecisionReason::Withdrawn { EntryKind::DeliveryStopped } else { EntryKind::ReleaseDenied }) });
+            history.log.push(Entry {
+                decision: reason.into(),
+                ..entry(if reason == DecisionReason::Withdrawn { EntryKind::DeliveryStopped } else { EntryKind::ReleaseDenied })
+            });
             let state = if reason == DecisionReason::Withdrawn { ReferralState::Recalled } else { ReferralState::Blocked };
             history.news.push((sender.clone(), StatusChange { referral_id: referral.to_string(), state: state.into(), ..StatusChange::default() }));
         }
@@ -146,7 +149,10 @@ fn a_referral_that_nobody_sent_or_at_the_wrong_place_is_found() {
 fn a_person_whose_referrals_overtake_each_other_is_found() {
     let mut world = well();
     let submissions = &world.history.submissions;
-    let person = submissions.iter().find(|one| submissions.iter().filter(|other| other.person == one.person && other.referral().is_some()).count() > 1).unwrap();
+    let person = submissions
+        .iter()
+        .find(|one| submissions.iter().filter(|other| other.person == one.person && other.referral().is_some()).count() > 1)
+        .unwrap();
     let ids: Vec<&str> = submissions.iter().filter(|one| one.person == person.person).filter_map(Submission::referral).collect();
     let places: Vec<usize> = ids.iter().map(|id| world.history.arrivals.iter().position(|arrived| arrived.referral == **id).unwrap()).collect();
     world.history.arrivals.swap(places[0], places[1]);
@@ -156,7 +162,9 @@ fn a_person_whose_referrals_overtake_each_other_is_found() {
 /// The first arrival from which something was withheld.
 fn partial(world: &World1) -> (usize, CategoryMask) {
     let found = world.history.submissions.iter().find_map(|submission| match &submission.outcome {
-        Outcome::Accepted { referral, withheld, .. } if !withheld.is_empty() && !super::super::cases::marks_in(&submission.sent.encode_to_vec()).is_empty() => {
+        Outcome::Accepted { referral, withheld, .. }
+            if !withheld.is_empty() && !super::super::cases::marks_in(&submission.sent.encode_to_vec()).is_empty() =>
+        {
             let at = world.history.arrivals.iter().position(|arrived| arrived.referral == *referral)?;
             Some((at, *withheld))
         }
@@ -235,7 +243,8 @@ fn an_arrival_without_a_release_in_the_log_is_found() {
 fn a_stopped_referral_that_arrived_is_found() {
     let mut world = well();
     let stopped = world.history.submissions.iter().find(|one| matches!(one.expected, Expected::Stopped(_))).unwrap();
-    let arrived = Arrived { referral: stopped.referral().unwrap().into(), institution: stopped.recipient.clone(), ..world.history.arrivals[3].clone() };
+    let arrived =
+        Arrived { referral: stopped.referral().unwrap().into(), institution: stopped.recipient.clone(), ..world.history.arrivals[3].clone() };
     world.history.arrivals.push(arrived);
     assert!(broken(&world).contains(&Promise::NothingWithoutConsent));
 }

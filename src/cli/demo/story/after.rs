@@ -36,7 +36,11 @@ impl Story<'_> {
         }
         let of = |situation| cases.iter().filter(|(case, _)| case.situation == situation).count();
         self.voice.event(&format!("{} were accepted, worked on and completed (angenommen, in Beratung, abgeschlossen)", of(Situation::Completed)));
-        self.voice.event(&format!("{} were rejected for want of capacity (abgelehnt), {} answered twice: counted once", of(Situation::Rejected), of(Situation::AnsweredTwice)));
+        self.voice.event(&format!(
+            "{} were rejected for want of capacity (abgelehnt), {} answered twice: counted once",
+            of(Situation::Rejected),
+            of(Situation::AnsweredTwice)
+        ));
         self.voice.event("each sender was told in its own words; that somebody is being counselled stays at the centre");
     }
 
@@ -52,8 +56,11 @@ impl Story<'_> {
             at: Some(Timestamp { seconds: minute, nanos: 0 }),
             recipient_case_number: format!("E-{}", case.number),
             outcome: if completed { "Beratung abgeschlossen, Antrag gestellt.".to_owned() } else { String::new() },
-            appointment: (state == ReferralState::InProgress)
-                .then(|| Appointment { starts_at: Some(Timestamp { seconds: minute + 172_800, nanos: 0 }), place: "Raum 3".to_owned(), subject: String::new() }),
+            appointment: (state == ReferralState::InProgress).then(|| Appointment {
+                starts_at: Some(Timestamp { seconds: minute + 172_800, nanos: 0 }),
+                place: "Raum 3".to_owned(),
+                subject: String::new(),
+            }),
             ..StatusChange::default()
         };
         let request = uuid::Uuid::new_v4().to_string();

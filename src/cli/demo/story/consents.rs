@@ -13,11 +13,13 @@ impl Story<'_> {
         self.each("recording consents", cases, |case| self.record(case)).await;
         let of = |situation| self.cases.iter().filter(|case| case.situation == situation).count();
         self.voice.event(&format!("{count} consents went to the gateway, each to one unit of one institution, for one purpose"));
+        self.voice
+            .event(&format!("{} were refused: health data without an explicit tick (Art. 9 GDPR) never become a record", of(Situation::NotExplicit)));
         self.voice.event(&format!(
-            "{} were refused: health data without an explicit tick (Art. 9 GDPR) never become a record",
-            of(Situation::NotExplicit)
+            "{} people withdrew again at once (Widerruf), {} had said no",
+            of(Situation::WithdrawnBefore),
+            of(Situation::Refused)
         ));
-        self.voice.event(&format!("{} people withdrew again at once (Widerruf), {} had said no", of(Situation::WithdrawnBefore), of(Situation::Refused)));
     }
 
     async fn record(&self, case: &Case) {

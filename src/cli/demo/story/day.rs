@@ -37,9 +37,10 @@ impl Story<'_> {
     pub(super) fn taken(&self, phase: Phase) -> Vec<(&Case, String)> {
         let pages = self.pages();
         let of_phase = |case: &&Case| case.phase == phase;
-        let taken = pages.submissions.iter().filter_map(|submission| {
-            Some((self.cases.get(submission.case).filter(of_phase)?, submission.referral()?.to_owned()))
-        });
+        let taken = pages
+            .submissions
+            .iter()
+            .filter_map(|submission| Some((self.cases.get(submission.case).filter(of_phase)?, submission.referral()?.to_owned())));
         taken.collect()
     }
 
@@ -58,7 +59,9 @@ impl Story<'_> {
             Outcome::Accepted { withheld, .. } if submission.situation == Situation::Partial && withheld.len() < 6 => Some((submission, *withheld)),
             _ => None,
         });
-        self.voice.event(&format!("{whole} were carried as they were, {withheld} with less: what consent or agreement do not cover stayed behind, and was named"));
+        self.voice.event(&format!(
+            "{whole} were carried as they were, {withheld} with less: what consent or agreement do not cover stayed behind, and was named"
+        ));
         if let Some((submission, withheld)) = example {
             self.voice.event(&format!("   such as {} to {}: withheld {}", submission.sender, submission.recipient, names(withheld)));
         }

@@ -210,7 +210,8 @@ impl<'a> Story<'a> {
         for (case, referral) in expected {
             let Some(recipient) = self.recipient_of(case) else { continue };
             let times = if case.situation == Situation::Forgetful { 2 } else { 1 };
-            let there = || recipient.book().look(|pages| pages.arrivals.iter().any(|arrival| arrival.referral == *referral && arrival.times >= times));
+            let there =
+                || recipient.book().look(|pages| pages.arrivals.iter().any(|arrival| arrival.referral == *referral && arrival.times >= times));
             self.until(&format!("case {} arrives", case.number), there).await;
         }
     }

@@ -75,8 +75,12 @@ impl System {
 
     /// Withdraws a consent as a whole; the receipt.
     pub(in crate::cli::demo) async fn withdraw(&self, request_id: &str, consent_id: &str) -> Result<String, Refused> {
-        let request =
-            WithdrawConsentRequest { request_id: request_id.to_owned(), consent_id: consent_id.to_owned(), scope: None, channel: "counter".to_owned() };
+        let request = WithdrawConsentRequest {
+            request_id: request_id.to_owned(),
+            consent_id: consent_id.to_owned(),
+            scope: None,
+            channel: "counter".to_owned(),
+        };
         let done: WithdrawConsentResponse = self.call("ConsentService.WithdrawConsent", &request).await?;
         Ok(text(done.receipt))
     }
