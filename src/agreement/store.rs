@@ -10,13 +10,8 @@ use crate::store::StoreError;
 
 /// Keeps the text of an agreement that the leaf put into force; one that was in force before keeps its first date.
 pub async fn save(conn: &mut SqliteConnection, digest: &[u8; 32], text: &str, since: Time, leaf: u64) -> Result<(), StoreError> {
-    const UPSERT: &str = "INSERT INTO agreement (digest, text, since, leaf) VALUES (?, ?, ?, ?) ON CONFLICT (digest) DO UPDATE SET leaf = excluded.leaf";
-    sqlx::query(UPSERT)
-        .bind(digest.as_slice())
-        .bind(text)
-        .bind(since.0)
-        .bind(leaf.cast_signed())
-        .execute(conn)
-        .await?;
+    const UPSERT: &str =
+        "INSERT INTO agreement (digest, text, since, leaf) VALUES (?, ?, ?, ?) ON CONFLICT (digest) DO UPDATE SET leaf = excluded.leaf";
+    sqlx::query(UPSERT).bind(digest.as_slice()).bind(text).bind(since.0).bind(leaf.cast_signed()).execute(conn).await?;
     Ok(())
 }

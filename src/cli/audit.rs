@@ -99,7 +99,8 @@ fn verify(dir: &Path, policy: &Policy, older: Option<&str>) -> Result<Verified, 
 }
 
 fn broken(error: &VerifyError) -> Failure {
-    Failure::new(Exit::Broken, format!("NOT the log that was signed: {error}")).with("do not rely on this directory", "keep it as evidence; compare with another copy and with receipts that callers hold")
+    Failure::new(Exit::Broken, format!("NOT the log that was signed: {error}"))
+        .with("do not rely on this directory", "keep it as evidence; compare with another copy and with receipts that callers hold")
 }
 
 #[derive(serde::Serialize)]
@@ -152,7 +153,9 @@ async fn export(config: &Path, dir: &Path) -> Result<Exported, Failure> {
     let config = serve::load(config)?;
     let Guarded { key, head, mut conn } = guarded(&config).await?;
     if head.size == 0 {
-        return Err(Failure::new(Exit::Failed, "the log is empty so far").with("the first entry is the agreement", "start the gateway once: `weiche serve`"));
+        return Err(
+            Failure::new(Exit::Failed, "the log is empty so far").with("the first entry is the agreement", "start the gateway once: `weiche serve`")
+        );
     }
     let note = key.sign_checkpoint(head.size, head.root);
     let bar = progress("exporting");
@@ -182,7 +185,7 @@ async fn export(config: &Path, dir: &Path) -> Result<Exported, Failure> {
 pub(super) struct Guarded {
     pub(super) key: SigningKey,
     pub(super) head: ledger::Checkpoint,
-    conn: sqlx::SqliteConnection,
+    conn: store::Reader,
 }
 
 /// Opens key, guard and database of a configuration and compares them.

@@ -48,7 +48,8 @@ impl Args {
     pub(super) async fn run(self, output: Output) -> Result<Exit, Failure> {
         let report = match (self.config, self.endpoint) {
             (_, Some(endpoint)) => {
-                let ca = self.ca.ok_or_else(|| Failure::new(Exit::Usage, "--endpoint needs --ca, the authority whose server certificate is accepted"))?;
+                let ca =
+                    self.ca.ok_or_else(|| Failure::new(Exit::Usage, "--endpoint needs --ca, the authority whose server certificate is accepted"))?;
                 call(&endpoint, self.cert.zip(self.key), &ca).await
             }
             (Some(config), None) => local(&serve::load(&config)?).await,
@@ -156,7 +157,8 @@ fn members(agreement: &Agreement, dialects: &Dialects) -> Result<String, Failure
     for member in agreement.members() {
         let name = member.dialect.split('.').next().unwrap_or_default();
         if name != "weiche" && dialects.get(name).is_none() {
-            failure = failure.with(format!("{} speaks `{}`, which is not among the dialects", member.id, member.dialect), "see `weiche dialect list`");
+            failure =
+                failure.with(format!("{} speaks `{}`, which is not among the dialects", member.id, member.dialect), "see `weiche dialect list`");
         }
         called += usize::from(matches!(member.delivery, Delivery::Push { .. }));
     }
@@ -185,13 +187,16 @@ async fn call(endpoint: &str, identity: Option<(PathBuf, PathBuf)>, ca: &Path) -
     let mut checked = Checked::new();
     let result = async {
         let anchors = anchors_of(ca).map_err(failure)?;
-        let credentials = identity.map(|(certificate, key)| credentials_of(&TlsFiles { certificate, key, trusted: ca.to_owned() })).transpose().map_err(failure)?;
+        let credentials =
+            identity.map(|(certificate, key)| credentials_of(&TlsFiles { certificate, key, trusted: ca.to_owned() })).transpose().map_err(failure)?;
         let tls = client_config(credentials, &anchors, Expected::Host).map_err(|error| Failure::usage(&error))?;
         let probed = probe(endpoint, Arc::new(tls)).await.map_err(|error| Failure::failed(&error))?;
         match probed.grpc_status.as_deref() {
             Some("0") => Ok(format!("{}; healthy", probed.tls)),
             Some("12") => Ok(format!("{}; gRPC is spoken, without a health service", probed.tls)),
-            Some("14") => Err(Failure::new(Exit::Failed, "the connection works, but the peer says that it is not available at the moment (gRPC status 14)")),
+            Some("14") => {
+                Err(Failure::new(Exit::Failed, "the connection works, but the peer says that it is not available at the moment (gRPC status 14)"))
+            }
             Some(code) => Ok(format!("{}; gRPC is spoken, and the health call is answered with status {code}", probed.tls)),
             None => Err(Failure::new(Exit::Failed, format!("HTTP/2 is spoken (status {}), but not gRPC", probed.http_status))),
         }

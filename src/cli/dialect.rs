@@ -84,7 +84,8 @@ impl Verb {
                 let done = dialects.translate(from, to, &message, categories, &json, report.is_some()).map_err(|error| Failure::failed(&error))?;
                 if let Some(path) = report {
                     let text = format!("{:#}\n", json!({ "read": rows(&done.read), "rendered": rows(&done.rendered) }));
-                    std::fs::write(&path, text).map_err(|error| Failure::new(Exit::Failed, format!("{} cannot be written: {error}", path.display())))?;
+                    std::fs::write(&path, text)
+                        .map_err(|error| Failure::new(Exit::Failed, format!("{} cannot be written: {error}", path.display())))?;
                 }
                 // A gateway would refuse it; what comes out nevertheless is shown, and why it would be refused is said.
                 println_json(&done.json);

@@ -7,7 +7,6 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-use sqlx::Connection as _;
 use zeroize::Zeroizing;
 
 use super::config::template;
@@ -18,7 +17,7 @@ use crate::ledger::guard::GuardError;
 use crate::ledger::key::KeyError;
 use crate::ledger::{RollbackGuard, SigningKey};
 use crate::pki::{DevelopmentPki, PkiError, PkiFile, write_new};
-use crate::store::{Store, StoreError};
+use crate::store::{self, StoreError};
 use crate::vault::{Vault, VaultError};
 
 /// The agreement that a new folder starts with.
@@ -147,11 +146,12 @@ pub async fn create(dir: &Path, plan: &Plan) -> Result<Made, InitError> {
     Vault::create(&dir.join("keys/vault.key"))?;
     write_new(&dir.join("certs"), pki.files())?;
     write_new(&dir.join("certs"), &[plain("p12-password", format!("{}\n", *password), true)])?;
-    let (store, conn) = Store::open(&dir.join("weiche.db")).await?;
-    conn.close().await.map_err(StoreError::from)?;
-    store.close().await;
+    store::create(&dir.join("weiche.db")).await?;
     // Last: a folder that has a configuration has everything else.
-    write_new(dir, &[plain("agreement.toml", plan.agreement.clone(), false), plain(CONFIG, template(&plan.trust_domain, institutions, operators, ops), false)])?;
+    write_new(
+        dir,
+        &[plain("agreement.toml", plan.agreement.clone(), false), plain(CONFIG, template(&plan.trust_domain, institutions, operators, ops), false)],
+    )?;
 
     let mut files: Vec<PathBuf> = PLACES.iter().filter(|place| **place != "certs").map(PathBuf::from).collect();
     files.extend(pki.files().iter().map(|file| Path::new("certs").join(&file.path)));
@@ -177,7 +177,11 @@ impl fmt::Display for Made {
         writeln!(f, "  {config}   where it listens, and every limit")?;
         writeln!(f, "  {dir}/agreement.toml   who may send what to whom; adapt it to yours")?;
         writeln!(f, "  {dir}/keys/   the log's key and guard, the payloads' key: back them up apart from the database")?;
-        writeln!(f, "  {dir}/certs/   DEVELOPMENT certificates for {} members, an admin and an auditor; p12-password opens the .p12 files", self.members.len())?;
+        writeln!(
+            f,
+            "  {dir}/certs/   DEVELOPMENT certificates for {} members, an admin and an auditor; p12-password opens the .p12 files",
+            self.members.len()
+        )?;
         writeln!(f)?;
         writeln!(f, "Verifier key of the log, for auditors:")?;
         writeln!(f, "  {}", self.verifier_key)?;

@@ -6,6 +6,7 @@
 //! Each verb is a file with its `Args` and a `run` that gives an exit code or a [`terminal::Failure`]. A new verb is one line in [`Verb`]
 //! and one in [`Verb::run`].
 
+mod admin;
 mod audit;
 mod bench;
 mod check;
@@ -48,6 +49,7 @@ enum Verb {
     Dialect(dialect::Verb),
     #[command(subcommand)]
     Audit(audit::Verb),
+    Admin(admin::Args),
     Bench(bench::Args),
 }
 
@@ -60,6 +62,7 @@ impl Verb {
             Self::Demo(verb) => verb.run(output).await,
             Self::Dialect(verb) => verb.run(output),
             Self::Audit(verb) => verb.run(output).await,
+            Self::Admin(verb) => verb.run(output).await,
             Self::Bench(verb) => verb.run(output).await,
         }
     }

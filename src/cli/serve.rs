@@ -14,7 +14,8 @@ use super::gateway::{self, GatewayError, Listeners, PartsError, Reloader};
 use super::telemetry;
 use super::terminal::{Exit, Failure};
 use crate::clock::SystemClock;
-use crate::exchange::OpenError;
+use crate::exchange::{OpenError, WriterError};
+use crate::ledger::guard::GuardError;
 
 /// Runs the gateway until SIGTERM or SIGINT; SIGHUP reads agreement and certificates again
 #[derive(Debug, clap::Args)]
@@ -69,7 +70,9 @@ pub(super) fn load(path: &Path) -> Result<Config, Failure> {
         ConfigError::Problems { problems, .. } => {
             problems.iter().fold(Failure::usage(&error), |failure, problem| failure.with(problem.to_string(), problem.help.clone()))
         }
-        ConfigError::File { .. } => Failure::usage(&error).with("every gateway needs one", "make one with `weiche init DIR`, or name it with --config"),
+        ConfigError::File { .. } => {
+            Failure::usage(&error).with("every gateway needs one", "make one with `weiche init DIR`, or name it with --config")
+        }
     })
 }
 
@@ -78,6 +81,10 @@ pub(super) fn failure(error: &GatewayError) -> Failure {
     match error {
         GatewayError::Parts(PartsError::Agreement { problems, .. }) => {
             problems.iter().fold(Failure::usage(error), |failure, problem| failure.with(problem.to_string(), problem.help.clone()))
+        }
+        // The log is not the one that was signed.
+        GatewayError::Open(OpenError::Writer(WriterError::Guard(GuardError::Behind { .. } | GuardError::Differs { .. }) | WriterError::Log(_))) => {
+            Failure::new(Exit::Broken, error.to_string())
         }
         GatewayError::Parts(PartsError::Store(_) | PartsError::Guard(_)) => Failure::failed(error),
         GatewayError::Parts(_) | GatewayError::Open(OpenError::Dialect { .. }) | GatewayError::Ops(_) => Failure::usage(error),

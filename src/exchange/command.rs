@@ -320,8 +320,10 @@ pub struct Withdrawn {
 pub struct Released {
     /// The delivery, with its lease.
     pub delivery: Delivery,
-    /// For a referral: what may leave now, and with which marks. A status or recall carries only what was cut when it was queued.
+    /// For a referral: on what grounds, and with which marks.
     pub permit: Option<Permit>,
+    /// What may leave now.
+    pub mask: CategoryMask,
     /// Less may leave than was stored: the content is minimised once more.
     pub narrowed: bool,
     /// The leaf of the release.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use prost::Message;
 
 use super::Exchange;
+use super::apply::cut;
 use super::command::{Command, Outcome, Release, Released, Settle};
 use super::receipts::Issued;
 use super::refusal::Refusal;
@@ -89,9 +90,8 @@ impl Exchange {
             match plain.and_then(|plain| self.content(plain, one)) {
                 Some(content) => {
                     let receipt = self.receipt_of(one.leaf, proof).await?;
-                    let mask = one.permit.as_ref().map_or(CategoryMask::ALL, crate::consent::Permit::mask);
                     let (id, until, attempt) = (one.delivery.id, one.delivery.due_at, one.delivery.attempts);
-                    outgoing.push(Outgoing { id, token, until, attempt, mask, content, receipt });
+                    outgoing.push(Outgoing { id, token, until, attempt, mask: one.mask, content, receipt });
                 }
                 None => {
                     // Erased, or sealed under another key: nobody can send it.
@@ -122,7 +122,8 @@ impl Exchange {
                 referral.origin_203_stgb = permit.origin_203_stgb();
                 Content::Referral(Box::new(referral))
             }
-            Kind::Status => Content::Status(StatusChange::decode(plain.as_slice()).ok()?),
+            // Cut when it was queued to what was permitted then, and here to what is permitted now.
+            Kind::Status => Content::Status(cut(&StatusChange::decode(plain.as_slice()).ok()?, one.mask)),
             Kind::Recall => Content::Recall(RecallNotice::decode(plain.as_slice()).ok()?),
         })
     }

@@ -48,7 +48,7 @@ use crate::consent::{Consent, SubjectRef};
 use crate::dialect::{Dialect, Dialects};
 use crate::id::{InstitutionId, RequestId};
 use crate::ledger::{RollbackGuard, SigningKey};
-use crate::store::Store;
+use crate::store::{Store, WritingConnection};
 use crate::vault::Vault;
 use command::{Adopt, Command, Idempotency};
 use writer::{Writer, WriterHandle};
@@ -59,7 +59,7 @@ pub const RECALL_ANSWER_WITHIN: Duration = Duration::from_secs(14 * 24 * 3600);
 /// Everything an exchange is made of.
 pub struct Parts {
     /// The database and its one writing connection.
-    pub store: (Store, sqlx::SqliteConnection),
+    pub store: (Store, WritingConnection),
     /// Keys.
     pub vault: Vault,
     /// The log's key.

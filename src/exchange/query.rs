@@ -118,7 +118,8 @@ impl Exchange {
 
     fn overview(&self, caller: &InstitutionId, referral: Referral) -> Overview {
         let is_sender = referral.sender == *caller;
-        let case_number = if is_sender { self.vault.open_short(referral.id.as_bytes(), &referral.case_number).unwrap_or_default() } else { String::new() };
+        let case_number =
+            if is_sender { self.vault.open_short(referral.id.as_bytes(), &referral.case_number).unwrap_or_default() } else { String::new() };
         Overview { referral, case_number, is_sender }
     }
 

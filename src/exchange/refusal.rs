@@ -81,8 +81,8 @@ impl From<crate::store::StoreError> for Refusal {
     }
 }
 
-impl From<sqlx::Error> for Refusal {
-    fn from(error: sqlx::Error) -> Self {
+impl From<crate::store::SqlError> for Refusal {
+    fn from(error: crate::store::SqlError) -> Self {
         crate::store::StoreError::from(error).into()
     }
 }

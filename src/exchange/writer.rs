@@ -27,7 +27,7 @@ use super::storage;
 use super::wake::Wake;
 use super::working_set::Wanted;
 use crate::agreement::Agreement;
-use crate::clock::{Clock, Time};
+use crate::clock::{Clock, Stopwatch, Time};
 use crate::ledger::store::{Appended, LogStoreError};
 use crate::ledger::{self, Checkpoint, Hash, Note, RollbackGuard, SigningKey, Tiles, Tree};
 use crate::outbox::State;
@@ -214,7 +214,7 @@ impl Writer {
 
     async fn commit(&mut self, commands: Vec<Command>) -> Result<Vec<Result<Committed, Refusal>>, WriterError> {
         let now = self.clock.now();
-        let started = std::time::Instant::now();
+        let started = Stopwatch::start();
         let count = commands.len();
         let mut wanted = Wanted::default();
         commands.iter().for_each(|command| command.wants(&mut wanted));

@@ -6,10 +6,9 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures_util::StreamExt;
+use futures_util::{Stream, StreamExt, stream};
 use prost::Message;
 use tokio::sync::watch;
-use tokio_stream::wrappers::WatchStream;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
 
@@ -60,6 +59,12 @@ impl Health {
         *self.0.borrow()
     }
 
+    /// Done as soon as the gateway drains.
+    pub async fn drains(&self) {
+        // The sender lives as long as `self`.
+        let _ = self.0.subscribe().wait_for(|now| *now == Condition::Draining).await;
+    }
+
     /// Whether new calls are to be refused.
     pub fn is_draining(&self) -> bool {
         self.now() == Condition::Draining
@@ -75,8 +80,7 @@ impl Health {
         let (health, doors) = (self.clone(), access.clone());
         let watch = Method::server_streaming(move |context, message| {
             let answer = known(&doors, &context, &message).map(|known| -> Reply {
-                let changes = WatchStream::new(health.0.subscribe());
-                Box::pin(changes.map(move |now| Ok(encode(if known { status(now) } else { ServingStatus::ServiceUnknown }))))
+                Box::pin(changes(&health).map(move |now| Ok(encode(if known { status(now) } else { ServingStatus::ServiceUnknown }))))
             });
             async move { answer }
         });
@@ -86,6 +90,18 @@ impl Health {
             watch.message_limit(1024).while_draining(),
         )
     }
+}
+
+/// The condition, and every change of it; ends with draining, which is final and must not be held up by who watches.
+fn changes(health: &Health) -> impl Stream<Item = Condition> + Send + use<> {
+    stream::unfold(Some((health.0.subscribe(), true)), |state| async move {
+        let (mut seen, first) = state?;
+        if !first {
+            seen.changed().await.ok()?;
+        }
+        let now = *seen.borrow_and_update();
+        Some((now, (now != Condition::Draining).then_some((seen, false))))
+    })
 }
 
 fn status(condition: Condition) -> ServingStatus {

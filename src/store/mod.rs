@@ -18,6 +18,8 @@ use sqlx::migrate::Migrator;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, Row, SqliteConnection, SqlitePool};
 
+pub use sqlx::{Error as SqlError, SqliteConnection as WritingConnection};
+
 pub use rows::{BIND_LIMIT, id16, id32, insert_many, select_in};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
@@ -64,8 +66,20 @@ pub enum StoreError {
     Damaged(&'static str),
 }
 
+/// A connection that reads.
+pub type Reader = SqliteConnection;
+
+/// Makes a new database at `path`, where none may be.
+pub async fn create(path: &Path) -> Result<(), StoreError> {
+    OpenOptions::new().write(true).create_new(true).open(path).map_err(|source| StoreError::File { path: path.display().to_string(), source })?;
+    let (store, conn) = Store::open(path).await?;
+    conn.close().await?;
+    store.close().await;
+    Ok(())
+}
+
 /// A connection for reading beside whoever has the database open; makes nothing, not even the file.
-pub async fn read_only(path: &Path) -> Result<SqliteConnection, StoreError> {
+pub async fn read_only(path: &Path) -> Result<Reader, StoreError> {
     let options = SqliteConnectOptions::new().filename(path).read_only(true).create_if_missing(false).busy_timeout(BUSY).disable_statement_logging();
     Ok(options.connect().await?)
 }

@@ -25,9 +25,27 @@ fn it_writes_every_file_once_and_keys_for_their_owner_only() {
     let pki = development();
     write_new(folder.path(), pki.files()).unwrap();
     let expected = [
-        "root.pem", "offline/root.key", "institutions-ca.pem", "institutions-ca.key", "servers-ca.pem", "servers-ca.key", "operators-ca.pem",
-        "operators-ca.key", "server.pem", "server.key", "gateway.pem", "gateway.key", "institution/awo-bremen.pem", "institution/awo-bremen.key", "institution/awo-bremen.p12",
-        "operator/admin.pem", "operator/admin.key", "operator/admin.p12", "operator/auditor.pem", "operator/auditor.key", "operator/auditor.p12",
+        "root.pem",
+        "offline/root.key",
+        "institutions-ca.pem",
+        "institutions-ca.key",
+        "servers-ca.pem",
+        "servers-ca.key",
+        "operators-ca.pem",
+        "operators-ca.key",
+        "server.pem",
+        "server.key",
+        "gateway.pem",
+        "gateway.key",
+        "institution/awo-bremen.pem",
+        "institution/awo-bremen.key",
+        "institution/awo-bremen.p12",
+        "operator/admin.pem",
+        "operator/admin.key",
+        "operator/admin.p12",
+        "operator/auditor.pem",
+        "operator/auditor.key",
+        "operator/auditor.p12",
     ];
     for file in expected {
         use std::os::unix::fs::PermissionsExt as _;

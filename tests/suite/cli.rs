@@ -39,6 +39,7 @@ struct Folder {
     dir: tempfile::TempDir,
     verifier_key: String,
     port: u16,
+    operators: u16,
 }
 
 impl Folder {
@@ -47,7 +48,7 @@ impl Folder {
         let made = json(0, &["init", dir.path().to_str().unwrap()]);
         let ports: Vec<_> = (0..3).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
         let ports: Vec<u16> = ports.iter().map(|listener| listener.local_addr().unwrap().port()).collect();
-        let folder = Self { verifier_key: made["verifier_key"].as_str().unwrap().to_owned(), port: ports[0], dir };
+        let folder = Self { verifier_key: made["verifier_key"].as_str().unwrap().to_owned(), port: ports[0], operators: ports[1], dir };
         folder.edit("weiche.toml", |text| {
             let text = text.replace(":8443\"", &format!(":{}\"", ports[0])).replace(":8444\"", &format!(":{}\"", ports[1]));
             text.replace(":9464\"", &format!(":{}\"", ports[2])).replace("#: drain_seconds = 20", "drain_seconds = 10")
@@ -80,9 +81,17 @@ impl Folder {
     /// The exit code of a real call as a member.
     fn call(&self) -> (Option<i32>, String) {
         let endpoint = format!("https://127.0.0.1:{}", self.port);
-        let [cert, key, ca] = ["institution/awo-bremen.pem", "institution/awo-bremen.key", "servers-ca.pem"].map(|name| self.path(&format!("certs/{name}")));
+        let [cert, key, ca] =
+            ["institution/awo-bremen.pem", "institution/awo-bremen.key", "servers-ca.pem"].map(|name| self.path(&format!("certs/{name}")));
         let output = weiche(&["check", "--endpoint", &endpoint, "--cert", &cert, "--key", &key, "--ca", &ca]);
         (output.status.code(), told(&output))
+    }
+    /// Runs a verb as an admin; it must end with this code.
+    fn admin(&self, code: i32, verb: &[&str]) -> String {
+        let file = |name: &str| self.path(&format!("certs/{name}"));
+        let endpoint = format!("https://127.0.0.1:{}", self.operators);
+        let [cert, key, ca] = [file("operator/admin.pem"), file("operator/admin.key"), file("servers-ca.pem")];
+        ends(code, &[&["--output", "json", "admin", "--endpoint", &endpoint, "--cert", &cert, "--key", &key, "--ca", &ca], verb].concat())
     }
     /// Entries of the log, exported and verified.
     fn entries(&self, to: &str) -> u64 {
@@ -160,7 +169,14 @@ fn check_names_every_problem_of_a_configuration_with_its_line_and_what_to_do() {
         text.replace("trust_domain =", "trust_domian =").replace("[vault]", "[valut]").replace("#: lease_seconds = 30", "lease_seconds = 1")
     });
     let text = ends(2, &["check", "--config", &folder.config()]);
-    for part in ["unknown key `trust_domian`", "`trust_domain` is missing", "[vault] is missing", "unknown key `valut`", "`deliveries.lease_seconds` is out of range", "between 5 and 600"] {
+    for part in [
+        "unknown key `trust_domian`",
+        "`trust_domain` is missing",
+        "[vault] is missing",
+        "unknown key `valut`",
+        "`deliveries.lease_seconds` is out of range",
+        "between 5 and 600",
+    ] {
         assert!(text.contains(part), "{part}: {text}");
     }
     assert!(text.matches("help: ").count() >= 5, "{text}");
@@ -195,6 +211,11 @@ fn a_gateway_serves_reloads_drains_and_comes_back_after_a_kill() {
     assert!(text.contains("TLSv1_3") && text.contains("healthy"), "{text}");
     assert_eq!(folder.entries("log"), 1, "the agreement is the first entry");
     assert!(ends(1, &["serve", "--config", &folder.config()]).contains("is another gateway running?"));
+
+    let institutions: Value = serde_json::from_str(&folder.admin(0, &["institutions"])).unwrap();
+    assert!(institutions.as_array().unwrap().iter().any(|row| row["institution"] == "drk-bremen" && row["delivery"] == "pull"), "{institutions}");
+    assert_eq!(folder.admin(0, &["dead-letters", "list"]), "[]\n");
+    assert!(folder.admin(1, &["dead-letters", "requeue", "0193b2c4-7d1e-4a6b-9c3d-0123456789ab"]).contains("not found"));
 
     // A wrong agreement is not taken over, a changed one is, and is a leaf.
     folder.edit("agreement.toml", |text| text.replace("version = \"2026-1\"", "version = 2026"));
@@ -276,12 +297,19 @@ fn a_database_that_was_put_back_does_not_start_and_the_check_says_why() {
     std::fs::copy(folder.path("backup"), folder.path("weiche.db")).unwrap();
     assert!(ends(3, &["check", "--config", &folder.config()]).contains("restored from an older state"));
     assert!(ends(3, &["audit", "export", "--config", &folder.config(), &folder.path("log")]).contains("restored from an older state"));
-    assert!(ends(1, &["serve", "--config", &folder.config()]).contains("restored from an older state"));
+    assert!(ends(3, &["serve", "--config", &folder.config()]).contains("restored from an older state"));
 }
 
 #[test]
 fn the_examples_of_all_dialects_translate_and_the_report_says_what_was_withheld() {
-    let examples = [("agentur", "vermittlungsvorgang"), ("awo", "fall"), ("caritas", "session"), ("diakonie", "vorgang"), ("drk", "task"), ("jobcenter", "zuweisung")];
+    let examples = [
+        ("agentur", "vermittlungsvorgang"),
+        ("awo", "fall"),
+        ("caritas", "session"),
+        ("diakonie", "vorgang"),
+        ("drk", "task"),
+        ("jobcenter", "zuweisung"),
+    ];
     let dir = tempfile::tempdir().unwrap();
     let report = dir.path().join("report.json").display().to_string();
     for (from, file) in examples {

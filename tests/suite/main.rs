@@ -7,10 +7,13 @@
 
 mod certificates;
 mod cli;
+mod contract;
+mod deliveries;
 mod demo;
 mod dialect_laws;
 mod dialect_refusals;
 mod dialects;
+mod exchange;
 mod foreign;
 mod ledger_go;
 mod ledger_laws;
@@ -19,4 +22,3 @@ mod ledger_verify;
 mod limbo;
 mod tidy;
 mod tls;
-mod contract;

@@ -186,7 +186,8 @@ fn source(args: &Args, certs: &Path, gateway: std::net::SocketAddr, persons: &[P
     let dialects = Dialects::embedded().map_err(|error| Failure::failed(&error))?;
     let dialect = dialects.get("awo").ok_or_else(|| Failure::new(Exit::Failed, "the sender's dialect is missing"))?;
     let path = dialect.implementing(SUBMIT).ok_or_else(|| Failure::new(Exit::Failed, "the sender's dialect cannot submit"))?.path.clone();
-    let templates = persons.iter().map(|person| person.submission(dialect, &to)).collect::<Result<_, _>>().map_err(|error| Failure::failed(&error))?;
+    let templates =
+        persons.iter().map(|person| person.submission(dialect, &to)).collect::<Result<_, _>>().map_err(|error| Failure::failed(&error))?;
     let channels = (0..args.connections.clamp(1, 8)).map(|_| dial(certs, SENDER.0, gateway)).collect::<Result<_, _>>()?;
     Ok(Source::new(channels, path.parse().map_err(|_| Failure::new(Exit::Failed, "a method's path cannot be read"))?, templates))
 }

@@ -101,11 +101,7 @@ impl Cost {
     pub fn of(before: Usage, after: Usage, delivered: usize) -> Self {
         const MIB: f64 = 1024.0 * 1024.0;
         let cpu = after.cpu.saturating_sub(before.cpu).as_secs_f64() * 1e6;
-        Self {
-            cpu_us_per_delivery: cpu / (delivered.max(1) as f64),
-            resident_mib: after.resident as f64 / MIB,
-            peak_mib: after.peak as f64 / MIB,
-        }
+        Self { cpu_us_per_delivery: cpu / (delivered.max(1) as f64), resident_mib: after.resident as f64 / MIB, peak_mib: after.peak as f64 / MIB }
     }
 }
 
@@ -139,7 +135,10 @@ impl fmt::Display for Report {
         let errors: Vec<_> = self.errors.iter().map(|(code, count)| format!("{code} {count}")).collect();
         writeln!(f, "errors      {}", if errors.is_empty() { "none".to_owned() } else { errors.join(", ") })?;
         if let Some(Cost { cpu_us_per_delivery, resident_mib, peak_mib }) = &self.gateway {
-            writeln!(f, "gateway     {cpu_us_per_delivery:.0} us of processor a delivered referral, {resident_mib:.0} MiB, {peak_mib:.0} MiB at most")?;
+            writeln!(
+                f,
+                "gateway     {cpu_us_per_delivery:.0} us of processor a delivered referral, {resident_mib:.0} MiB, {peak_mib:.0} MiB at most"
+            )?;
         }
         if let Some(seconds) = self.killed_for_seconds {
             writeln!(f, "killed      in the middle; listening again after {seconds:.2} s")?;

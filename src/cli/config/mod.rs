@@ -193,7 +193,7 @@ mod tests {
         let broken = written()
             .replace("listen = \"127.0.0.1:8443\"", "listen = \"somewhere\"")
             .replace("file = \"weiche.db\"", "fiel = \"weiche.db\"")
-            .replace("lease_seconds = 30", "lease_seconds = 0")
+            .replace("#: lease_seconds = 30", "lease_seconds = 0")
             .replace("listen = \"127.0.0.1:9464\"", "listen = \"0.0.0.0:9464\"")
             .replace("format = \"text\"", "format = \"xml\"");
         let problems = Config::parse(&broken, Path::new("")).unwrap_err();

@@ -50,14 +50,15 @@ fn read(reading: &mut Reading<'_>, file: DeTable<'_>) -> Option<Config> {
         reading.finish(section);
         Some(Deliveries { tls: tls?, lease: Duration::from_secs(lease?) })
     });
-    let mut one = |reading: &mut Reading<'_>, name: &str, key: &str, range: RangeInclusive<u64>, default: u64| match reading.section(&mut top, name, false) {
-        Some(mut section) => {
-            let number = reading.number(&mut section, key, range, default);
-            reading.finish(section);
-            number
-        }
-        None => Some(default),
-    };
+    let mut one =
+        |reading: &mut Reading<'_>, name: &str, key: &str, range: RangeInclusive<u64>, default: u64| match reading.section(&mut top, name, false) {
+            Some(mut section) => {
+                let number = reading.number(&mut section, key, range, default);
+                reading.finish(section);
+                number
+            }
+            None => Some(default),
+        };
     let days = one(reading, "referrals", "expire_after_days", 1..=365, 90);
     let drain = one(reading, "shutdown", "drain_seconds", 1..=600, 20);
     let limits = reading.limits(&mut top);
@@ -132,7 +133,11 @@ impl Reading<'_> {
             Ok(read) => Some((span, read)),
             Err(error) => {
                 let path = section.path(key);
-                self.problem(span.start, format!("`{path}`: {}", error.message()), "see the comment on this setting in the file that `weiche init` writes");
+                self.problem(
+                    span.start,
+                    format!("`{path}`: {}", error.message()),
+                    "see the comment on this setting in the file that `weiche init` writes",
+                );
                 None
             }
         }

@@ -34,7 +34,9 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 pub use parts::PartsError;
-pub(super) use parts::{agreement as agreement_of, anchors as anchors_of, credentials as credentials_of, leaf as leaf_of, outward as outward_of, server as server_of};
+pub(super) use parts::{
+    agreement as agreement_of, anchors as anchors_of, credentials as credentials_of, leaf as leaf_of, outward as outward_of, server as server_of,
+};
 pub use reload::{Change, Reloaded};
 
 use super::config::Config;
@@ -233,7 +235,9 @@ impl Serving {
     async fn serve(self, shutdown: CancellationToken) -> Result<Ended, GatewayError> {
         let Self { inner, listeners, for_institutions, for_operators, mut writer } = self;
         let (close, quiet) = (CancellationToken::new(), CancellationToken::new());
-        let ops = listeners.ops.map(|(listener, metrics)| tokio::spawn(ops::serve(listener, inner.health.clone(), metrics, quiet.clone().cancelled_owned())));
+        let ops = listeners
+            .ops
+            .map(|(listener, metrics)| tokio::spawn(ops::serve(listener, inner.health.clone(), metrics, quiet.clone().cancelled_owned())));
         let institutions = tokio::spawn(door(&inner, listeners.institutions, inner.institutions.clone(), for_institutions, &close));
         let operators = tokio::spawn(door(&inner, listeners.operators, inner.operators.clone(), for_operators, &close));
         let sweep = tokio::spawn(sweep(inner.clone(), close.clone()));

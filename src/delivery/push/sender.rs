@@ -14,12 +14,11 @@ use tonic::{Request, Status};
 
 use super::outcome;
 use super::worker::Work;
-use crate::clock::Time;
 use crate::dialect::Method;
-use crate::exchange::{Content, Exchange, Issued, Outcome, Outgoing, Refusal};
+use crate::exchange::{Content, Exchange, Outcome, Outgoing, Refusal};
 use crate::grpc::codec::BytesCodec;
+use crate::grpc::convert::receipt_to;
 use crate::id::InstitutionId;
-use crate::proto::exchange::Receipt;
 use crate::proto::institution::{DeliverRecallRequest, DeliverReferralRequest, DeliverStatusRequest};
 
 /// Kept free at the end of each lease: the last byte must have left before it, and clocks tick in steps.
@@ -114,14 +113,17 @@ impl Work for Lane {
     }
 
     async fn settle(&self, item: Outgoing, outcome: Outcome) {
-        let labels = [("recipient", self.recipient.to_string()), ("kind", kind(&item.content).to_owned()), ("outcome", outcome::name(&outcome).to_owned())];
+        let labels =
+            [("recipient", self.recipient.to_string()), ("kind", kind(&item.content).to_owned()), ("outcome", outcome::name(&outcome).to_owned())];
         metrics::counter!("weiche_deliveries_total", &labels).increment(1);
         if let Outcome::Failed { code, .. } = &outcome {
             tracing::info!(recipient = %self.recipient, delivery = %item.id, attempt = item.attempt, code, "delivery failed");
         }
         match self.exchange.settle(None, item.id, item.token, outcome).await {
             Ok(()) => {}
-            Err(Refusal::StaleLease) => tracing::info!(delivery = %item.id, "the outcome came after the lease had ended; it is sent again under the same id"),
+            Err(Refusal::StaleLease) => {
+                tracing::info!(delivery = %item.id, "the outcome came after the lease had ended; it is sent again under the same id")
+            }
             Err(error) => tracing::warn!(delivery = %item.id, %error, "the outcome could not be noted; it is sent again under the same id"),
         }
     }
@@ -132,7 +134,7 @@ fn canonical(item: &Outgoing) -> (&'static str, Vec<u8>) {
     let delivery_id = item.id.to_string();
     match &item.content {
         Content::Referral(referral) => {
-            let request = DeliverReferralRequest { delivery_id, referral: Some(referral.as_ref().clone()), receipt: Some(receipt(&item.receipt)) };
+            let request = DeliverReferralRequest { delivery_id, referral: Some(referral.as_ref().clone()), receipt: Some(receipt_to(&item.receipt)) };
             ("weiche.institution.v1.DeliveryService.DeliverReferral", request.encode_to_vec())
         }
         Content::Status(change) => {
@@ -144,15 +146,6 @@ fn canonical(item: &Outgoing) -> (&'static str, Vec<u8>) {
             ("weiche.institution.v1.DeliveryService.DeliverRecall", request.encode_to_vec())
         }
     }
-}
-
-fn receipt(issued: &Issued) -> Receipt {
-    Receipt { text: issued.text.clone(), leaf_index: issued.leaf, leaf_hash: issued.leaf_hash.as_bytes().to_vec().into(), at: Some(timestamp(issued.at)) }
-}
-
-fn timestamp(at: Time) -> prost_types::Timestamp {
-    let nanos = i32::try_from(at.0.rem_euclid(1000) * 1_000_000).unwrap_or(0);
-    prost_types::Timestamp { seconds: at.0.div_euclid(1000), nanos }
 }
 
 fn kind(content: &Content) -> &'static str {

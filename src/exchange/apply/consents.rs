@@ -43,8 +43,13 @@ impl Batch<'_> {
 
     /// From here on nothing starts under what was withdrawn: releases come after this in the same order.
     pub(super) fn withdraw(&mut self, c: &Withdraw) -> Result<(Reply, u64), Refusal> {
-        let consent = self.set.consents.get(&c.consent).filter(|consent| consent.parties().any(|party| *party == c.received_by));
-        let consent = consent.cloned().ok_or(Refusal::NotFound)?;
+        // Through any of its parties, also one that was a recipient until a withdrawal before and still has data.
+        let has_data = |r: &Referral| r.recipient == c.received_by && self.set.may_have_arrived(r);
+        let may = |consent: &&Consent| {
+            consent.parties().any(|party| *party == c.received_by)
+                || self.set.under_consent(&c.consent).iter().filter_map(|id| self.set.referrals.get(id)).any(has_data)
+        };
+        let consent = self.set.consents.get(&c.consent).filter(may).cloned().ok_or(Refusal::NotFound)?;
         let withdrawal = Withdrawal { scope: &c.scope, at: self.now, received_by: &c.received_by, channel: &c.channel };
         let after = withdraw(&consent, &withdrawal);
         let leaf = self.log_consent(EntryKind::ConsentWithdrawn, c.received_by.as_str(), &after)?;
@@ -113,7 +118,7 @@ impl Batch<'_> {
     pub(super) fn stop_deliveries(&mut self, referral: &Referral) -> Result<(), Refusal> {
         for id in self.set.open_deliveries(&referral.id) {
             if let Some(waiting) = self.set.deliveries.get(&id).filter(|d| d.kind == Kind::Referral && d.state == State::Ready).cloned() {
-                self.stop(&waiting, referral)?;
+                self.stop(&waiting, referral, "")?;
             }
         }
         Ok(())

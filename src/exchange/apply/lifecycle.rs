@@ -17,6 +17,10 @@ use crate::proto::audit::EntryKind;
 use crate::proto::types::StatusChange;
 use crate::referral::{Actor, Referral, ReferralState, StatusReason, feedback, step};
 
+/// What a status change can carry besides the state.
+pub(super) const FEEDBACK: CategoryMask =
+    CategoryMask::from_bits(Category::Outcome.mask().bits() | Category::Attendance.mask().bits() | Category::Appointments.mask().bits());
+
 impl Batch<'_> {
     /// The recipient's answer. A late one after a recall is logged and goes no further.
     pub(super) fn answer(&mut self, c: &Answer) -> Result<(Reply, u64), Refusal> {
@@ -34,7 +38,8 @@ impl Batch<'_> {
             return Ok((Reply::Moved(ReferralState::Recalled), leaf));
         }
         // Whoever answers has the referral: an answer that overtook its acknowledgement stands for it.
-        let unacknowledged = self.set.carrier(&referral).filter(|carrier| referral.state == ReferralState::Submitted && carrier.state != State::Delivered);
+        let unacknowledged =
+            self.set.carrier(&referral).filter(|carrier| referral.state == ReferralState::Submitted && carrier.state != State::Delivered);
         let before = if unacknowledged.is_some() { ReferralState::Delivered } else { referral.state };
         step(before, c.state, Actor::Recipient, c.reason)?;
         if let Some(carrier) = unacknowledged.cloned() {
@@ -47,7 +52,7 @@ impl Batch<'_> {
 
         let to_benefit_body = self.agreement.member(&referral.sender).is_none_or(|sender| sender.section_35);
         let told = feedback(before, c.state, c.reason, to_benefit_body);
-        let allowed = self.feedback_mask(&referral, &c.change);
+        let allowed = self.feedback_mask(&referral, carried(&c.change));
         if told.is_some() || !allowed.is_empty() {
             // Data that the person allowed to come back travel with the state as it is; without them only what everybody may be told.
             let (state, reason) = told.map_or((c.state, None), |told| (told.state, told.reason));
@@ -63,8 +68,7 @@ impl Batch<'_> {
     }
 
     /// Which of the optional contents of a status change may reach the sender.
-    fn feedback_mask(&self, referral: &Referral, change: &StatusChange) -> CategoryMask {
-        let carried = carried(change);
+    pub(super) fn feedback_mask(&self, referral: &Referral, carried: CategoryMask) -> CategoryMask {
         if carried.is_empty() {
             return carried;
         }
@@ -153,7 +157,7 @@ pub(crate) fn carried(change: &StatusChange) -> CategoryMask {
 }
 
 /// The change with only those of its optional contents that `allowed` covers.
-fn cut(change: &StatusChange, allowed: CategoryMask) -> StatusChange {
+pub(in crate::exchange) fn cut(change: &StatusChange, allowed: CategoryMask) -> StatusChange {
     let mut cut = change.clone();
     if !allowed.contains(Category::Outcome) {
         cut.outcome.clear();

@@ -17,6 +17,7 @@ mod submit;
 
 use std::sync::Arc;
 
+pub(super) use lifecycle::cut;
 pub use queue::timestamp;
 
 use prost::Message;

@@ -22,7 +22,13 @@ use crate::referral::{Recall, RecallAnswer, RecallOutcome, Referral, StatusReaso
 
 impl Batch<'_> {
     /// Queues a recall to the recipient of a referral. `categories`: those no longer covered; empty: all.
-    pub(super) fn issue_recall(&mut self, referral: &Referral, reason: StatusReason, categories: CategoryMask, within: Duration) -> Result<(), Refusal> {
+    pub(super) fn issue_recall(
+        &mut self,
+        referral: &Referral,
+        reason: StatusReason,
+        categories: CategoryMask,
+        within: Duration,
+    ) -> Result<(), Refusal> {
         let id = DeliveryId::random();
         let due_at = self.now.plus(within);
         let notice = RecallNotice {

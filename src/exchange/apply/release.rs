@@ -6,7 +6,9 @@
 
 use super::Batch;
 use super::journal::GATEWAY;
+use super::lifecycle::FEEDBACK;
 use crate::consent::{Decision, Direction, Reason};
+use crate::dialect::CategoryMask;
 use crate::exchange::apply::Answered;
 use crate::exchange::command::{Release, Released, Reply, Transfer};
 use crate::exchange::refusal::Refusal;
@@ -42,7 +44,7 @@ impl Batch<'_> {
         let referral = self.set.referrals.get(&delivery.referral).cloned().ok_or(Refusal::Internal("a delivery has no referral"))?;
         if delivery.kind == Kind::Referral && referral.state != ReferralState::Submitted {
             // Taken back, ended or recalled while an attempt was under way whose outcome nobody told.
-            self.stop(&delivery, &referral)?;
+            self.stop(&delivery, &referral, "")?;
             return Ok(None);
         }
         if delivery.attempts >= MAX_ATTEMPTS {
@@ -58,8 +60,14 @@ impl Batch<'_> {
                     return Ok(None);
                 }
             },
-            // A status was cut to what may be told when it was queued; a recall is a duty. Neither carries more later.
             Kind::Status | Kind::Recall => None,
+        };
+        let mask = match (&permit, delivery.kind) {
+            (Some(permit), _) => permit.mask(),
+            // That the case was taken or has ended may be told; result, attendance and appointments only as far as the person allows it now.
+            (None, Kind::Status) => self.feedback_mask(&referral, FEEDBACK),
+            // A recall is a duty and carries nothing of the person.
+            (None, _) => CategoryMask::EMPTY,
         };
 
         let mut token: LeaseToken = [0; 16];
@@ -73,15 +81,15 @@ impl Batch<'_> {
         entry.counterpart = delivery.recipient.to_string();
         entry.until_ms = until.0;
         entry.detail = delivery.kind.name().to_owned();
+        entry.granted = mask.bits();
         if let Some(permit) = &permit {
             entry.decision = Reason::Ok.number();
             entry.legal_basis = permit.legal_basis().number();
-            entry.granted = permit.mask().bits();
             entry.consent_version = permit.consent().map_or(0, |(_, version)| version);
         }
         let leaf = self.log(&entry);
         let narrowed = permit.as_ref().is_some_and(|permit| permit.mask() != referral.stored);
-        Ok(Some(Released { delivery, permit, narrowed, leaf }))
+        Ok(Some(Released { delivery, permit, mask, narrowed, leaf }))
     }
 
     /// Consent or agreement say no now: the delivery stops, and the sender is told.
@@ -106,7 +114,7 @@ impl Batch<'_> {
         self.moved(&mut referral, *DeliveryId::random().as_bytes(), GATEWAY, leaf);
         if may_have_arrived {
             let why = referral.reason.unwrap_or(StatusReason::NotPermitted);
-            self.issue_recall(&referral, why, crate::dialect::CategoryMask::EMPTY, crate::exchange::RECALL_ANSWER_WITHIN)?;
+            self.issue_recall(&referral, why, CategoryMask::EMPTY, crate::exchange::RECALL_ANSWER_WITHIN)?;
         }
         self.tell_sender(&referral, referral.state, referral.reason, StatusChange::default())?;
         self.set.referrals.put(referral.id, referral);

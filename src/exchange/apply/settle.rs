@@ -14,6 +14,9 @@ use crate::outbox::{Delivery, Kind, Next, State, after_failure};
 use crate::proto::audit::EntryKind;
 use crate::referral::{Actor, Referral, ReferralState, step};
 
+/// What a leaf says of an attempt that was never begun: not a byte has left, and it does not count.
+const RETURNED: &str = "RETURNED";
+
 impl Batch<'_> {
     pub(super) fn settle(&mut self, c: &Settle) -> Result<Answered, Refusal> {
         let delivery = self.set.deliveries.get(&c.delivery).ok_or(Refusal::NotFound)?;
@@ -33,7 +36,7 @@ impl Batch<'_> {
         let pointless = delivery.kind == Kind::Referral && referral.state != ReferralState::Submitted;
         match &c.outcome {
             Outcome::Delivered => self.delivered(delivery, referral)?,
-            Outcome::Failed { .. } if pointless => self.stop(&delivery, &referral)?,
+            Outcome::Failed { .. } if pointless => self.stop(&delivery, &referral, "")?,
             Outcome::Failed { failure, code, random } => match after_failure(*failure, delivery.attempts, *random) {
                 Next::Dead => self.bury(&delivery, &referral, code)?,
                 Next::Retry(pause) => self.put_back(&delivery, &referral, self.now.plus(pause), code)?,
@@ -42,7 +45,7 @@ impl Batch<'_> {
                 if let Some(row) = self.set.deliveries.change(&c.delivery) {
                     row.undo_start();
                 }
-                if pointless { self.stop(&delivery, &referral)? } else { self.put_back(&delivery, &referral, self.now, "RETURNED")? }
+                if pointless { self.stop(&delivery, &referral, RETURNED)? } else { self.put_back(&delivery, &referral, self.now, RETURNED)? }
             }
         }
         Ok(Answered::quiet(Reply::Settled))
@@ -79,10 +82,11 @@ impl Batch<'_> {
         Ok(())
     }
 
-    /// It will not be sent, or not again.
-    pub(super) fn stop(&mut self, delivery: &Delivery, referral: &Referral) -> Result<(), Refusal> {
-        self.finish(delivery, State::Stopped, self.now, "")?;
-        let entry = self.entry_of(EntryKind::DeliveryStopped, GATEWAY, referral, delivery)?;
+    /// It will not be sent, or not again. `code`: [`RETURNED`] or nothing.
+    pub(super) fn stop(&mut self, delivery: &Delivery, referral: &Referral, code: &str) -> Result<(), Refusal> {
+        self.finish(delivery, State::Stopped, self.now, code)?;
+        let mut entry = self.entry_of(EntryKind::DeliveryStopped, GATEWAY, referral, delivery)?;
+        entry.detail = code.to_owned();
         self.log(&entry);
         Ok(())
     }

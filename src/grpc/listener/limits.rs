@@ -16,7 +16,8 @@ pub struct Limits {
     pub connections: usize,
     /// Connections of one institution, or of one operator. One member cannot crowd out the others.
     pub connections_per_caller: usize,
-    /// Concurrent streams per connection, as advertised. Beyond it a client waits; hyper itself advertises no limit.
+    /// Concurrent streams per connection, as advertised. Beyond it a client waits; hyper itself advertises no limit. Not below 100: many clients
+    /// open that many before they have read what is advertised, and a smaller number would refuse a first burst.
     pub streams: u32,
     /// Bytes of a request's header list, as advertised. Ours need less than 2 KiB.
     pub header_list: u32,
@@ -52,7 +53,7 @@ impl Default for Limits {
             handshakes_per_address: 48,
             connections: 512,
             connections_per_caller: 8,
-            streams: 32,
+            streams: 100,
             header_list: 16 * 1024,
             first_request: Duration::from_secs(10),
             idle: Duration::from_secs(10 * 60),

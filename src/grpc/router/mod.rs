@@ -19,7 +19,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::FutureExt;
+use futures_util::{FutureExt, StreamExt, stream};
 use http_body::Body as HttpBody;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
@@ -122,7 +122,7 @@ impl Router {
             Err(refusal) => call.refused(refusal).into_http(),
             Ok((method, deadline)) => {
                 let context = Context { caller, call_id: call.id, deadline, peer };
-                run(method.clone(), context, call, request).await
+                run(method.clone(), context, call, self.health.clone(), request).await
             }
         }
     }
@@ -173,7 +173,7 @@ impl Router {
 }
 
 /// Runs the handler between tonic's framing on both sides.
-async fn run<B>(method: Method, context: Context, call: Call, request: http::Request<B>) -> http::Response<Body>
+async fn run<B>(method: Method, context: Context, call: Call, health: Health, request: http::Request<B>) -> http::Response<Body>
 where
     B: HttpBody + Send + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>> + Send,
@@ -183,18 +183,22 @@ where
         .max_decoding_message_size(method.limit)
         .max_encoding_message_size(usize::MAX);
     // The service is called once; an `FnMut` has to be told so.
-    let mut once = Some((method, context, call));
+    let mut once = Some((method, context, call, health));
     let service = tower::service_fn(move |request: tonic::Request<tonic::Streaming<Bytes>>| {
         let once = once.take();
         async move {
-            let Some((method, context, mut call)) = once else {
+            let Some((method, context, mut call, health)) = once else {
                 return Err(Status::from(Refusal::internal("a handler was called twice")));
             };
             let inbound = Inbound::new(request.into_inner(), method.limit);
             let (deadline, span) = (context.deadline, call.span.clone());
+            let stays_open = method.lane == Lane::Stream && !method.while_draining;
             let answer = AssertUnwindSafe(timeout_at(deadline, answer(method.handler, context, inbound)).instrument(span));
             match answer.catch_unwind().await {
-                Ok(Ok(Ok(reply))) => Ok(tonic::Response::new(Watched::new(reply, call))),
+                Ok(Ok(Ok(reply))) => {
+                    let reply = if stays_open { until_draining(reply, health) } else { reply };
+                    Ok(tonic::Response::new(Watched::new(reply, call)))
+                }
                 Ok(Ok(Err(refusal))) => Err(call.refused(refusal)),
                 Ok(Err(_)) => Err(call.refused(Refusal::new(ErrorReason::DeadlinePassed, "the deadline passed; repeat with the same request id"))),
                 Err(_) => {
@@ -205,6 +209,23 @@ where
         }
     });
     grpc.streaming(service, request).await
+}
+
+/// A stream that could stay open for ever ends when the gateway drains, so that its caller goes to another instance, and nobody waits for it.
+fn until_draining(reply: Reply, health: Health) -> Reply {
+    let drains = Box::pin(async move { health.drains().await });
+    Box::pin(stream::unfold(Some((reply, drains)), |state| async move {
+        let (mut reply, mut drains) = state?;
+        tokio::select! {
+            biased;
+            // What is ready still goes out.
+            item = reply.next() => item.map(|item| (item, Some((reply, drains)))),
+            () = &mut drains => {
+                let refusal = Refusal::new(ErrorReason::Draining, "the gateway is shutting down; connect again").retry_after(Duration::from_secs(1));
+                Some((Err(refusal), None))
+            }
+        }
+    }))
 }
 
 /// Every kind of method as a stream of replies.

@@ -1,0 +1,391 @@
+// SPDX-FileCopyrightText: 2026 The Weiche authors
+// SPDX-License-Identifier: EUPL-1.2
+
+//! A whole gateway and a recipient that it calls, over real sockets and mutual TLS: up, down, slow, unwilling, and at the end.
+
+use std::collections::VecDeque;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, StreamBody};
+use hyper::body::{Frame, Incoming};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use prost::Message as _;
+use rustls_pki_types::pem::PemObject as _;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use sqlx::ConnectOptions as _;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt as _};
+use weiche::cli::config::Config;
+use weiche::cli::gateway::{self, Listeners, Running};
+use weiche::cli::init;
+use weiche::clock::{Clock as _, ShiftedClock, SystemClock};
+use weiche::delivery::channel;
+use weiche::dialect::Dialects;
+use weiche::exchange::{DeadLetter, Refusal, Submission};
+use weiche::id::RequestId;
+use weiche::identity::tls::{Credentials, Expected, client_config};
+use weiche::pki::Anchors;
+use weiche::proto::exchange::inbox_service_client::InboxServiceClient;
+use weiche::proto::exchange::{ReceiveRequest, SubmitReferralRequest};
+use weiche::proto::institution::DeliverReferralRequest;
+use weiche::proto::types;
+use weiche::referral::ReferralState;
+
+const SENDER: &str = "jobcenter-bremen";
+const RECIPIENT: &str = "agentur-bremen-bremerhaven";
+/// Longer than anything here takes, even on a busy machine.
+const AGES: Duration = Duration::from_secs(60);
+
+/// What the recipient does with a call.
+#[derive(Debug, Clone)]
+enum Answer {
+    Stored,
+    Refused(Status),
+    Never,
+    BreaksOff,
+}
+
+/// The recipient's case system: keeps what it is sent, answers as told, and with "stored" when nothing is told.
+#[derive(Clone, Default)]
+struct System(Arc<Mutex<Kept>>);
+
+#[derive(Default)]
+struct Kept {
+    calls: Vec<(String, Bytes)>,
+    next: VecDeque<Answer>,
+}
+
+impl System {
+    fn then(&self, answer: Answer) {
+        self.0.lock().unwrap().next.push_back(answer);
+    }
+    fn calls(&self) -> Vec<(String, Bytes)> {
+        self.0.lock().unwrap().calls.clone()
+    }
+
+    async fn answer(self, request: http::Request<Incoming>) -> Result<http::Response<tonic::body::Body>, std::io::Error> {
+        let path = request.uri().path().to_owned();
+        let bytes = request.into_body().collect().await.unwrap().to_bytes();
+        let answer = {
+            let mut kept = self.0.lock().unwrap();
+            kept.calls.push((path, bytes.slice(5..)));
+            kept.next.pop_front().unwrap_or(Answer::Stored)
+        };
+        match answer {
+            Answer::Stored => {
+                let mut trailers = http::HeaderMap::new();
+                trailers.insert("grpc-status", http::HeaderValue::from_static("0"));
+                let frames = [Frame::data(Bytes::from_static(&[0; 5])), Frame::trailers(trailers)].map(Ok::<_, std::io::Error>);
+                let body = tonic::body::Body::new(StreamBody::new(futures_util::stream::iter(frames)));
+                Ok(http::Response::builder().header("content-type", "application/grpc").body(body).unwrap())
+            }
+            Answer::Refused(status) => Ok(status.into_http()),
+            Answer::Never => std::future::pending().await,
+            Answer::BreaksOff => Err(std::io::Error::other("as asked for")),
+        }
+    }
+
+    /// Listens until `stop`; lets in whoever shows a certificate of the servers' authority.
+    fn serve(&self, listener: TcpListener, certs: &Path, stop: CancellationToken) {
+        let pem = |name: &str| std::fs::read(certs.join(name)).unwrap();
+        let chain = |name: &str| CertificateDer::pem_slice_iter(&pem(name)).collect::<Result<Vec<_>, _>>().unwrap();
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add(chain("servers-ca.pem").remove(0)).unwrap();
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let verifier = rustls::server::WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone()).build().unwrap();
+        let key = PrivateKeyDer::from_pem_slice(&pem(&format!("institution/{RECIPIENT}.key"))).unwrap();
+        let mut tls = rustls::ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_client_cert_verifier(verifier)
+            .with_single_cert(chain(&format!("institution/{RECIPIENT}.pem")), key)
+            .unwrap();
+        tls.alpn_protocols = vec![b"h2".to_vec()];
+        let (acceptor, system) = (tokio_rustls::TlsAcceptor::from(Arc::new(tls)), self.clone());
+        tokio::spawn(async move {
+            loop {
+                let socket = tokio::select! {
+                    () = stop.cancelled() => return,
+                    accepted = listener.accept() => accepted.unwrap().0,
+                };
+                let (acceptor, system, stop) = (acceptor.clone(), system.clone(), stop.clone());
+                tokio::spawn(async move {
+                    let Ok(stream) = acceptor.accept(socket).await else { return };
+                    let service = hyper::service::service_fn(move |request| system.clone().answer(request));
+                    let serving = hyper::server::conn::http2::Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), service);
+                    tokio::select! {
+                        () = stop.cancelled() => {}
+                        _ = serving => {}
+                    }
+                });
+            }
+        });
+    }
+}
+
+/// A gateway in its own folder, and the recipient at a port of its own.
+struct Site {
+    dir: tempfile::TempDir,
+    system: System,
+    port: u16,
+    stop: CancellationToken,
+    clock: Arc<ShiftedClock>,
+    shutdown: CancellationToken,
+    running: Option<Running>,
+}
+
+impl Site {
+    async fn new() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let dir = tempfile::tempdir().unwrap();
+        let agreement = init::AGREEMENT.replace("https://localhost:7106", &format!("https://127.0.0.1:{port}"));
+        init::create(dir.path(), &init::Plan { agreement, ..init::Plan::default() }).await.unwrap();
+        let path = dir.path().join(init::CONFIG);
+        let text = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(&path, text.replace("#: drain_seconds = 20", "drain_seconds = 2")).unwrap();
+        let mut site = Self {
+            system: System::default(),
+            port,
+            stop: CancellationToken::new(),
+            clock: Arc::default(),
+            shutdown: CancellationToken::new(),
+            running: None,
+            dir,
+        };
+        site.system.serve(listener, &site.dir.path().join("certs"), site.stop.clone());
+        site.start().await;
+        site
+    }
+
+    async fn start(&mut self) {
+        let config = Config::load(&self.dir.path().join(init::CONFIG)).unwrap();
+        self.shutdown = CancellationToken::new();
+        let listeners = Listeners::local().await.unwrap();
+        self.running = Some(gateway::run(config, self.clock.clone(), listeners, self.shutdown.clone()).await.unwrap());
+    }
+    async fn end(&mut self) -> gateway::Ended {
+        self.shutdown.cancel();
+        self.running.take().unwrap().ended().await.unwrap()
+    }
+    fn on(&self) -> &Running {
+        self.running.as_ref().unwrap()
+    }
+    async fn recipient_goes(&mut self) {
+        self.stop.cancel();
+        // The port is free once the accept loop has gone.
+        until("the recipient is gone", || async { TcpListener::bind(("127.0.0.1", self.port)).await.is_ok() }).await;
+    }
+    async fn recipient_comes_back(&mut self) {
+        self.stop = CancellationToken::new();
+        let listener = TcpListener::bind(("127.0.0.1", self.port)).await.unwrap();
+        self.system.serve(listener, &self.dir.path().join("certs"), self.stop.clone());
+    }
+
+    /// A referral that needs no consent, by statute; its id.
+    async fn submit(&self, person: &str) -> String {
+        self.try_submit(person).await.unwrap().referral.unwrap().to_string()
+    }
+    async fn try_submit(&self, person: &str) -> Result<Submission, Refusal> {
+        let party =
+            |institution: &str, unit: &str| Some(types::Party { institution: institution.into(), unit: unit.into(), function: String::new() });
+        let name = types::PersonName { family: "Beispiel".into(), given: "Nur".into(), ..Default::default() };
+        let referral = types::Referral {
+            sender_case_number: "HB-2026-00417".into(),
+            subject_ref: person.into(),
+            sender: party(SENDER, "vermittlung-mitte"),
+            recipient: party(RECIPIENT, "vermittlung-bremen"),
+            purpose: types::Purpose::JobSearch as i32,
+            necessity: "vermittlung-50-1".into(),
+            subject: Some(types::Person { name: Some(name), ..Default::default() }),
+            ..Default::default()
+        };
+        let request = SubmitReferralRequest { request_id: RequestId::random().to_string(), referral: Some(referral), validate_only: false };
+        let content = request.encode_to_vec();
+        self.on().exchange().submit(&SENDER.parse().unwrap(), request, &content).await
+    }
+    async fn state(&self, referral: &str) -> ReferralState {
+        self.on().exchange().referral(&SENDER.parse().unwrap(), referral).await.unwrap().0.referral.state
+    }
+    async fn until_delivered(&self, referral: &str) {
+        until("delivered", || async { self.state(referral).await == ReferralState::Delivered }).await;
+    }
+    async fn dead(&self) -> Vec<DeadLetter> {
+        self.on().exchange().dead_letters(None, 100).await.unwrap()
+    }
+}
+
+async fn until<F: Future<Output = bool>>(what: &str, met: impl Fn() -> F) {
+    let since = Instant::now();
+    while !met().await {
+        assert!(since.elapsed() < AGES, "never: {what}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// A call of the recipient's own contract, read back into the hub's words.
+fn read(call: &(String, Bytes)) -> DeliverReferralRequest {
+    let dialects = Dialects::embedded().unwrap();
+    let (dialect, method) = dialects.method(&call.0).unwrap();
+    assert_eq!((dialect.name(), method.canonical.as_str()), ("agentur", "weiche.institution.v1.DeliveryService.DeliverReferral"));
+    DeliverReferralRequest::decode(dialect.read(&method.request, &call.1).unwrap().0).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_referral_arrives_in_the_recipients_own_words_with_proof_of_its_release() {
+    let mut site = Site::new().await;
+    let referral = site.submit("p-1").await;
+    site.until_delivered(&referral).await;
+    let calls = site.system.calls();
+    assert_eq!((calls.len(), calls[0].0.as_str()), (1, "/agentur.v1.EreignisService/VorgangEmpfangen"));
+    let request = read(&calls[0]);
+    let subject = request.referral.unwrap().subject.unwrap();
+    assert_eq!(subject.name.unwrap().family, "Beispiel");
+    assert!(request.delivery_id.parse::<uuid::Uuid>().is_ok());
+    site.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_recipient_that_is_down_breaks_off_or_is_busy_loses_nothing_and_gets_each_delivery_under_one_id() {
+    let mut site = Site::new().await;
+    site.system.then(Answer::BreaksOff);
+    let mut details = ErrorDetails::new();
+    details.set_retry_info(Some(Duration::from_millis(300)));
+    site.system.then(Answer::Refused(Status::with_error_details(Code::Unavailable, "busy", details)));
+    let first = site.submit("p-1").await;
+    site.until_delivered(&first).await;
+    let ids: Vec<_> = site.system.calls().iter().map(|call| read(call).delivery_id).collect();
+    assert!(ids.len() == 3 && ids.iter().all(|id| *id == ids[0]), "{ids:?}");
+
+    site.recipient_goes().await;
+    let second = site.submit("p-2").await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert_eq!(site.state(&second).await, ReferralState::Submitted);
+    // The gateway ends meanwhile, too.
+    site.end().await;
+    site.recipient_comes_back().await;
+    site.start().await;
+    site.until_delivered(&second).await;
+    assert!(site.dead().await.is_empty());
+    site.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_for_good_is_a_dead_letter_that_says_its_code_and_nothing_of_the_recipients_text() {
+    let mut site = Site::new().await;
+    site.system.then(Answer::Refused(Status::new(Code::InvalidArgument, "Beispiel, Nur ist uns nicht bekannt")));
+    site.submit("p-1").await;
+    until("a dead letter", || async { site.dead().await.len() == 1 }).await;
+    let dead = site.dead().await.remove(0);
+    assert_eq!((dead.last_error.as_str(), dead.attempts), ("INVALID_ARGUMENT", 1));
+    // An operator puts it back; now it is taken.
+    site.on().exchange().requeue("ops", RequestId::random(), dead.id).await.unwrap();
+    until("delivered", || async { site.dead().await.is_empty() && site.system.calls().len() == 2 }).await;
+    site.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_outcome_that_comes_after_its_lease_counts_for_nothing_and_the_delivery_comes_again() {
+    let mut site = Site::new().await;
+    site.system.then(Answer::Never);
+    let referral = site.submit("p-1").await;
+    until("called", || async { site.system.calls().len() == 1 }).await;
+    // The first call still hangs; its lease ends for the clock of the gateway.
+    site.clock.advance(Duration::from_secs(31));
+    site.until_delivered(&referral).await;
+    assert_eq!(site.system.calls().len(), 2);
+    site.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_end_waits_for_the_deadline_and_no_longer_and_what_was_cut_is_delivered_by_the_next_process() {
+    let mut site = Site::new().await;
+    site.system.then(Answer::Never);
+    let referral = site.submit("p-1").await;
+    until("called", || async { site.system.calls().len() == 1 }).await;
+    let asked = Instant::now();
+    site.end().await;
+    assert!((Duration::from_millis(1900)..Duration::from_secs(8)).contains(&asked.elapsed()), "{:?}", asked.elapsed());
+    site.clock.advance(Duration::from_secs(31));
+    site.start().await;
+    site.until_delivered(&referral).await;
+    site.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn somebody_elses_certificate_at_the_address_gets_nothing() {
+    let mut site = Site::new().await;
+    site.recipient_goes().await;
+    // Another member's server behind the same address, with a certificate of the right authority.
+    let certs = site.dir.path().join("certs/institution");
+    for end in ["pem", "key"] {
+        std::fs::copy(certs.join(format!("drk-bremen.{end}")), certs.join(format!("{RECIPIENT}.{end}"))).unwrap();
+    }
+    site.recipient_comes_back().await;
+    let referral = site.submit("p-1").await;
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    assert_eq!(site.state(&referral).await, ReferralState::Submitted);
+    assert!(site.system.calls().is_empty());
+    site.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_member_that_is_called_elsewhere_from_now_on_is_found_there_after_a_reload() {
+    let mut site = Site::new().await;
+    site.recipient_goes().await;
+    let referral = site.submit("p-1").await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let agreement = site.dir.path().join("agreement.toml");
+    let text = std::fs::read_to_string(&agreement).unwrap();
+    let moved = text.replace(&format!(":{}\"", site.port), &format!(":{}\"", listener.local_addr().unwrap().port()));
+    std::fs::write(&agreement, moved).unwrap();
+    site.stop = CancellationToken::new();
+    site.system.serve(listener, &site.dir.path().join("certs"), site.stop.clone());
+    let reloaded = site.on().reload().await;
+    assert_eq!(reloaded.agreement, gateway::Change::Taken);
+    site.until_delivered(&referral).await;
+    site.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_institution_that_pulls_is_told_to_go_at_the_end_and_holds_nobody_up() {
+    let mut site = Site::new().await;
+    let certs = site.dir.path().join("certs");
+    let pem = |name: &str| std::fs::read(certs.join(name)).unwrap();
+    let anchors = Anchors::from_pem(&pem("servers-ca.pem"), SystemClock.now()).unwrap();
+    let credentials = Credentials::from_pem(&pem("institution/caritas-bremen.pem"), &pem("institution/caritas-bremen.key")).unwrap();
+    let tls = Arc::new(client_config(Some(credentials), &anchors, Expected::Host).unwrap());
+    let endpoint = format!("https://127.0.0.1:{}", site.on().institutions().port());
+    let mut inbox = InboxServiceClient::new(channel(&endpoint, tls).unwrap());
+    let credits = ReceiveRequest { credits: 4, ..Default::default() };
+    let requests = futures_util::StreamExt::chain(futures_util::stream::iter([credits]), futures_util::stream::pending());
+    let mut items = inbox.receive(requests).await.unwrap().into_inner();
+    let told = tokio::spawn(async move { items.message().await });
+    assert_eq!(site.end().await, gateway::Ended { cut: 0 });
+    let status = told.await.unwrap().unwrap_err();
+    assert_eq!((status.code(), status.get_details_error_info().unwrap().reason.as_str()), (Code::Unavailable, "DRAINING"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gateway_whose_log_cannot_be_written_refuses_everything_and_ends_by_itself() {
+    let mut site = Site::new().await;
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(site.dir.path().join("weiche.db"));
+    let mut beside = options.connect().await.unwrap();
+    let statement = |text: &'static str| sqlx::raw_sql(text);
+    statement("ALTER TABLE log_leaf RENAME TO away").execute(&mut beside).await.unwrap();
+    assert_eq!(site.try_submit("p-1").await.unwrap_err(), Refusal::Unavailable);
+    assert_eq!(site.try_submit("p-2").await.unwrap_err(), Refusal::Unavailable);
+    let ended = tokio::time::timeout(AGES, site.running.take().unwrap().ended()).await.unwrap();
+    assert!(matches!(ended, Err(gateway::GatewayError::Writer(_))), "{ended:?}");
+    statement("ALTER TABLE away RENAME TO log_leaf").execute(&mut beside).await.unwrap();
+    site.start().await;
+    let referral = site.submit("p-1").await;
+    site.until_delivered(&referral).await;
+    assert_eq!(site.system.calls().len(), 1, "what was refused was not sent");
+    site.end().await;
+}

@@ -1,0 +1,18 @@
+// SPDX-FileCopyrightText: 2026 The Weiche authors
+// SPDX-License-Identifier: EUPL-1.2
+
+//! The promises of the exchange, each as a test: what is accepted is kept and delivered once and in order, what is not permitted is neither stored
+//! nor sent, nothing starts after a withdrawal, and the log says all of it and nothing about anybody.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may stop")]
+
+mod consenting;
+mod desk;
+mod feedback;
+mod interleavings;
+mod order;
+mod privacy;
+mod recalling;
+mod repeating;
+mod replay;
+mod surviving;

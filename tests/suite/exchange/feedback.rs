@@ -1,0 +1,105 @@
+// SPDX-FileCopyrightText: 2026 The Weiche authors
+// SPDX-License-Identifier: EUPL-1.2
+
+//! What comes back: that the case was taken, refused or has ended; more only if the person permitted it; and nothing that could cost money.
+
+use weiche::dialect::Category;
+use weiche::exchange::Refusal;
+use weiche::proto::types::{Appointment, Attendance};
+use weiche::referral::{ReferralState, StatusReason};
+
+use super::desk::*;
+
+async fn delivered(desk: &Desk, from: &str, to: &str, feedback: &[Category]) -> weiche::id::ReferralId {
+    let consent = desk.consent(from, "p-1").to(to, usual()).with_feedback(mask(feedback));
+    // Who speaks is released towards whom: the centre that answers, towards the Jobcenter.
+    let consent = consent.with(|record| {
+        if record.secrecy_release.is_none() {
+            let towards = vec![who(from), who(to)];
+            let functions = vec!["Beratungsfachkraft".into()];
+            record.secrecy_release = Some(weiche::consent::SecrecyRelease { functions, professions: vec![6], towards });
+        }
+    });
+    let consent = consent.record().await;
+    let id = desk.accepted(&referral(from, to, "p-1", consent)).await;
+    desk.deliver_all(to).await;
+    id
+}
+
+#[tokio::test]
+async fn a_jobcenter_never_learns_whom_a_centre_knows_nor_who_did_not_come() {
+    let desk = Desk::open().await;
+    for (sender, reason, told_reason) in [
+        (JOBCENTER, StatusReason::ClientUnknown, StatusReason::Other),
+        (JOBCENTER, StatusReason::ClientDeclined, StatusReason::Other),
+        (JOBCENTER, StatusReason::NoCapacity, StatusReason::NoCapacity),
+        (CARITAS, StatusReason::ClientUnknown, StatusReason::ClientUnknown),
+    ] {
+        let id = delivered(&desk, sender, AWO, &[]).await;
+        desk.answer(AWO, id, ReferralState::Rejected, Some(reason)).await.unwrap();
+        let items = desk.deliver_all(sender).await;
+        assert_eq!(items.iter().map(|item| told(item.status())).collect::<Vec<_>>(), [(ReferralState::Rejected, Some(told_reason))]);
+    }
+    let id = delivered(&desk, JOBCENTER, AWO, &[]).await;
+    desk.answer(AWO, id, ReferralState::Accepted, None).await.unwrap();
+    desk.answer(AWO, id, ReferralState::Failed, Some(StatusReason::ClientDidNotAppear)).await.unwrap();
+    let items = desk.deliver_all(JOBCENTER).await;
+    assert_eq!(told(items[1].status()), (ReferralState::Failed, Some(StatusReason::ClientNotReached)));
+}
+
+#[tokio::test]
+async fn data_come_back_only_with_the_persons_consent_to_that() {
+    let desk = Desk::open().await;
+    for (sender, consented, outcome, attendance) in [
+        (JOBCENTER, vec![], false, false),
+        (JOBCENTER, vec![Category::Outcome], true, false),
+        // The agreement has no attendance for a Jobcenter, whatever the person ticked.
+        (JOBCENTER, vec![Category::Outcome, Category::Attendance], true, false),
+        (CARITAS, vec![Category::Attendance], false, true),
+        (CARITAS, vec![Category::Outcome, Category::Attendance], true, true),
+    ] {
+        let id = delivered(&desk, sender, AWO, &consented).await;
+        let mut change = change(id, ReferralState::Accepted, None);
+        change.outcome = "Beratung begonnen".into();
+        change.attendance = Attendance::Absent.into();
+        change.appointment = Some(Appointment { place: "Raum 7".into(), ..Default::default() });
+        desk.answer_with(AWO, change).await.unwrap();
+        let items = desk.deliver_all(sender).await;
+        let status = items[0].status();
+        assert_eq!((!status.outcome.is_empty(), status.attendance != 0), (outcome, attendance), "{sender} {consented:?}");
+        assert!(status.appointment.is_none());
+        assert_eq!(told(status).0, ReferralState::Accepted);
+    }
+}
+
+#[tokio::test]
+async fn what_was_permitted_when_it_was_said_stays_behind_if_it_no_longer_is_when_it_leaves() {
+    let desk = Desk::open().await;
+    let consent = desk.consent(CARITAS, "p-1").to(AWO, usual()).with_feedback(mask(&[Category::Outcome])).record().await;
+    let id = desk.accepted(&referral(CARITAS, AWO, "p-1", consent)).await;
+    desk.deliver_all(AWO).await;
+    let mut change = change(id, ReferralState::Accepted, None);
+    change.outcome = "Beratung begonnen".into();
+    desk.answer_with(AWO, change).await.unwrap();
+    let scope = weiche::consent::Scope { categories: mask(&[Category::Outcome]), ..Default::default() };
+    desk.withdraw_as(CARITAS, consent, scope).await.unwrap();
+    let items = desk.deliver_all(CARITAS).await;
+    let accepted = items.iter().map(|item| item.status()).find(|status| told(status).0 == ReferralState::Accepted).unwrap();
+    assert!(accepted.outcome.is_empty());
+}
+
+#[tokio::test]
+async fn the_course_of_the_counselling_stays_at_the_centre_and_steps_are_checked() {
+    let desk = Desk::open().await;
+    let id = delivered(&desk, JOBCENTER, AWO, &[]).await;
+    assert!(matches!(desk.answer(AWO, id, ReferralState::Completed, None).await, Err(Refusal::Step(_))), "not before it was accepted");
+    assert!(matches!(desk.answer(AWO, id, ReferralState::Rejected, None).await, Err(Refusal::Step(_))), "not without a reason");
+    for state in [ReferralState::Accepted, ReferralState::InProgress, ReferralState::OnHold, ReferralState::InProgress, ReferralState::Completed] {
+        let reason = (state == ReferralState::OnHold).then_some(StatusReason::Waitlist);
+        desk.answer(AWO, id, state, reason).await.unwrap();
+    }
+    let items = desk.deliver_all(JOBCENTER).await;
+    let states: Vec<_> = items.iter().map(|item| told(item.status()).0).collect();
+    assert_eq!(states, [ReferralState::Accepted, ReferralState::Completed]);
+    assert!(matches!(desk.answer(AWO, id, ReferralState::InProgress, None).await, Err(Refusal::Step(_))), "what has ended has ended");
+}
