@@ -101,7 +101,7 @@ impl Source {
         let mut client = Grpc::new(channel.clone());
         client.ready().await.map_err(|_| tonic::Code::Unavailable)?;
         let request = tonic::Request::new(template.with(id));
-        client.unary::<Bytes, Bytes, _>(request, self.path.clone(), BytesCodec::default()).await.map(|_| ()).map_err(|status| status.code())
+        client.unary::<Bytes, Bytes, _>(request, self.path.clone(), BytesCodec).await.map(|_| ()).map_err(|status| status.code())
     }
 }
 
