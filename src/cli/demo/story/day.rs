@@ -34,10 +34,16 @@ impl Story<'_> {
 
     /// The operator waits for what was turned away, has the recipients put it right, and sends it again. How many.
     async fn put_back(&self) -> usize {
-        let expected = self.accepted(&[Situation::TurnedAway]).len();
+        let turned_away = self.accepted(&[Situation::TurnedAway]);
+        let expected = turned_away.len();
         let (began, mut put_back) = (Instant::now(), 0);
         while put_back < expected {
-            for letter in self.stage.operator.dead_letters().await.unwrap_or_default() {
+            for (letter, referral) in self.stage.operator.dead_letters().await.unwrap_or_default() {
+                if let Some((case, _)) = turned_away.iter().find(|(_, accepted)| *accepted == referral)
+                    && let Some(recipient) = self.recipient_of(case)
+                {
+                    recipient.manners().relent(&case.referral.sender_case_number);
+                }
                 match self.stage.operator.requeue(&letter).await {
                     Ok(()) => put_back += 1,
                     Err(status) => self.surprise(format!("a dead letter could not be put back: {}", status.message())),

@@ -26,7 +26,7 @@ use crate::proto::types::Referral;
 pub(in crate::cli::demo) struct Manners {
     /// Case numbers that it stores, once, without saying so: it dies in the middle.
     forgets: Mutex<HashSet<String>>,
-    /// Case numbers that it refuses, once, as if for good.
+    /// Case numbers that it refuses, as if for good.
     refuses: Mutex<HashSet<String>>,
     /// Milliseconds that it takes for everything.
     slow: AtomicU64,
@@ -41,6 +41,10 @@ impl Manners {
     pub(in crate::cli::demo) fn refuse(&self, case_number: &str) {
         self.refuses.lock().unwrap_or_else(PoisonError::into_inner).insert(case_number.to_owned());
     }
+    /// The update is installed: it takes this case.
+    pub(in crate::cli::demo) fn relent(&self, case_number: &str) {
+        self.refuses.lock().unwrap_or_else(PoisonError::into_inner).remove(case_number);
+    }
     /// From now on it takes its time.
     pub(in crate::cli::demo) fn slow_down(&self, to: Duration) {
         self.slow.store(u64::try_from(to.as_millis()).unwrap_or(0), Ordering::Relaxed);
@@ -53,7 +57,7 @@ impl Manners {
         self.forgets.lock().unwrap_or_else(PoisonError::into_inner).remove(case_number)
     }
     fn turns_away(&self, case_number: &str) -> bool {
-        self.refuses.lock().unwrap_or_else(PoisonError::into_inner).remove(case_number)
+        self.refuses.lock().unwrap_or_else(PoisonError::into_inner).contains(case_number)
     }
 }
 

@@ -19,11 +19,11 @@ impl Operator {
         Ok(Self(Papers::open(certs, "operator/admin")?.dial(gateway)?))
     }
 
-    /// Deliveries that were given up.
-    pub(in crate::cli::demo) async fn dead_letters(&self) -> Result<Vec<String>, Status> {
+    /// Deliveries that were given up, each with its referral.
+    pub(in crate::cli::demo) async fn dead_letters(&self) -> Result<Vec<(String, String)>, Status> {
         let answer =
             AdminServiceClient::new(self.0.clone()).list_dead_letters(ListDeadLettersRequest { page_size: 200, ..Default::default() }).await?;
-        Ok(answer.into_inner().dead_letters.into_iter().map(|letter| letter.delivery_id).collect())
+        Ok(answer.into_inner().dead_letters.into_iter().map(|letter| (letter.delivery_id, letter.referral_id)).collect())
     }
 
     /// Puts one back.
