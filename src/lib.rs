@@ -7,9 +7,9 @@
 //!
 //! | ring | modules |
 //! |---|---|
-//! | foundation | `id`, `clock`, `store`, `proto` |
+//! | foundation | `id`, `clock`, `store`, `proto`, `numbered` |
 //! | capabilities | `identity`, `agreement`, `consent`, `dialect`, `referral`, `outbox`, `ledger`, `vault`, `pki` |
-//! | use cases | `exchange`, `admin` |
+//! | use cases | `exchange` |
 //! | edges | `grpc`, `delivery`, `cli` |
 
 pub mod agreement;
