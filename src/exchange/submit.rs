@@ -173,31 +173,37 @@ impl Exchange {
         let member = agreement.member(caller).ok_or(Refusal::NotFound)?;
         let named = referral.sender.clone().unwrap_or_default();
         if !named.institution.is_empty() && named.institution != caller.as_str() {
-            return Err(field("sender.institution", "must be the institution of your certificate, or empty"));
+            return Err(field("referral.sender.institution", "must be the institution of your certificate, or empty"));
         }
         let sender_unit = if named.unit.is_empty() {
             // An institution with one open unit need not name it.
             let mut open = member.units.values().filter(|unit| unit.active);
-            open.next().filter(|_| open.next().is_none()).map(|unit| unit.id.clone()).ok_or_else(|| field("sender.unit", "must name the unit"))?
+            open.next()
+                .filter(|_| open.next().is_none())
+                .map(|unit| unit.id.clone())
+                .ok_or_else(|| field("referral.sender.unit", "must name the unit"))?
         } else {
-            named.unit.parse().map_err(|error: crate::id::IdError| field("sender.unit", &error.to_string()))?
+            named.unit.parse().map_err(|error: crate::id::IdError| field("referral.sender.unit", &error.to_string()))?
         };
-        let to = referral.recipient.as_ref().ok_or_else(|| field("recipient", "must be set"))?;
-        let purpose = Purpose::from_number(referral.purpose.into()).ok_or_else(|| field("purpose", "must be a purpose of the agreement"))?;
+        let to = referral.recipient.as_ref().ok_or_else(|| field("referral.recipient", "must be set"))?;
+        let purpose = Purpose::from_number(referral.purpose.into()).ok_or_else(|| field("referral.purpose", "must be a purpose of the agreement"))?;
         if referral.subject_ref.is_empty() {
-            return Err(field("subject_ref", "must be your own reference of the person, the same as in the consent"));
+            return Err(field("referral.subject_ref", "must be your own reference of the person, the same as in the consent"));
         }
         let consent = match referral.consent.as_ref().map(|consent| consent.consent_id.as_str()).unwrap_or_default() {
             "" => None,
-            id => Some(id.parse().map_err(|_| field("consent.consent_id", "must be a UUID"))?),
+            id => Some(id.parse().map_err(|_| field("referral.consent.consent_id", "must be a UUID"))?),
         };
         let (onward, origin) = self.origin(caller, &referral.received_by_referral_id).await?;
         let municipality = referral.subject.as_ref().and_then(|subject| subject.address.as_ref()).map(|address| address.municipality_key.clone());
         Ok(Transfer {
             sender: Party { institution: caller.clone(), unit: sender_unit, function: String::new() },
             recipient: Party {
-                institution: to.institution.parse().map_err(|error: crate::id::IdError| field("recipient.institution", &error.to_string()))?,
-                unit: to.unit.parse().map_err(|error: crate::id::IdError| field("recipient.unit", &error.to_string()))?,
+                institution: to
+                    .institution
+                    .parse()
+                    .map_err(|error: crate::id::IdError| field("referral.recipient.institution", &error.to_string()))?,
+                unit: to.unit.parse().map_err(|error: crate::id::IdError| field("referral.recipient.unit", &error.to_string()))?,
                 function: String::new(),
             },
             purpose,
@@ -217,7 +223,7 @@ impl Exchange {
         if received_by.is_empty() {
             return Ok((false, None));
         }
-        let id: ReferralId = received_by.parse().map_err(|_| field("received_by_referral_id", "must be a UUID"))?;
+        let id: ReferralId = received_by.parse().map_err(|_| field("referral.received_by_referral_id", "must be a UUID"))?;
         let found = crate::referral::load(&mut *self.store.readers().acquire().await?, &[id]).await?;
         Ok((true, found.into_iter().find(|referral| referral.recipient == *caller).and_then(|referral| referral.consent)))
     }
@@ -226,7 +232,7 @@ impl Exchange {
     fn recipient(&self, transfer: &Transfer) -> Result<Member, Refusal> {
         let agreement = self.agreement();
         let member = agreement.member(&transfer.recipient.institution);
-        member.cloned().ok_or_else(|| field("recipient.institution", "must be a member of the agreement"))
+        member.cloned().ok_or_else(|| field("referral.recipient.institution", "must be a member of the agreement"))
     }
 }
 
