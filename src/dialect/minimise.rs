@@ -117,7 +117,8 @@ impl Strip<'_> {
     }
 
     fn keep(&self, field: &FieldShape, value: &mut Value<'_>, path: &Path<'_>, report: &mut Report) -> bool {
-        if own_category(field, self.lists, value).is_some_and(|category| !self.mask.contains(category)) {
+        // Nothing is outside the whole set.
+        if self.mask != CategoryMask::ALL && own_category(field, self.lists, value).is_some_and(|category| !self.mask.contains(category)) {
             for category in (of_value(field, self.lists, value) - self.mask).iter().map(DataCategory::from) {
                 report.push(path.text(), Outcome::Withheld(category));
             }
@@ -166,6 +167,5 @@ fn codings<'m, 'a>(field: &'m FieldShape, value: &'m Value<'a>) -> impl Iterator
 }
 
 fn row<'l>(lists: &'l CodeLists, coding: &Message<'_>) -> Option<&'l super::codelist::Row> {
-    let system = coding.text(coding::SYSTEM);
-    lists.iter().filter(|list| list.uri() == system).find_map(|list| list.get(coding.text(coding::CODE)))
+    lists.of_system(coding.text(coding::SYSTEM)).iter().find_map(|list| list.get(coding.text(coding::CODE)))
 }

@@ -17,12 +17,7 @@ use super::value::{Converted, address, date, din91379, name};
 pub(super) type Said<T> = Converted<T>;
 
 /// Reads one value. None if the text says that nothing is stated.
-pub(super) fn read<'a>(
-    spelling: &'a Spelling,
-    leaf: &Leaf,
-    field: &Field,
-    text: Cow<'a, str>,
-) -> Result<Option<Said<Value<'a>>>, ProblemKind> {
+pub(super) fn read<'a>(spelling: &'a Spelling, leaf: &Leaf, field: &Field, text: Cow<'a, str>) -> Result<Option<Said<Value<'a>>>, ProblemKind> {
     match spelling {
         Spelling::Codes(column) => Ok(row(column, &text)?.and_then(|row| code_value(column, row, row.canonical(), leaf, field)).map(Said::exact)),
         Spelling::Date(format) => {

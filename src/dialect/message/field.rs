@@ -143,7 +143,14 @@ impl fmt::Debug for Field {
 
 /// An enum descriptor with the names of its values as code lists and dialects spell them.
 #[derive(Clone)]
-pub(in crate::dialect) struct Words(Arc<(EnumDescriptor, HashMap<Box<str>, i32>, Vec<(i32, Option<Box<str>>)>)>);
+pub(in crate::dialect) struct Words(Arc<Enum>);
+
+struct Enum {
+    descriptor: EnumDescriptor,
+    numbers: HashMap<Box<str>, i32>,
+    /// The zero value says nothing and has no name.
+    names: Vec<(i32, Option<Box<str>>)>,
+}
 
 impl Words {
     pub(in crate::dialect) fn new(list: &EnumDescriptor) -> Self {
@@ -164,18 +171,18 @@ impl Words {
                 names.push((number, (!silent(number)).then_some(short)));
             }
         }
-        Self(Arc::new((list.clone(), numbers, names)))
+        Self(Arc::new(Enum { descriptor: list.clone(), numbers, names }))
     }
     /// The name of a value as code lists spell it: `MARRIED`. None for the zero value and for unknown numbers.
     pub(in crate::dialect) fn word(&self, number: i32) -> Option<&str> {
-        self.0.2.iter().find(|(known, _)| *known == number)?.1.as_deref()
+        self.0.names.iter().find(|(known, _)| *known == number)?.1.as_deref()
     }
     /// The number of a name with or without the prefix of its enum.
     pub(in crate::dialect) fn number_of(&self, name: &str) -> Option<i32> {
-        self.0.1.get(name).copied()
+        self.0.numbers.get(name).copied()
     }
     pub(in crate::dialect) fn knows(&self, number: i32) -> bool {
-        self.0.2.iter().any(|(known, _)| *known == number)
+        self.0.names.iter().any(|(known, _)| *known == number)
     }
 }
 
@@ -195,17 +202,17 @@ fn prefix(list: &EnumDescriptor) -> String {
 impl Deref for Words {
     type Target = EnumDescriptor;
     fn deref(&self) -> &EnumDescriptor {
-        &self.0.0
+        &self.0.descriptor
     }
 }
 impl PartialEq for Words {
     fn eq(&self, other: &Self) -> bool {
-        self.0.0 == other.0.0
+        self.0.descriptor == other.0.descriptor
     }
 }
 impl fmt::Debug for Words {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0.0.full_name())
+        f.write_str(self.0.descriptor.full_name())
     }
 }
 
@@ -235,7 +242,8 @@ impl Types {
         let id = |field: &FieldDescriptor| field.kind().as_message().and_then(|inside| names.get(inside.full_name())).copied().unwrap_or(usize::MAX);
         let described = |message: &prost_reflect::MessageDescriptor| {
             // Nobody translates descriptions of messages, and they are many.
-            let apart = message.package_name() == "buf.validate" || message.full_name().starts_with("google.protobuf.") && message.parent_file().name().ends_with("descriptor.proto");
+            let apart = message.package_name() == "buf.validate"
+                || message.full_name().starts_with("google.protobuf.") && message.parent_file().name().ends_with("descriptor.proto");
             let mut fields: Vec<_> = if apart { Vec::new() } else { message.fields().map(|field| (Field::new(&field), id(&field))).collect() };
             fields.sort_by_key(|(field, _)| field.number());
             Type { fields, timestamp: message.full_name() == "google.protobuf.Timestamp" }

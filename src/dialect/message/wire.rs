@@ -201,7 +201,11 @@ impl<'a> Cursor<'a> {
         Some(u64::from_le_bytes(self.take(8)?.try_into().ok()?))
     }
 
-    #[expect(clippy::cast_possible_truncation, clippy::cast_possible_wrap, reason = "the wire holds 32-bit numbers as 64-bit varints, negative ones too")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_possible_wrap,
+        reason = "the wire holds 32-bit numbers as 64-bit varints, negative ones too"
+    )]
     fn value(&mut self, scalar: Scalar) -> Option<Value<'a>> {
         Some(match scalar {
             Scalar::Bool => Value::Bool(self.varint()? != 0),
@@ -306,5 +310,80 @@ fn put_value(field: &Field, value: &Value<'_>, out: &mut Vec<u8>) {
         }
         // Messages are written by `single`; lists are no elements.
         (Value::Message(_) | Value::List(_) | Value::Unknown(_), _) => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::LazyLock;
+
+    use proptest::prelude::*;
+    use prost::Message as _;
+    use prost_reflect::DynamicMessage;
+
+    use super::*;
+
+    /// Messages with everything: lists, oneofs, numbers, timestamps, codes, messages in messages.
+    const MESSAGES: [&str; 6] = [
+        "weiche.type.v1.Referral",
+        "weiche.type.v1.Coding",
+        "weiche.exchange.v1.SubmitReferralsResponse",
+        "weiche.type.v1.Consent",
+        "google.protobuf.Timestamp",
+        "weiche.exchange.v1.ReceiveResponse",
+    ];
+
+    static TYPES: LazyLock<Types> = LazyLock::new(|| Types::new(crate::proto::pool()));
+
+    /// Some fields, most of them with a value of the right length.
+    fn fields(depth: u32) -> BoxedStrategy<Vec<u8>> {
+        let inside = if depth == 0 { proptest::collection::vec(any::<u8>(), 0..4).boxed() } else { fields(depth - 1) };
+        let inside = prop_oneof![3 => inside, 1 => "[a-zü]{0,6}".prop_map(String::into_bytes)];
+        let field = (1u64..24, 0u8..6, any::<u64>(), 0u32..64, inside).prop_map(|(number, wire, bits, shift, inside)| {
+            let mut out = Vec::new();
+            put_varint(number << 3 | u64::from(wire), &mut out);
+            match wire {
+                VARINT => put_varint(bits >> shift, &mut out),
+                BITS64 => out.extend(bits.to_le_bytes()),
+                LENGTH => {
+                    put_varint(inside.len() as u64, &mut out);
+                    out.extend(inside);
+                }
+                START => {
+                    out.extend(inside);
+                    put_varint(number << 3 | u64::from(END), &mut out);
+                }
+                BITS32 => out.extend(u32::try_from(bits >> 32).unwrap().to_le_bytes()),
+                _ => {}
+            }
+            out
+        });
+        // An end without a start spoils every message.
+        let tame = field.prop_filter("an end without a start", |bytes| bytes.first().is_none_or(|key| key & 7 != END));
+        proptest::collection::vec(tame, 0..5).prop_map(|fields| fields.concat()).boxed()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 512, ..ProptestConfig::default() })]
+
+        #[test]
+        fn bytes_are_read_and_written_as_prost_does_it(bytes in fields(3), broken: bool, at: usize, bit in 0u32..8) {
+            let (pool, types) = (crate::proto::pool(), &*TYPES);
+            let mut bytes = bytes;
+            if let (true, Some(byte)) = (broken, bytes.get_mut(at % 16)) {
+                *byte ^= 1 << bit;
+            }
+            for name in MESSAGES {
+                let descriptor = pool.get_message_by_name(name).unwrap();
+                let theirs = DynamicMessage::decode(descriptor.clone(), bytes.as_slice());
+                let id = types.id(name).unwrap();
+                let ours = types.decode(id, &bytes);
+                prop_assert_eq!(ours.is_some(), theirs.is_ok(), "{}", name);
+                if let (Some(ours), Ok(theirs)) = (ours, theirs) {
+                    let again = |bytes: &[u8]| DynamicMessage::decode(descriptor.clone(), bytes).unwrap();
+                    prop_assert_eq!(again(&types.encode(id, &ours, 0)), again(&theirs.encode_to_vec()), "{}", name);
+                }
+            }
+        }
     }
 }

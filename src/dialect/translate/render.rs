@@ -5,9 +5,9 @@
 
 use std::borrow::Cow;
 
+use super::below;
 use super::native::carry;
 use super::path::{Id, Path, Places, TOP};
-use super::below;
 use crate::dialect::hub::{Leaf, Shape};
 use crate::dialect::message::{Field, Message, Scalar, Value};
 use crate::dialect::path::{Select, Step, spelt};
@@ -435,7 +435,6 @@ mod tests {
     use prost::Message as _;
     use prost_reflect::DynamicMessage;
 
-    use super::*;
     use crate::dialect::{CategoryMask, Dialects};
 
     fn lost(json: &str, from: (&str, &str), to: (&str, &str)) -> Vec<String> {

@@ -14,12 +14,7 @@ use crate::dialect::spelling::{coding, day_of, instant_of};
 use crate::dialect::value::din91379;
 
 /// Everything that is wrong with a canonical message. `reachable` limits the mandatory places to those that its source can say.
-pub(in crate::dialect) fn verify(
-    shape: &Shape,
-    lists: &CodeLists,
-    message: &Message<'_>,
-    reachable: Option<&BTreeSet<String>>,
-) -> Vec<FieldProblem> {
+pub(in crate::dialect) fn verify(shape: &Shape, lists: &CodeLists, message: &Message<'_>, reachable: Option<&BTreeSet<String>>) -> Vec<FieldProblem> {
     let mut verifier = Verifier { lists, reachable, problems: Vec::new() };
     verifier.walk(shape, message, &Path::TOP);
     verifier.problems
@@ -65,9 +60,7 @@ impl Verifier<'_> {
                 let outside = din91379::check(kind, text).err()?;
                 Some(ProblemKind::OutsideDin91379 { position: outside.position + 1, datatype })
             }
-            (Leaf::Enum(list), Value::Enum(number)) if !list.knows(*number) => {
-                Some(ProblemKind::UnknownCode { list: list.full_name().to_owned() })
-            }
+            (Leaf::Enum(list), Value::Enum(number)) if !list.knows(*number) => Some(ProblemKind::UnknownCode { list: list.full_name().to_owned() }),
             (Leaf::PartialDate, value) => day_of(value).err().map(|_| ProblemKind::ImpossibleDate),
             (Leaf::Timestamp, value) => instant_of(value).err().map(|_| ProblemKind::ImpossibleDate),
             (Leaf::Coding, Value::Message(coding)) => self.coding(coding),
@@ -81,11 +74,11 @@ impl Verifier<'_> {
         if system.is_empty() {
             return Some(ProblemKind::CodeWithoutSystem { list: "the code's own list".to_owned() });
         }
-        let mut known = self.lists.iter().filter(|list| list.uri() == system).peekable();
-        if known.peek().is_none() {
+        let known = self.lists.of_system(system);
+        if known.is_empty() {
             return Some(ProblemKind::WrongSystem { list: "a list of the gateway".to_owned() });
         }
-        match known.find_map(|list| list.get(code)) {
+        match known.iter().find_map(|list| list.get(code)) {
             None => Some(ProblemKind::UnknownCode { list: system.to_owned() }),
             Some(row) if row.status() == Status::Reserved => Some(ProblemKind::ReservedCode { list: system.to_owned() }),
             Some(_) => None,
