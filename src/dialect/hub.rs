@@ -6,10 +6,11 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use prost_reflect::{DescriptorPool, EnumDescriptor, FieldDescriptor, Kind, MessageDescriptor};
+use prost_reflect::{DescriptorPool, FieldDescriptor, Kind, MessageDescriptor};
 
 use super::annotation::Place;
 use super::error::DialectError;
+use super::message::{Field, TypeId, Types, Words};
 use crate::proto::types::DataCategory;
 
 /// What a field of the hub holds, as far as spellings go.
@@ -19,7 +20,7 @@ pub(super) enum Leaf {
     Bool,
     /// Any of the integers.
     Integer,
-    Enum(EnumDescriptor),
+    Enum(Words),
     Coding,
     PartialDate,
     Timestamp,
@@ -35,7 +36,7 @@ impl Leaf {
         match field.kind() {
             Kind::String => Self::Text,
             Kind::Bool => Self::Bool,
-            Kind::Enum(list) => Self::Enum(list),
+            Kind::Enum(list) => Self::Enum(Words::new(&list)),
             Kind::Bytes => Self::Bytes,
             Kind::Message(message) => match message.full_name() {
                 "weiche.type.v1.Coding" => Self::Coding,
@@ -64,46 +65,18 @@ impl Leaf {
     }
 }
 
-/// `MARITAL_STATUS_` of `MaritalStatus`: the part of its value names that code lists and dialects leave out.
-fn enum_prefix(list: &EnumDescriptor) -> String {
-    let mut prefix = String::new();
-    for (at, c) in list.name().char_indices() {
-        if c.is_ascii_uppercase() && at > 0 {
-            prefix.push('_');
-        }
-        prefix.push(c.to_ascii_uppercase());
-    }
-    prefix.push('_');
-    prefix
-}
-
-/// The name of an enum value as code lists spell it: `MARRIED`. None for the zero value and for unknown numbers.
-pub(super) fn enum_name(list: &EnumDescriptor, number: i32) -> Option<String> {
-    if number == 0 && list.default_value().name().ends_with("UNSPECIFIED") {
-        return None;
-    }
-    let value = list.get_value(number)?;
-    let name = value.name();
-    Some(name.strip_prefix(enum_prefix(list).as_str()).unwrap_or(name).to_owned())
-}
-
-/// The number of a name with or without the prefix of its enum.
-pub(super) fn enum_number(list: &EnumDescriptor, name: &str) -> Option<i32> {
-    let value = list.get_value_by_name(name).or_else(|| list.get_value_by_name(&format!("{}{name}", enum_prefix(list))))?;
-    Some(value.number())
-}
-
 /// A canonical message with the category of every field in it, resolved along the path by which it is reached.
 #[derive(Debug)]
 pub(super) struct Shape {
     pub(super) message: MessageDescriptor,
+    pub(super) id: TypeId,
     pub(super) fields: Vec<FieldShape>,
 }
 
 /// One field of a [`Shape`].
 #[derive(Debug)]
 pub(super) struct FieldShape {
-    pub(super) field: FieldDescriptor,
+    pub(super) field: Field,
     pub(super) leaf: Leaf,
     /// The category of everything in it; none for a message whose fields have their own. A value without one passes no mask.
     pub(super) category: Option<DataCategory>,
@@ -124,13 +97,16 @@ impl Shape {
 #[derive(Debug, Default)]
 pub(super) struct Hub {
     shapes: HashMap<String, Arc<Shape>>,
+    types: Arc<Types>,
 }
 
 impl Hub {
     pub(super) fn new(pool: &DescriptorPool, errors: &mut Vec<DialectError>) -> Self {
+        let types = Arc::new(Types::new(pool));
         let reader = Reader {
             category: pool.get_extension_by_name("weiche.type.v1.category"),
             mandatory: pool.get_extension_by_name("weiche.type.v1.mandatory"),
+            types: &types,
         };
         let mut shapes = HashMap::new();
         let messages: Vec<_> = pool.all_messages().filter(|message| is_canonical(message.package_name())).collect();
@@ -151,10 +127,14 @@ impl Hub {
         found.sort();
         found.dedup();
         errors.append(&mut found);
-        Self { shapes }
+        Self { shapes, types }
     }
     pub(super) fn shape(&self, message: &str) -> Option<&Arc<Shape>> {
         self.shapes.get(message)
+    }
+    /// How messages of the pool are read and written.
+    pub(super) fn types(&self) -> &Arc<Types> {
+        &self.types
     }
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         self.shapes.keys().map(String::as_str)
@@ -166,12 +146,13 @@ pub(super) fn is_canonical(package: &str) -> bool {
     package.starts_with("weiche.") && package != "weiche.dialect.v1"
 }
 
-struct Reader {
+struct Reader<'a> {
+    types: &'a Types,
     category: Option<prost_reflect::ExtensionDescriptor>,
     mandatory: Option<prost_reflect::ExtensionDescriptor>,
 }
 
-impl Reader {
+impl Reader<'_> {
     fn own(&self, field: &FieldDescriptor) -> Option<DataCategory> {
         let extension = self.category.as_ref()?;
         let options = field.options();
@@ -222,9 +203,10 @@ impl Reader {
             };
             let inner = inside.map(|inside| self.shape(&inside, category, above, errors));
             let mandatory = self.mandatory(&field);
-            fields.push(FieldShape { field, leaf, category, mandatory, datatype, inner });
+            fields.push(FieldShape { field: Field::new(&field), leaf, category, mandatory, datatype, inner });
         }
         above.pop();
-        Arc::new(Shape { message: message.clone(), fields })
+        let id = self.types.id(message.full_name()).unwrap_or(TypeId::MAX);
+        Arc::new(Shape { message: message.clone(), id, fields })
     }
 }

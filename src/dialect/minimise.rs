@@ -5,13 +5,14 @@
 //! needs HEALTH besides TOPICS, and some topics never go to some kinds of recipients.
 
 use bytes::Bytes;
-use prost_reflect::{DynamicMessage, Value};
 
 use super::category::{CategoryMask, RecipientKind};
 use super::codelist::CodeLists;
 use super::hub::{FieldShape, Leaf, Shape};
+use super::message::{Message, Value};
 use super::report::{Outcome, Report};
-use super::translate::{below, get};
+use super::spelling::coding;
+use super::translate::Path;
 use crate::proto::types::DataCategory;
 
 /// A canonical message with what may go, and the paths of what stayed behind.
@@ -27,28 +28,28 @@ pub struct Minimised {
 pub(super) fn strip(
     shape: &Shape,
     lists: &CodeLists,
-    message: &mut DynamicMessage,
+    message: &mut Message<'_>,
     mask: CategoryMask,
     kind: Option<RecipientKind>,
     report: &mut Report,
 ) {
     let strip = Strip { lists, mask, kind };
-    strip.message(shape, message, "", report);
+    strip.message(shape, message, &Path::TOP, report);
 }
 
 /// The categories of everything that is set.
-pub(super) fn carried(shape: &Shape, lists: &CodeLists, message: &DynamicMessage) -> CategoryMask {
+pub(super) fn carried(shape: &Shape, lists: &CodeLists, message: &Message<'_>) -> CategoryMask {
     let mut mask = CategoryMask::NONE;
     for field in &shape.fields {
-        let Some(value) = get(message, &field.field) else { continue };
-        for value in value.as_list().unwrap_or(std::slice::from_ref(value)) {
+        let Some(value) = message.get(&field.field) else { continue };
+        for value in value.elements() {
             mask |= of_value(field, lists, value);
         }
     }
     mask
 }
 
-fn of_value(field: &FieldShape, lists: &CodeLists, value: &Value) -> CategoryMask {
+fn of_value(field: &FieldShape, lists: &CodeLists, value: &Value<'_>) -> CategoryMask {
     let mask = match (&field.inner, value) {
         (Some(inner), Value::Message(inside)) => carried(inner, lists, inside),
         _ => field.category.map_or(CategoryMask::NONE, CategoryMask::from),
@@ -63,12 +64,12 @@ struct Strip<'a> {
 }
 
 impl Strip<'_> {
-    fn message(&self, shape: &Shape, message: &mut DynamicMessage, base: &str, report: &mut Report) {
+    fn message(&self, shape: &Shape, message: &mut Message<'_>, base: &Path<'_>, report: &mut Report) {
         for field in &shape.fields {
-            if !message.has_field(&field.field) {
+            if !message.has(&field.field) {
                 continue;
             }
-            let path = below(base, field.field.name());
+            let path = base.below(field.field.name(), None);
             // A field whose category is not covered goes as a whole: a part never widens it.
             let closed = match (field.category, &field.inner) {
                 (Some(category), _) if self.mask.contains(category) => None,
@@ -78,53 +79,55 @@ impl Strip<'_> {
             };
             if let Some(category) = closed {
                 // What is inside may have been of narrower categories, which stay behind with it.
-                let inside = get(message, &field.field).map(|value| self.inside(field, value)).unwrap_or_default();
+                let inside = message.get(&field.field).map(|value| self.inside(field, value)).unwrap_or_default();
                 for category in [category].into_iter().chain((inside - self.mask.with(category)).iter().map(DataCategory::from)) {
-                    report.push(path.as_str(), Outcome::Withheld(category));
+                    report.push(path.text(), Outcome::Withheld(category));
                 }
-                message.clear_field(&field.field);
+                message.clear(&field.field);
                 continue;
             }
             let mut empty = false;
-            match message.get_field_mut(&field.field) {
-                Value::List(list) => {
+            match message.get_mut(&field.field) {
+                Some(Value::List(list)) => {
                     let mut at = 0;
                     list.retain_mut(|value| {
-                        let path = format!("{path}[{at}]");
+                        let path = path.element(Some(at));
                         at += 1;
                         self.keep(field, value, &path, report)
                     });
                     empty = list.is_empty();
                 }
-                value => empty |= !self.keep(field, value, &path, report),
+                Some(value) => empty |= !self.keep(field, value, &path, report),
+                None => {}
             }
             if empty {
-                message.clear_field(&field.field);
+                message.clear(&field.field);
             }
         }
         // What the contract does not know has no category.
-        for unknown in message.take_unknown_fields().collect::<Vec<_>>() {
-            report.push(below(base, &format!("field {}", unknown.number())), Outcome::Withheld(DataCategory::Unspecified));
+        for unknown in message.unknown() {
+            report.push(base.below(&format!("field {unknown}"), None).text(), Outcome::Withheld(DataCategory::Unspecified));
         }
+        message.drop_unknown();
     }
 
     /// Categories of what a field holds.
-    fn inside(&self, field: &FieldShape, value: &Value) -> CategoryMask {
-        let elements = value.as_list().unwrap_or(std::slice::from_ref(value));
-        elements.iter().map(|value| of_value(field, self.lists, value)).fold(CategoryMask::NONE, |all, one| all | one)
+    fn inside(&self, field: &FieldShape, value: &Value<'_>) -> CategoryMask {
+        value.elements().iter().map(|value| of_value(field, self.lists, value)).fold(CategoryMask::NONE, |all, one| all | one)
     }
 
-    fn keep(&self, field: &FieldShape, value: &mut Value, path: &str, report: &mut Report) -> bool {
-        if own_category(field, self.lists, value).is_some_and(|category| !self.mask.contains(category)) {
+    fn keep(&self, field: &FieldShape, value: &mut Value<'_>, path: &Path<'_>, report: &mut Report) -> bool {
+        // Nothing is outside the whole set.
+        if self.mask != CategoryMask::ALL && own_category(field, self.lists, value).is_some_and(|category| !self.mask.contains(category)) {
             for category in (of_value(field, self.lists, value) - self.mask).iter().map(DataCategory::from) {
-                report.push(path, Outcome::Withheld(category));
+                report.push(path.text(), Outcome::Withheld(category));
             }
             return false;
         }
         if self.kind.is_some_and(|kind| never_to(field, self.lists, value, kind)) {
             let own = field.category.unwrap_or_default();
             for category in [own].into_iter().chain((of_value(field, self.lists, value) - self.mask.with(own)).iter().map(DataCategory::from)) {
-                report.push(path, Outcome::Withheld(category));
+                report.push(path.text(), Outcome::Withheld(category));
             }
             return false;
         }
@@ -133,9 +136,9 @@ impl Strip<'_> {
                 Some(inner) => {
                     self.message(inner, inside, path, report);
                     // Nothing is left of it: an empty shell would say that there was something.
-                    return inside.fields().next().is_some() || field.category.is_none_or(|category| self.mask.contains(category));
+                    return inside.known().next().is_some() || field.category.is_none_or(|category| self.mask.contains(category));
                 }
-                None => drop(inside.take_unknown_fields().collect::<Vec<_>>()),
+                None => inside.drop_unknown(),
             }
         }
         true
@@ -143,33 +146,26 @@ impl Strip<'_> {
 }
 
 /// The category that a code of the element demands besides the field's own, by attribute `@category` of its list.
-fn own_category(field: &FieldShape, lists: &CodeLists, value: &Value) -> Option<DataCategory> {
-    codings(field, value).into_iter().find_map(|coding| {
+fn own_category(field: &FieldShape, lists: &CodeLists, value: &Value<'_>) -> Option<DataCategory> {
+    codings(field, value).find_map(|coding| {
         let name = row(lists, coding)?.attribute("category")?;
         DataCategory::from_str_name(&format!("DATA_CATEGORY_{name}"))
     })
 }
 
-fn never_to(field: &FieldShape, lists: &CodeLists, value: &Value, kind: RecipientKind) -> bool {
-    codings(field, value).into_iter().any(|coding| row(lists, coding).is_some_and(|row| row.attribute_lists("never_to", kind.word())))
+fn never_to(field: &FieldShape, lists: &CodeLists, value: &Value<'_>, kind: RecipientKind) -> bool {
+    codings(field, value).any(|coding| row(lists, coding).is_some_and(|row| row.attribute_lists("never_to", kind.word())))
 }
 
 /// The codes by which an element is known: itself, or the fields directly inside.
-fn codings<'a>(field: &FieldShape, value: &'a Value) -> Vec<&'a DynamicMessage> {
-    match (&field.leaf, &field.inner, value) {
-        (Leaf::Coding, _, Value::Message(coding)) => vec![coding],
-        (_, Some(inner), Value::Message(inside)) => inner
-            .fields
-            .iter()
-            .filter(|field| field.leaf == Leaf::Coding && !field.field.is_list())
-            .filter_map(|field| get(inside, &field.field)?.as_message())
-            .collect(),
-        _ => Vec::new(),
-    }
+fn codings<'m, 'a>(field: &'m FieldShape, value: &'m Value<'a>) -> impl Iterator<Item = &'m Message<'a>> {
+    let message = value.as_message();
+    let own = message.filter(|_| field.leaf == Leaf::Coding);
+    let inner = field.inner.as_ref().filter(|_| own.is_none()).map(|inner| inner.fields.as_slice()).unwrap_or_default();
+    let codes = inner.iter().filter(|field| field.leaf == Leaf::Coding && !field.field.is_list());
+    own.into_iter().chain(codes.filter_map(move |field| message?.get(&field.field)?.as_message()))
 }
 
-fn row<'a>(lists: &'a CodeLists, coding: &DynamicMessage) -> Option<&'a super::codelist::Row> {
-    let text = |name| coding.get_field_by_name(name).and_then(|value| value.as_str().map(str::to_owned));
-    let (system, code) = (text("system")?, text("code")?);
-    lists.iter().filter(|list| list.uri() == system).find_map(|list| list.get(&code))
+fn row<'l>(lists: &'l CodeLists, coding: &Message<'_>) -> Option<&'l super::codelist::Row> {
+    lists.of_system(coding.text(coding::SYSTEM)).iter().find_map(|list| list.get(coding.text(coding::CODE)))
 }

@@ -17,6 +17,7 @@
 //! Dialect::message_for("weiche.type.v1.Referral") -> Option<&str>      the top message of the dialect
 //! Dialect::read(native message, bytes) -> Result<(Bytes, Report), TranslateError>             dialect -> canonical
 //! Dialect::render(native message, bytes, CategoryMask) -> Result<(Bytes, Report), TranslateError>   canonical -> dialect
+//! Dialect::render_quiet(native message, bytes, CategoryMask) -> Result<Bytes, TranslateError>   the same without the report
 //!
 //! Method { path, canonical, request, response, canonical_request, canonical_response, delivery, client_streaming, server_streaming }
 //!
@@ -39,6 +40,7 @@ mod category;
 pub mod codelist;
 mod error;
 mod hub;
+mod message;
 mod minimise;
 mod path;
 mod plan;

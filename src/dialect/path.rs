@@ -3,12 +3,14 @@
 
 //! Paths in the hub: parsed from the spelling of the mapping language and resolved to descriptors.
 
+use std::borrow::Cow;
 use std::fmt;
 
-use prost_reflect::{FieldDescriptor, Kind, MessageDescriptor, Value};
+use prost_reflect::{FieldDescriptor, Kind, MessageDescriptor};
 
 use super::error::nearest;
 use super::hub::Leaf;
+use super::message::{Field, Value, Words};
 
 /// Which element of a repeated field.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,13 +22,13 @@ pub(super) enum Select {
     /// Every element from an index on.
     From(usize),
     /// The element whose field has this value.
-    Key { field: FieldDescriptor, value: Value, text: String },
+    Key { field: Field, value: Value<'static>, text: String },
 }
 
 /// One step of a path, resolved.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Step {
-    pub(super) field: FieldDescriptor,
+    pub(super) field: Field,
     pub(super) select: Select,
 }
 
@@ -102,7 +104,7 @@ pub(super) fn resolve(base: &MessageDescriptor, text: &str) -> Result<Vec<Step>,
             }
             _ => field.kind().as_message().cloned(),
         };
-        steps.push(Step { field, select });
+        steps.push(Step { field: Field::new(&field), select });
     }
     Ok(steps)
 }
@@ -152,13 +154,13 @@ fn select(field: &FieldDescriptor, selector: &str, text: &str) -> Result<Select,
             return Err(wrong(format!("unknown key `{key}` in `{text}`"), help));
         };
         let parsed = match key_field.kind() {
-            Kind::String => Some(Value::String(value.to_owned())),
+            Kind::String => Some(Value::Text(Cow::Owned(value.to_owned()))),
             Kind::Bool => value.parse().ok().map(Value::Bool),
-            Kind::Enum(list) => super::hub::enum_number(&list, value).map(Value::EnumNumber),
+            Kind::Enum(list) => Words::new(&list).number_of(value).map(Value::Enum),
             _ => None,
         };
         return match parsed {
-            Some(value_) => Ok(Select::Key { field: key_field, value: value_, text: value.to_owned() }),
+            Some(value_) => Ok(Select::Key { field: Field::new(&key_field), value: value_, text: value.to_owned() }),
             None => Err(wrong(format!("`{value}` in `{text}` is no value of `{key}`"), "the key is a text, true or false, or a name of the enum")),
         };
     }

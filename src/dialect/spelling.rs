@@ -3,10 +3,11 @@
 
 //! One value between the text of a dialect and a value of the hub. The rules of each spelling are in `value`; here they meet protobuf.
 
-use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MessageDescriptor, ReflectMessage, Value};
+use std::borrow::Cow;
 
 use super::codelist::{Column, LookupError, Row};
-use super::hub::{Leaf, enum_name, enum_number};
+use super::hub::Leaf;
+use super::message::{Field, Message, Scalar, Value};
 use super::plan::{Joint, Spelling};
 use super::report::ProblemKind;
 use super::value::phone::{Phone, PhoneError};
@@ -16,32 +17,27 @@ use super::value::{Converted, address, date, din91379, name};
 pub(super) type Said<T> = Converted<T>;
 
 /// Reads one value. None if the text says that nothing is stated.
-pub(super) fn read(spelling: &Spelling, leaf: &Leaf, field: &FieldDescriptor, text: &str) -> Result<Option<Said<Value>>, ProblemKind> {
+pub(super) fn read<'a>(spelling: &'a Spelling, leaf: &Leaf, field: &Field, text: Cow<'a, str>) -> Result<Option<Said<Value<'a>>>, ProblemKind> {
     match spelling {
-        Spelling::Codes(column) => Ok(row(column, text)?.and_then(|row| code_value(column, row, row.canonical(), leaf, field)).map(Said::exact)),
+        Spelling::Codes(column) => Ok(row(column, &text)?.and_then(|row| code_value(column, row, row.canonical(), leaf, field)).map(Said::exact)),
         Spelling::Date(format) => {
             let malformed = |error| date_problem(format, error);
-            match (leaf, field.kind().as_message()) {
-                (Leaf::Timestamp, Some(message)) => {
-                    let read = format.read_instant(text).map_err(malformed)?;
-                    Ok(Some(read.map(|instant| timestamp(message, instant))))
-                }
-                (_, Some(message)) => {
-                    let read = match format.read_date(text) {
-                        Err(date::DateError::Nothing) => return Ok(None),
-                        other => other.map_err(malformed)?,
-                    };
-                    Ok(Some(read.map(|day| partial_date(message, day))))
-                }
-                _ => Ok(None),
+            if *leaf == Leaf::Timestamp {
+                let read = format.read_instant(&text).map_err(malformed)?;
+                return Ok(Some(read.map(timestamp)));
             }
+            let read = match format.read_date(&text) {
+                Err(date::DateError::Nothing) => return Ok(None),
+                other => other.map_err(malformed)?,
+            };
+            Ok(Some(read.map(partial_date)))
         }
-        Spelling::Phone(_) => phone_value(Phone::read(text)),
+        Spelling::Phone(_) => phone_value(Phone::read(&text)),
         Spelling::PhoneSplit(by) => match text.split_once(by.as_str()) {
             Some((area, subscriber)) => phone_value(Phone::from_split(area, subscriber)),
-            None => phone_value(Phone::read(text)),
+            None => phone_value(Phone::read(&text)),
         },
-        Spelling::Boolean(words) => match words.read(text) {
+        Spelling::Boolean(words) => match words.read(&text) {
             Ok(value) => Ok(Some(Said::exact(Value::Bool(value)))),
             Err(_) => Err(ProblemKind::Malformed { expected: "one of the two words for true and false".to_owned() }),
         },
@@ -51,35 +47,38 @@ pub(super) fn read(spelling: &Spelling, leaf: &Leaf, field: &FieldDescriptor, te
 }
 
 /// Writes one value. An error says why there is no text, without quoting the value.
-pub(super) fn write(spelling: &Spelling, leaf: &Leaf, value: &Value) -> Result<Said<String>, String> {
+pub(super) fn write<'a>(spelling: &'a Spelling, leaf: &'a Leaf, value: &'a Value<'_>) -> Result<Said<Cow<'a, str>>, String> {
     match spelling {
         Spelling::Codes(column) => {
             let code = code_of(column, leaf, value)?;
             let image = column.to_dialect(&code).ok_or_else(|| no_word(column))?;
-            Ok(Said::lossy_if(image.lossy, image.value.to_owned(), MERGED))
+            Ok(Said::lossy_if(image.lossy, Cow::Borrowed(image.value), MERGED))
         }
-        Spelling::Date(format) => match leaf {
-            Leaf::Timestamp => format.write_instant(instant_of(value)?).map_err(|error| error.to_string()),
-            _ => format.write_date(day_of(value)?).map_err(|error| error.to_string()),
-        },
+        Spelling::Date(format) => {
+            let text = match leaf {
+                Leaf::Timestamp => format.write_instant(instant_of(value)?),
+                _ => format.write_date(day_of(value)?),
+            };
+            Ok(text.map_err(|error| error.to_string())?.map(Cow::Owned))
+        }
         Spelling::Phone(style) => {
-            let phone = Phone::read(value.as_str().unwrap_or_default()).map_err(|error| error.to_string())?;
-            Ok(Said::exact(phone.write(*style)))
+            let phone = Phone::read(value.as_text().unwrap_or_default()).map_err(|error| error.to_string())?;
+            Ok(Said::exact(phone.write(*style).into()))
         }
         Spelling::PhoneSplit(by) => {
-            let phone = Phone::read(value.as_str().unwrap_or_default()).map_err(|error| error.to_string())?;
+            let phone = Phone::read(value.as_text().unwrap_or_default()).map_err(|error| error.to_string())?;
             let (area, subscriber) = phone.split().map_err(|error| error.to_string())?;
-            Ok(Said::exact(format!("{area}{by}{subscriber}")))
+            Ok(Said::exact(format!("{area}{by}{subscriber}").into()))
         }
-        Spelling::Boolean(words) => Ok(Said::exact(words.write(value.as_bool().unwrap_or(false)).to_owned())),
-        Spelling::SearchForm => Ok(Said::lossy(din91379::search_form(value.as_str().unwrap_or_default()), "only the search form is written")),
+        Spelling::Boolean(words) => Ok(Said::exact(words.write(*value == Value::Bool(true)).into())),
+        Spelling::SearchForm => Ok(Said::lossy(din91379::search_form(value.as_text().unwrap_or_default()).into(), "only the search form is written")),
         Spelling::Plain => plain_text(leaf, value).map(Said::exact).ok_or_else(|| "it is no text".to_owned()),
     }
 }
 
-fn phone_value(phone: Result<Phone, PhoneError>) -> Result<Option<Said<Value>>, ProblemKind> {
+fn phone_value<'a>(phone: Result<Phone, PhoneError>) -> Result<Option<Said<Value<'a>>>, ProblemKind> {
     match phone {
-        Ok(phone) => Ok(Some(Said::exact(Value::String(phone.e164().to_owned())))),
+        Ok(phone) => Ok(Some(Said::exact(Value::Text(Cow::Owned(phone.e164().to_owned()))))),
         Err(error) => Err(ProblemKind::Malformed { expected: format!("a phone number; {error}") }),
     }
 }
@@ -103,80 +102,77 @@ pub(super) fn row<'a>(column: &'a Column, text: &str) -> Result<Option<&'a Row>,
 }
 
 /// A canonical code as a value of the hub; none for a part that is empty.
-pub(super) fn code_value(column: &Column, row: &Row, part: &str, leaf: &Leaf, field: &FieldDescriptor) -> Option<Value> {
+pub(super) fn code_value<'a>(column: &'a Column, row: &'a Row, part: &'a str, leaf: &Leaf, field: &Field) -> Option<Value<'a>> {
     match leaf {
         _ if part.is_empty() => None,
         Leaf::Coding => {
-            let mut coding = DynamicMessage::new(field.kind().as_message()?.clone());
-            for (name, text) in [("system", column.list().uri()), ("version", column.list().version()), ("code", part), ("display", row.label())] {
-                if !text.is_empty() {
-                    coding.try_set_field_by_name(name, Value::String(text.to_owned())).ok()?;
-                }
-            }
-            Some(Value::Message(coding))
+            let list = column.list();
+            let texts = [(coding::SYSTEM, list.uri()), (coding::VERSION, list.version()), (coding::CODE, part), (coding::DISPLAY, row.label())];
+            Some(Value::Message(Message::of_texts(texts)))
         }
-        Leaf::Enum(list) => enum_number(list, part).map(Value::EnumNumber),
-        _ => plain_value(leaf, field, part).ok(),
+        Leaf::Enum(list) => list.number_of(part).map(Value::Enum),
+        _ => plain_value(leaf, field, Cow::Borrowed(part)).ok(),
     }
 }
 
 /// The canonical code of a value of the hub.
-pub(super) fn code_of(column: &Column, leaf: &Leaf, value: &Value) -> Result<String, String> {
+pub(super) fn code_of<'a>(column: &Column, leaf: &'a Leaf, value: &'a Value<'_>) -> Result<Cow<'a, str>, String> {
     match (leaf, value) {
         (Leaf::Coding, Value::Message(coding)) => {
-            let system = coding.get_field_by_name("system");
-            let code = coding.get_field_by_name("code");
-            if system.as_deref().and_then(Value::as_str) != Some(column.list().uri()) {
+            if coding.text(coding::SYSTEM) != column.list().uri() {
                 return Err(format!("the code does not come from {}", column.list().uri()));
             }
-            Ok(code.as_deref().and_then(Value::as_str).unwrap_or_default().to_owned())
+            Ok(Cow::Borrowed(coding.text(coding::CODE)))
         }
         _ => plain_text(leaf, value).ok_or_else(|| no_word(column)),
     }
 }
 
-fn plain_value(leaf: &Leaf, field: &FieldDescriptor, text: &str) -> Result<Value, ProblemKind> {
+fn plain_value<'a>(leaf: &Leaf, field: &Field, text: Cow<'a, str>) -> Result<Value<'a>, ProblemKind> {
     let malformed = || ProblemKind::Malformed { expected: leaf.name() };
     match leaf {
-        Leaf::Text => Ok(Value::String(din91379::normalise(text).into_owned())),
+        Leaf::Text => Ok(Value::Text(match din91379::normalise(&text) {
+            Cow::Owned(normal) => Cow::Owned(normal),
+            Cow::Borrowed(_) => text,
+        })),
         Leaf::Bool => text.parse().map(Value::Bool).map_err(|_| malformed()),
-        Leaf::Enum(list) => enum_number(list, text).map(Value::EnumNumber).ok_or_else(malformed),
-        _ => integer(&field.kind(), text).ok_or_else(malformed),
+        Leaf::Enum(list) => list.number_of(&text).map(Value::Enum).ok_or_else(malformed),
+        _ => integer(field.scalar(), &text).ok_or_else(malformed),
     }
 }
 
 /// A decimal number of the range of the kind.
-fn integer(kind: &Kind, text: &str) -> Option<Value> {
-    match kind {
-        Kind::Int32 | Kind::Sint32 | Kind::Sfixed32 => text.parse().ok().map(Value::I32),
-        Kind::Int64 | Kind::Sint64 | Kind::Sfixed64 => text.parse().ok().map(Value::I64),
-        Kind::Uint32 | Kind::Fixed32 => text.parse().ok().map(Value::U32),
-        Kind::Uint64 | Kind::Fixed64 => text.parse().ok().map(Value::U64),
+fn integer<'a>(scalar: Scalar, text: &str) -> Option<Value<'a>> {
+    match scalar {
+        Scalar::Int32 | Scalar::Sint32 | Scalar::Sfixed32 => text.parse().ok().map(Value::I32),
+        Scalar::Int64 | Scalar::Sint64 | Scalar::Sfixed64 => text.parse().ok().map(Value::I64),
+        Scalar::Uint32 | Scalar::Fixed32 => text.parse().ok().map(Value::U32),
+        Scalar::Uint64 | Scalar::Fixed64 => text.parse().ok().map(Value::U64),
         _ => None,
     }
 }
 
 /// The text of a single value, on either side; none for messages, bytes and enum values that say nothing.
-pub(super) fn plain_text(leaf: &Leaf, value: &Value) -> Option<String> {
+pub(super) fn plain_text<'a>(leaf: &'a Leaf, value: &'a Value<'_>) -> Option<Cow<'a, str>> {
     match (value, leaf) {
-        (Value::String(text), _) => Some(text.clone()),
-        (Value::Bool(value), _) => Some(value.to_string()),
-        (Value::I32(value), _) => Some(value.to_string()),
-        (Value::I64(value), _) => Some(value.to_string()),
-        (Value::U32(value), _) => Some(value.to_string()),
-        (Value::U64(value), _) => Some(value.to_string()),
-        (Value::EnumNumber(number), Leaf::Enum(list)) => enum_name(list, *number),
+        (Value::Text(text), _) => Some(Cow::Borrowed(text)),
+        (Value::Bool(value), _) => Some(Cow::Borrowed(if *value { "true" } else { "false" })),
+        (Value::I32(value), _) => Some(Cow::Owned(value.to_string())),
+        (Value::I64(value), _) => Some(Cow::Owned(value.to_string())),
+        (Value::U32(value), _) => Some(Cow::Owned(value.to_string())),
+        (Value::U64(value), _) => Some(Cow::Owned(value.to_string())),
+        (Value::Enum(number), Leaf::Enum(list)) => list.word(*number).map(Cow::Borrowed),
         _ => None,
     }
 }
 
 /// A text as the value of a dialect's own field; none if the field cannot hold it.
-pub(super) fn native_value(field: &FieldDescriptor, text: &str) -> Option<Value> {
-    match field.kind() {
-        Kind::String => Some(Value::String(text.to_owned())),
-        Kind::Bool => text.parse().ok().map(Value::Bool),
-        Kind::Enum(list) => enum_number(&list, text).map(Value::EnumNumber),
-        kind => integer(&kind, text),
+pub(super) fn native_value<'a>(field: &Field, text: Cow<'a, str>) -> Option<Value<'a>> {
+    match (field.scalar(), field.leaf()) {
+        (Scalar::Text, _) => Some(Value::Text(text)),
+        (Scalar::Bool, _) => text.parse().ok().map(Value::Bool),
+        (_, Leaf::Enum(list)) => list.number_of(&text).map(Value::Enum),
+        (scalar, _) => integer(scalar, &text),
     }
 }
 
@@ -192,16 +188,16 @@ pub(super) fn split(joint: &Joint, text: &str, parts: usize) -> Result<Vec<Strin
 }
 
 /// Puts texts together.
-pub(super) fn join(joint: &Joint, parts: &[String]) -> Said<String> {
+pub(super) fn join(joint: &Joint, parts: &[Cow<'_, str>]) -> Said<String> {
     match joint {
         Joint::By(join) => {
-            let texts: Vec<&str> = parts.iter().map(String::as_str).collect();
+            let texts: Vec<&str> = parts.iter().map(|part| &**part).collect();
             let joined = join.join(&texts);
             let back = join.split(&joined, parts.len());
-            Said::lossy_if(back.as_deref() != Ok(parts), joined, "the parts cannot be told apart again")
+            Said::lossy_if(!back.is_ok_and(|back| back.iter().eq(&texts)), joined, "the parts cannot be told apart again")
         }
         Joint::AddressLine => {
-            let part = |at: usize| parts.get(at).cloned().unwrap_or_default();
+            let part = |at: usize| parts.get(at).map(|part| part.clone().into_owned()).unwrap_or_default();
             address::join(&address::Address { street: part(0), house_number: part(1), suffix: part(2), postal_code: part(3), city: part(4) })
         }
     }
@@ -220,35 +216,34 @@ fn date_problem(format: &date::DateFormat, error: date::DateError) -> ProblemKin
     }
 }
 
-fn timestamp(message: &MessageDescriptor, instant: jiff::Timestamp) -> Value {
-    let mut out = DynamicMessage::new(message.clone());
+/// Numbers of the fields of the shapes that the translator knows by heart.
+pub(super) mod coding {
+    pub(in crate::dialect) const SYSTEM: u32 = 1;
+    pub(in crate::dialect) const VERSION: u32 = 2;
+    pub(in crate::dialect) const CODE: u32 = 3;
+    pub(in crate::dialect) const DISPLAY: u32 = 4;
+}
+const YEAR: u32 = 1;
+const MONTH: u32 = 2;
+const DAY: u32 = 3;
+const SECONDS: u32 = 1;
+const NANOS: u32 = 2;
+
+fn timestamp<'a>(instant: jiff::Timestamp) -> Value<'a> {
     let nanos = instant.as_nanosecond();
     // Nanoseconds of a protobuf timestamp count forward, before 1970 too.
     let seconds = i64::try_from(nanos.div_euclid(1_000_000_000)).unwrap_or_default();
     let fraction = i32::try_from(nanos.rem_euclid(1_000_000_000)).unwrap_or_default();
-    set(&mut out, "seconds", Value::I64(seconds));
-    set(&mut out, "nanos", Value::I32(fraction));
-    Value::Message(out)
+    Value::Message(Message::of_numbers([(SECONDS, Value::I64(seconds)), (NANOS, Value::I32(fraction))]))
 }
 
-fn partial_date(message: &MessageDescriptor, day: date::PartialDate) -> Value {
-    let mut out = DynamicMessage::new(message.clone());
-    set(&mut out, "year", Value::I32(day.year()));
-    set(&mut out, "month", Value::I32(day.month().into()));
-    set(&mut out, "day", Value::I32(day.day().into()));
-    Value::Message(out)
+fn partial_date<'a>(day: date::PartialDate) -> Value<'a> {
+    let numbers = [(YEAR, day.year()), (MONTH, day.month().into()), (DAY, day.day().into())];
+    Value::Message(Message::of_numbers(numbers.map(|(number, value)| (number, Value::I32(value)))))
 }
 
-fn set(message: &mut DynamicMessage, name: &str, value: Value) {
-    let Some(field) = message.descriptor().get_field_by_name(name) else { return };
-    if !value.is_default_for_field(&field) {
-        // The two well-known shapes written here have fields of these kinds.
-        let _ = message.try_set_field(&field, value);
-    }
-}
-
-fn number(message: &DynamicMessage, name: &str) -> i64 {
-    match message.get_field_by_name(name).as_deref() {
+fn number(message: &Message<'_>, number: u32) -> i64 {
+    match message.number(number) {
         Some(Value::I64(number)) => *number,
         Some(Value::I32(number)) => i64::from(*number),
         _ => 0,
@@ -256,18 +251,32 @@ fn number(message: &DynamicMessage, name: &str) -> i64 {
 }
 
 /// The instant of a `google.protobuf.Timestamp`.
-pub(super) fn instant_of(value: &Value) -> Result<jiff::Timestamp, String> {
+pub(super) fn instant_of(value: &Value<'_>) -> Result<jiff::Timestamp, String> {
     let impossible = || "there is no such time".to_owned();
     let message = value.as_message().ok_or_else(impossible)?;
-    let nanos = i32::try_from(number(message, "nanos")).ok().filter(|nanos| *nanos >= 0).ok_or_else(impossible)?;
-    jiff::Timestamp::new(number(message, "seconds"), nanos).map_err(|_| impossible())
+    let nanos = i32::try_from(number(message, NANOS)).ok().filter(|nanos| *nanos >= 0).ok_or_else(impossible)?;
+    jiff::Timestamp::new(number(message, SECONDS), nanos).map_err(|_| impossible())
 }
 
 /// The day of a `weiche.type.v1.PartialDate`.
-pub(super) fn day_of(value: &Value) -> Result<date::PartialDate, String> {
+pub(super) fn day_of(value: &Value<'_>) -> Result<date::PartialDate, String> {
     let impossible = || "there is no such day".to_owned();
     let message = value.as_message().ok_or_else(impossible)?;
-    let small = |name| u8::try_from(number(message, name)).map_err(|_| impossible());
-    let year = i32::try_from(number(message, "year")).map_err(|_| impossible())?;
-    date::PartialDate::new(year, small("month")?, small("day")?).map_err(|_| impossible())
+    let small = |part| u8::try_from(number(message, part)).map_err(|_| impossible());
+    let year = i32::try_from(number(message, YEAR)).map_err(|_| impossible())?;
+    date::PartialDate::new(year, small(MONTH)?, small(DAY)?).map_err(|_| impossible())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_numbers_known_by_heart_are_those_of_the_contract() {
+        let name = |message: &str, number| crate::proto::pool().get_message_by_name(message).unwrap().get_field(number).unwrap().name().to_owned();
+        let names = [coding::SYSTEM, coding::VERSION, coding::CODE, coding::DISPLAY].map(|number| name("weiche.type.v1.Coding", number));
+        assert_eq!(names, ["system", "version", "code", "display"]);
+        assert_eq!([YEAR, MONTH, DAY].map(|number| name("weiche.type.v1.PartialDate", number)), ["year", "month", "day"]);
+        assert_eq!([SECONDS, NANOS].map(|number| name("google.protobuf.Timestamp", number)), ["seconds", "nanos"]);
+    }
 }

@@ -5,6 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
+use prost::Message;
 use prost_reflect::{DescriptorPool, DeserializeOptions, DynamicMessage, SerializeOptions};
 use protox::Compiler;
 use protox::file::{ChainFileResolver, DescriptorSetFileResolver, GoogleFileResolver, IncludeFileResolver};
@@ -15,6 +16,7 @@ use super::path::{Select, Step, spelt};
 use super::plan::{Block, Rule, Spelling, Target, ValueRule, Way};
 use super::registry::{Dialect, Dialects};
 use super::report::{FieldProblem, Outcome, Report, TranslateError};
+use super::translate::Detail;
 use crate::proto;
 
 /// One line of an explanation: where a field of the sender comes out.
@@ -118,9 +120,11 @@ impl Dialects {
         let wrong = |message: &str, error: serde_json::Error| TranslateError::Json { message: message.to_owned(), reason: error.to_string() };
         let options = DeserializeOptions::new().deny_unknown_fields(true);
         let native = DynamicMessage::deserialize_with_options(from.descriptor(&source)?, json, &options).map_err(|error| wrong(&source, error))?;
-        let (mut hub, read, mut problems) = from.read_message(&source, &native, verbose)?;
-        let (out, rendered, unmappable) = to.render_message(&target, &mut hub, mask, verbose)?;
+        let (hub, read, mut problems) = from.read_all(&source, &native.encode_to_vec(), verbose)?;
+        let detail = if verbose { Detail::All } else { Detail::Losses };
+        let (out, rendered, unmappable) = to.render_all(&target, &hub, mask, detail)?;
         problems.extend(unmappable);
+        let out = DynamicMessage::decode(to.descriptor(&target)?, out).map_err(|_| TranslateError::Undecodable { message: target.clone() })?;
         let options = SerializeOptions::new().use_proto_field_name(true).skip_default_fields(true).stringify_64_bit_integers(true);
         let json = out.serialize_with_options(serde_json::value::Serializer, &options).map_err(|error| wrong(&target, error))?;
         Ok(Translation { json, read, rendered, problems })
@@ -195,7 +199,7 @@ fn flatten(block: &Block, path: &str, base: &[Step], way: fn(&Way) -> bool, out:
                 flatten(block, &if *each { format!("{name}[]") } else { name }, &steps, way, out);
             }
             Rule::Value(value) if way(&value.way) => {
-                let native = super::translate::below(path, &value.native.name());
+                let native = super::translate::below(path, &value.name);
                 for spot in value.target.spots() {
                     out.push(Leaf {
                         native: native.clone(),

@@ -64,8 +64,8 @@ impl Lane {
         let dialect = self.exchange.dialect_of(agreement.member(&self.recipient)?)?;
         let (canonical, request) = canonical(item);
         let method: &Method = dialect.implementing(canonical)?;
-        match dialect.render(&method.request, &request, item.mask) {
-            Ok((message, _)) => Some((method.path.parse().ok()?, message)),
+        match dialect.render_quiet(&method.request, &request, item.mask) {
+            Ok(message) => Some((method.path.parse().ok()?, message)),
             Err(error) => {
                 tracing::error!(recipient = %self.recipient, delivery = %item.id, %error, "cannot be put into the recipient's words");
                 None

@@ -18,7 +18,7 @@
 mod index;
 mod parse;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::Arc;
 
@@ -256,7 +256,11 @@ impl Column {
 
 /// All code lists that plans may name.
 #[derive(Debug, Clone, Default)]
-pub struct CodeLists(BTreeMap<String, Arc<CodeList>>);
+pub struct CodeLists {
+    names: BTreeMap<String, Arc<CodeList>>,
+    /// Lists of one code system, by name.
+    uris: HashMap<Box<str>, Vec<Arc<CodeList>>>,
+}
 
 impl CodeLists {
     /// Reads lists from `(name, text)`, the name without the file's ending.
@@ -274,7 +278,14 @@ impl CodeLists {
                 errors.push(CodeListError { file: format!("{name}.tsv"), line: 1, message });
             }
         }
-        if errors.is_empty() { Ok(Self(lists)) } else { Err(CodeListErrors(errors)) }
+        if !errors.is_empty() {
+            return Err(CodeListErrors(errors));
+        }
+        let mut uris: HashMap<Box<str>, Vec<Arc<CodeList>>> = HashMap::new();
+        for list in lists.values() {
+            uris.entry(list.uri.clone()).or_default().push(Arc::clone(list));
+        }
+        Ok(Self { names: lists, uris })
     }
 
     /// The lists that are part of this build.
@@ -287,19 +298,24 @@ impl CodeLists {
 
     /// A list by name.
     pub fn list(&self, list: &str) -> Option<&CodeList> {
-        self.0.get(list).map(|list| &**list)
+        self.names.get(list).map(|list| &**list)
     }
 
     /// A column by the names of list and column; `canonical` is a column of every list.
     pub fn column(&self, list: &str, column: &str) -> Option<Column> {
-        let list = self.0.get(list)?;
+        let list = self.names.get(list)?;
         let at = list.columns.iter().position(|one| *one.name == *column)?;
         Some(Column { list: Arc::clone(list), at })
     }
 
+    /// The lists of a code system, by name; none if the gateway has no list of it.
+    pub fn of_system(&self, uri: &str) -> &[Arc<CodeList>] {
+        self.uris.get(uri).map(Vec::as_slice).unwrap_or_default()
+    }
+
     /// All lists, by name.
     pub fn iter(&self) -> impl Iterator<Item = &CodeList> {
-        self.0.values().map(|list| &**list)
+        self.names.values().map(|list| &**list)
     }
 }
 

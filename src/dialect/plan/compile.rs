@@ -14,6 +14,7 @@ use crate::dialect::annotation::{Annotations, Place};
 use crate::dialect::codelist::CodeLists;
 use crate::dialect::error::{DialectError, nearest};
 use crate::dialect::hub::{Hub, Shape};
+use crate::dialect::message::{Field, TypeId};
 use crate::dialect::path::{Select, Step, resolve, spelt};
 use crate::dialect::value::date::DateFormat;
 use crate::dialect::value::null::NullWords;
@@ -71,6 +72,7 @@ impl<'a> Compiler<'a> {
         let mandatory = check::check(native, &hub, &block, needed, &mut self.errors);
         (self.errors.len() == before).then(|| Plan {
             native: native.clone(),
+            native_id: self.hub.types().id(native.full_name()).unwrap_or(TypeId::MAX),
             hub,
             block: Arc::new(block),
             mandatory,
@@ -103,7 +105,7 @@ impl<'a> Compiler<'a> {
             let mut fields = Vec::new();
             for name in &merge.fields {
                 match native.get_field_by_name(name) {
-                    Some(field) if !field.is_list() && field.kind().as_message().is_none() => fields.push(field),
+                    Some(field) if !field.is_list() && field.kind().as_message().is_none() => fields.push(Field::new(&field)),
                     Some(_) => self.errors.push(Place::message(native).error(
                         format!("merge of `{name}`: only single texts and whole numbers can be merged"),
                         "take the field out of the merge and give it a rule of its own",
@@ -118,7 +120,7 @@ impl<'a> Compiler<'a> {
                     }
                 }
             }
-            let place = fields.first().map_or_else(|| Place::message(native), Place::field);
+            let place = fields.first().map_or_else(|| Place::message(native), |field| Place::field(field));
             if merge.fields.len() < 2 || merge.by.is_empty() {
                 self.errors.push(place.error("a merge needs at least two fields and a text between them", "say `fields` and `by`"));
             } else if fields.len() == merge.fields.len() {
@@ -143,7 +145,7 @@ impl<'a> Compiler<'a> {
             return match inside {
                 Some(inside) if carrier.is_none() => {
                     let block = self.block(inside, here, above);
-                    Some(Rule::Enter { field: field.clone(), to: Vec::new(), each: false, block })
+                    Some(Rule::Enter { field: Field::new(field), to: Vec::new(), each: false, block })
                 }
                 _ => {
                     self.errors.push(place.error(
@@ -155,7 +157,7 @@ impl<'a> Compiler<'a> {
             };
         };
         if !mapping.ignore.is_empty() {
-            return Some(Rule::Ignore { field: field.clone(), why: mapping.ignore });
+            return Some(Rule::Ignore { field: Field::new(field), why: mapping.ignore });
         }
         match inside {
             Some(inside) if carrier.is_none() && !self.copies(inside, &mapping, here) => self.enter(&place, field, inside, &mapping, here, above),
@@ -164,7 +166,7 @@ impl<'a> Compiler<'a> {
                     Some(message) => Some(self.carrier(message, mapping.bound)?),
                     None => None,
                 };
-                self.value(&place, &mapping, Native::Field { field: field.clone(), carrier }, here)
+                self.value(&place, &mapping, Native::Field { field: Field::new(field), carrier }, here)
             }
         }
     }
@@ -221,7 +223,7 @@ impl<'a> Compiler<'a> {
         }
         let steps = here.steps.iter().chain(&to).cloned().collect();
         let block = self.block(inside, &Here { root: Arc::clone(&here.root), steps, message }, above);
-        Some(Rule::Enter { field: field.clone(), to, each: many == 1, block })
+        Some(Rule::Enter { field: Field::new(field), to, each: many == 1, block })
     }
 
     fn carrier(&mut self, message: &MessageDescriptor, bound: bool) -> Option<Carrier> {
@@ -229,14 +231,14 @@ impl<'a> Compiler<'a> {
         for field in message.fields() {
             let mapping = self.annotations.field(&field).unwrap_or_default();
             match mapping.coding() {
-                CodingPart::System => system = Some(field),
-                CodingPart::Version => version = Some(field),
-                CodingPart::Code => code = Some(field),
-                CodingPart::Display => display = Some(field),
+                CodingPart::System => system = Some(Field::new(&field)),
+                CodingPart::Version => version = Some(Field::new(&field)),
+                CodingPart::Code => code = Some(Field::new(&field)),
+                CodingPart::Display => display = Some(Field::new(&field)),
                 CodingPart::Inner => {
                     let inside = field.kind().as_message().cloned();
                     match inside.filter(|inside| inside != message) {
-                        Some(inside) => inner = Some((field, Box::new(self.carrier(&inside, bound)?))),
+                        Some(inside) => inner = Some((Field::new(&field), Box::new(self.carrier(&inside, bound)?))),
                         None => {
                             let help = "CODING_PART_INNER is for a field whose message is another code carrier";
                             self.errors.push(Place::field(&field).error(format!("`{}` holds no code carrier", field.name()), help));
@@ -255,7 +257,7 @@ impl<'a> Compiler<'a> {
             self.errors.push(Place::message(message).error(format!("{} carries no code", message.full_name()), help));
             return None;
         }
-        Some(Carrier { message: message.clone(), system, version, code, display, inner, bound })
+        Some(Carrier { system, version, code, display, inner, bound })
     }
 
     /// Spellings of "nothing stated" for a field.

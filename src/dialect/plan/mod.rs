@@ -13,11 +13,12 @@ mod rule;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use prost_reflect::{FieldDescriptor, MessageDescriptor};
+use prost_reflect::MessageDescriptor;
 
 use super::category::CategoryMask;
 use super::codelist::Column;
 use super::hub::{Leaf, Shape};
+use super::message::{Field, TypeId};
 use super::path::{Select, Step};
 use super::value::boolean::BooleanWords;
 use super::value::date::DateFormat;
@@ -30,6 +31,7 @@ use crate::proto::types::DataCategory;
 #[derive(Debug)]
 pub(super) struct Plan {
     pub(super) native: MessageDescriptor,
+    pub(super) native_id: TypeId,
     pub(super) hub: Arc<Shape>,
     pub(super) block: Arc<Block>,
     /// Mandatory canonical fields that the message can carry inbound.
@@ -70,7 +72,7 @@ pub(super) struct Block {
 pub(super) enum Rule {
     /// A message inside: its rules go on at a place of the hub.
     Enter {
-        field: FieldDescriptor,
+        field: Field,
         to: Vec<Step>,
         /// One native element per element of the hub. A repeated field without it has one element.
         each: bool,
@@ -79,9 +81,9 @@ pub(super) enum Rule {
     /// A value.
     Value(Box<ValueRule>),
     /// Always the same text.
-    Constant { field: FieldDescriptor, text: String, way: Way },
+    Constant { field: Field, text: String, way: Way },
     /// No meaning for others.
-    Ignore { field: FieldDescriptor, why: String },
+    Ignore { field: Field, why: String },
 }
 
 /// Which ways a rule applies.
@@ -95,6 +97,8 @@ pub(super) struct Way {
 #[derive(Debug, Clone)]
 pub(super) struct ValueRule {
     pub(super) native: Native,
+    /// Of the native field, for reports.
+    pub(super) name: String,
     pub(super) target: Target,
     pub(super) spelling: Spelling,
     /// Elements in one text of the dialect, and what stands between them.
@@ -115,9 +119,9 @@ pub(super) struct ValueRule {
 #[derive(Debug, Clone)]
 pub(super) enum Native {
     /// One field, repeated or not.
-    Field { field: FieldDescriptor, carrier: Option<Carrier> },
+    Field { field: Field, carrier: Option<Carrier> },
     /// Several fields joined.
-    Merge { fields: Vec<FieldDescriptor>, by: String },
+    Merge { fields: Vec<Field>, by: String },
 }
 
 impl Native {
@@ -125,10 +129,10 @@ impl Native {
     pub(super) fn name(&self) -> String {
         match self {
             Self::Field { field, .. } => field.name().to_owned(),
-            Self::Merge { fields, .. } => fields.iter().map(FieldDescriptor::name).collect::<Vec<_>>().join("+"),
+            Self::Merge { fields, .. } => fields.iter().map(Field::name).collect::<Vec<_>>().join("+"),
         }
     }
-    pub(super) fn fields(&self) -> &[FieldDescriptor] {
+    pub(super) fn fields(&self) -> &[Field] {
         match self {
             Self::Field { field, .. } => std::slice::from_ref(field),
             Self::Merge { fields, .. } => fields,
@@ -139,12 +143,11 @@ impl Native {
 /// Fields of a message that only carries a code.
 #[derive(Debug, Clone)]
 pub(super) struct Carrier {
-    pub(super) message: MessageDescriptor,
-    pub(super) system: Option<FieldDescriptor>,
-    pub(super) version: Option<FieldDescriptor>,
-    pub(super) code: Option<FieldDescriptor>,
-    pub(super) display: Option<FieldDescriptor>,
-    pub(super) inner: Option<(FieldDescriptor, Box<Carrier>)>,
+    pub(super) system: Option<Field>,
+    pub(super) version: Option<Field>,
+    pub(super) code: Option<Field>,
+    pub(super) display: Option<Field>,
+    pub(super) inner: Option<(Field, Box<Carrier>)>,
     /// A code may come without its system.
     pub(super) bound: bool,
 }
@@ -182,6 +185,14 @@ pub(super) enum Target {
 }
 
 impl Target {
+    /// The first of its places.
+    pub(super) fn first(&self) -> Option<&Spot> {
+        match self {
+            Self::At(spot) => Some(spot),
+            Self::Join { parts, .. } => parts.iter().flatten().next(),
+            Self::Tuple { parts, .. } => parts.first(),
+        }
+    }
     pub(super) fn spots(&self) -> Vec<&Spot> {
         match self {
             Self::At(spot) => vec![spot],

@@ -3,14 +3,15 @@
 
 //! From the annotation of one field to its rule: place, spelling, and whether the two fit.
 
-use prost_reflect::{FieldDescriptor, Kind};
+use prost_reflect::Kind;
 
 use super::compile::{Compiler, Here, way};
 use super::{Joint, Native, Rule, Spelling, Spot, Target, ValueRule};
 use crate::dialect::annotation::Place;
 use crate::dialect::codelist::Column;
 use crate::dialect::error::nearest;
-use crate::dialect::hub::{Leaf, enum_name, enum_number};
+use crate::dialect::hub::Leaf;
+use crate::dialect::message::{Field, Words};
 use crate::dialect::path::{resolve, spelt};
 use crate::dialect::spelling;
 use crate::dialect::value::boolean::BooleanWords;
@@ -59,7 +60,7 @@ impl Compiler<'_> {
             let message = format!("`{name}`: `{}` cannot separate the elements of a list", mapping.list);
             self.errors.push(place.error(message, "use one character, such as `;`"));
         }
-        let repeated = native.fields().iter().any(FieldDescriptor::is_list);
+        let repeated = native.fields().iter().any(Field::is_list);
         let spelling = self.spelling(place, mapping, &native);
         let target = self.target(place, mapping, here);
         let (spelling, target) = (spelling?, target?);
@@ -72,6 +73,7 @@ impl Compiler<'_> {
             width: usize::try_from(mapping.width).ok().filter(|width| *width > 0),
             fallback: mapping.fallback,
             full_date_only: mapping.full_date_only,
+            name,
             native,
             target,
             spelling,
@@ -254,7 +256,7 @@ impl Compiler<'_> {
         if rule.width.is_some() && !text {
             wrong(format!("`{name}` has a width and is no text"), "leave `width` away");
         }
-        let repeated = rule.native.fields().iter().any(FieldDescriptor::is_list);
+        let repeated = rule.native.fields().iter().any(Field::is_list);
         let many = rule.target.spots().iter().map(|spot| spot.many()).collect::<Vec<_>>();
         let several = repeated || rule.list.is_some();
         if rule.gather.is_some() {
@@ -274,7 +276,7 @@ impl Compiler<'_> {
             }
         }
         if let Some(column) = rule.column() {
-            self.codes_fit(place, rule, &column);
+            self.codes_fit(place, rule, column);
         }
     }
 
@@ -286,7 +288,7 @@ impl Compiler<'_> {
             let parts: Vec<&str> = if spots.len() == 1 { vec![row.canonical()] } else { row.parts().collect() };
             let fits = parts.len() == spots.len()
                 && parts.iter().zip(&spots).all(|(part, spot)| match &spot.leaf {
-                    Leaf::Enum(values) => enum_number(values, part).is_some(),
+                    Leaf::Enum(values) => values.number_of(part).is_some(),
                     Leaf::Bool => matches!(*part, "true" | "false"),
                     Leaf::Integer => part.parse::<i64>().is_ok(),
                     _ => true,
@@ -301,10 +303,11 @@ impl Compiler<'_> {
         let Native::Field { field, carrier: None } = &rule.native else { return };
         let kind = field.kind();
         let Some(values) = kind.as_enum() else { return };
+        let words = Words::new(values);
         for value in values.values() {
-            let name = enum_name(values, value.number());
+            let name = words.word(value.number());
             let known = |name: &str| column.to_canonical(name).is_ok();
-            if rule.way.read && name.as_ref().is_some_and(|short| !known(short) && !known(value.name())) {
+            if rule.way.read && name.is_some_and(|short| !known(short) && !known(value.name())) {
                 let at = Place::of(&values.parent_file(), value.path());
                 self.errors.push(at.error(
                     format!("`{}` of {} has no counterpart in list {list}", value.name(), values.full_name()),
@@ -315,7 +318,7 @@ impl Compiler<'_> {
         if rule.way.render {
             for row in column.list().rows() {
                 let Some(image) = column.image(row) else { continue };
-                if enum_number(values, image.value).is_none() {
+                if words.number_of(image.value).is_none() {
                     self.errors.push(place.error(
                         format!("list {list} says `{}`, which is no value of {}", image.value, values.full_name()),
                         "add the value to the enum, or correct the list",
@@ -328,9 +331,9 @@ impl Compiler<'_> {
 
 impl ValueRule {
     /// The code list column in use, if there is one.
-    pub(in crate::dialect) fn column(&self) -> Option<Column> {
+    pub(in crate::dialect) fn column(&self) -> Option<&Column> {
         match (&self.target, &self.spelling) {
-            (Target::Tuple { column, .. }, _) | (_, Spelling::Codes(column)) => Some(column.clone()),
+            (Target::Tuple { column, .. }, _) | (_, Spelling::Codes(column)) => Some(column),
             _ => None,
         }
     }
@@ -341,7 +344,7 @@ fn unfit(rule: &ValueRule, spot: &Spot, text: bool) -> Option<(String, &'static 
     let leaf = spot.leaf.name();
     let joined = matches!(rule.target, Target::Join { .. });
     let coded = matches!(rule.target, Target::Tuple { .. });
-    let kinds: Vec<Kind> = rule.native.fields().iter().map(FieldDescriptor::kind).collect();
+    let kinds: Vec<Kind> = rule.native.fields().iter().map(|field| field.kind()).collect();
     let carrier = matches!(rule.native, Native::Field { carrier: Some(_), .. });
     let all = |accept: fn(&Kind) -> bool| kinds.iter().all(accept);
     let number = all(|kind| !matches!(kind, Kind::String | Kind::Bool | Kind::Bytes | Kind::Enum(_) | Kind::Message(_) | Kind::Double | Kind::Float));
@@ -376,7 +379,8 @@ fn unfit(rule: &ValueRule, spot: &Spot, text: bool) -> Option<(String, &'static 
         (_, Leaf::Bytes) if all(|kind| *kind == Kind::Bytes) => None,
         (_, Leaf::Enum(values)) if listed => {
             let mine = kinds.first().and_then(Kind::as_enum)?;
-            let missing = mine.values().find_map(|value| enum_name(mine, value.number()).filter(|name| enum_number(values, name).is_none()))?;
+            let words = Words::new(mine);
+            let missing = mine.values().find_map(|value| words.word(value.number()).filter(|name| values.number_of(name).is_none()))?;
             Some((format!("`{missing}` is no value of {leaf}"), "say `codes: \"list/column\"`"))
         }
         (_, Leaf::Enum(_) | Leaf::Coding) => Some((format!("it is {leaf}"), "say `codes: \"list/column\"`")),

@@ -9,8 +9,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use prost::Message;
-use prost_reflect::{DescriptorPool, DynamicMessage, FileDescriptor, MessageDescriptor};
+use prost_reflect::{DescriptorPool, FileDescriptor, MessageDescriptor};
 
 use assemble::{canonical, dialect, is_foreign};
 
@@ -19,10 +18,11 @@ use super::category::{CategoryMask, RecipientKind};
 use super::codelist::CodeLists;
 use super::error::{DialectError, DialectErrors};
 use super::hub::{Hub, Shape};
+use super::message::{Message, TypeId, Types};
 use super::minimise::{Minimised, carried, strip};
 use super::plan::Plan;
-use super::report::{Outcome, Report, TranslateError};
-use super::translate;
+use super::report::{FieldProblem, Outcome, Report, TranslateError};
+use super::translate::{self, Detail};
 use crate::proto;
 
 /// All dialects of a build or of a configuration.
@@ -146,11 +146,11 @@ impl Dialects {
     /// [`TranslateError::UnknownMessage`] or [`TranslateError::Undecodable`].
     pub fn minimise(&self, message: &str, bytes: &[u8], mask: CategoryMask, kind: RecipientKind) -> Result<Minimised, TranslateError> {
         let shape = shape(&self.hub, "canonical", message)?;
-        let mut decoded = decode(&shape.message, bytes)?;
+        let mut decoded = decode(self.hub.types(), shape.id, message, bytes)?;
         let mut report = Report::default();
         strip(shape, &self.lists, &mut decoded, mask, Some(kind), &mut report);
         let withheld = report.withheld().map(|(path, category)| (path.to_owned(), category)).collect();
-        Ok(Minimised { bytes: decoded.encode_to_vec().into(), withheld })
+        Ok(Minimised { bytes: self.hub.types().encode(shape.id, &decoded, bytes.len()).into(), withheld })
     }
 
     /// The categories of everything that is set in a canonical message, those that its codes demand included.
@@ -159,7 +159,7 @@ impl Dialects {
     /// [`TranslateError::UnknownMessage`] or [`TranslateError::Undecodable`].
     pub fn categories_of(&self, message: &str, bytes: &[u8]) -> Result<CategoryMask, TranslateError> {
         let shape = shape(&self.hub, "canonical", message)?;
-        Ok(carried(shape, &self.lists, &decode(&shape.message, bytes)?))
+        Ok(carried(shape, &self.lists, &decode(self.hub.types(), shape.id, message, bytes)?))
     }
 }
 
@@ -206,9 +206,8 @@ impl Dialect {
     /// # Errors
     /// [`TranslateError`]; every problem of the message at once.
     pub fn read(&self, message: &str, bytes: &[u8]) -> Result<(Bytes, Report), TranslateError> {
-        let native = decode(&self.descriptor(message)?, bytes)?;
-        let (hub, report, problems) = self.read_message(message, &native, false)?;
-        if problems.is_empty() { Ok((hub.encode_to_vec().into(), report)) } else { Err(TranslateError::Fields(problems)) }
+        let (hub, report, problems) = self.read_all(message, bytes, false)?;
+        if problems.is_empty() { Ok((hub, report)) } else { Err(TranslateError::Fields(problems)) }
     }
 
     /// From a canonical message to the dialect's, under a mask: what is outside has no instruction that could copy it.
@@ -216,40 +215,50 @@ impl Dialect {
     /// # Errors
     /// [`TranslateError`]; a mandatory field that the dialect has no word for is one.
     pub fn render(&self, message: &str, bytes: &[u8], mask: CategoryMask) -> Result<(Bytes, Report), TranslateError> {
-        let mut hub = decode(&self.shape_of(message)?.message, bytes)?;
-        let (native, report, problems) = self.render_message(message, &mut hub, mask, false)?;
-        if problems.is_empty() { Ok((native.encode_to_vec().into(), report)) } else { Err(TranslateError::Fields(problems)) }
+        let (native, report, problems) = self.render_all(message, bytes, mask, Detail::Losses)?;
+        if problems.is_empty() { Ok((native, report)) } else { Err(TranslateError::Fields(problems)) }
     }
 
-    /// As [`Dialect::read`], on decoded messages; problems do not hide what could be read.
-    pub(super) fn read_message(&self, message: &str, native: &DynamicMessage, verbose: bool) -> Result<Translated, TranslateError> {
+    /// As [`Dialect::render`], without the report: for what was reported on before, and for answers.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn render_quiet(&self, message: &str, bytes: &[u8], mask: CategoryMask) -> Result<Bytes, TranslateError> {
+        let (native, _, problems) = self.render_all(message, bytes, mask, Detail::None)?;
+        if problems.is_empty() { Ok(native) } else { Err(TranslateError::Fields(problems)) }
+    }
+
+    /// As [`Dialect::read`]; problems do not hide what could be read.
+    pub(super) fn read_all(&self, message: &str, bytes: &[u8], verbose: bool) -> Result<Translated, TranslateError> {
+        let types = self.hub.types();
         if let Some(plan) = self.plans.get(message) {
-            return Ok(translate::read(plan, &self.lists, native, verbose));
+            let native = decode(types, plan.native_id, message, bytes)?;
+            let (hub, report, problems) = translate::read(plan, &self.lists, types, &native, verbose);
+            // Codes come with the names of their lists.
+            return Ok((types.encode(plan.hub.id, &hub, bytes.len() * 3).into(), report, problems));
         }
         let shape = self.shape_of(message)?;
+        let mut hub = decode(types, shape.id, message, bytes)?;
         let mut report = Report::default();
-        let mut hub = native.clone();
-        for unknown in hub.take_unknown_fields() {
-            report.push(format!("field {}", unknown.number()), Outcome::Dropped("the contract does not know this field".to_owned()));
+        for unknown in hub.unknown() {
+            report.push(format!("field {unknown}"), Outcome::Dropped("the contract does not know this field".to_owned()));
         }
+        hub.drop_unknown();
         let problems = translate::verify(shape, &self.lists, &hub, None);
-        Ok((hub, report, problems))
+        Ok((types.encode(shape.id, &hub, bytes.len()).into(), report, problems))
     }
 
-    /// As [`Dialect::render`], on decoded messages.
-    pub(super) fn render_message(
-        &self,
-        message: &str,
-        hub: &mut DynamicMessage,
-        mask: CategoryMask,
-        verbose: bool,
-    ) -> Result<Translated, TranslateError> {
+    /// As [`Dialect::render`]; problems do not hide what could be rendered.
+    pub(super) fn render_all(&self, message: &str, bytes: &[u8], mask: CategoryMask, detail: Detail) -> Result<Translated, TranslateError> {
+        let (types, shape) = (self.hub.types(), self.shape_of(message)?);
+        let mut hub = decode(types, shape.id, shape.message.full_name(), bytes)?;
         let mut report = Report::default();
-        strip(self.shape_of(message)?, &self.lists, hub, mask, None, &mut report);
-        let Some(plan) = self.plans.get(message) else { return Ok((hub.clone(), report, Vec::new())) };
-        let (native, rendered, problems) = translate::render(plan, &plan.for_mask(mask), hub, verbose);
+        strip(shape, &self.lists, &mut hub, mask, None, &mut report);
+        let Some(plan) = self.plans.get(message) else { return Ok((types.encode(shape.id, &hub, bytes.len()).into(), report, Vec::new())) };
+        let block = plan.for_mask(mask);
+        let (native, rendered, problems) = translate::render(plan, &block, &hub, detail);
         report.fields.extend(rendered.fields);
-        Ok((native, report, problems))
+        Ok((types.encode(plan.native_id, &native, bytes.len()).into(), report, problems))
     }
 
     /// The canonical shape behind one of its messages.
@@ -273,11 +282,11 @@ impl Dialect {
     }
 }
 
-/// A message, what became of its fields, and what is wrong.
-pub(super) type Translated = (DynamicMessage, Report, Vec<super::report::FieldProblem>);
+/// The bytes of a message, what became of its fields, and what is wrong.
+pub(super) type Translated = (Bytes, Report, Vec<FieldProblem>);
 
-fn decode(message: &MessageDescriptor, bytes: &[u8]) -> Result<DynamicMessage, TranslateError> {
-    DynamicMessage::decode(message.clone(), bytes).map_err(|_| TranslateError::Undecodable { message: message.full_name().to_owned() })
+fn decode<'a>(types: &Types, id: TypeId, name: &str, bytes: &'a [u8]) -> Result<Message<'a>, TranslateError> {
+    types.decode(id, bytes).ok_or_else(|| TranslateError::Undecodable { message: name.to_owned() })
 }
 
 fn shape<'a>(hub: &'a Hub, dialect: &str, message: &str) -> Result<&'a Arc<Shape>, TranslateError> {

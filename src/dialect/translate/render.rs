@@ -3,119 +3,163 @@
 
 //! From the canonical message to a dialect's.
 
-use std::collections::HashSet;
+use std::borrow::Cow;
 
-use prost_reflect::{DynamicMessage, FieldDescriptor, Value};
-
+use super::below;
 use super::native::carry;
-use super::{below, get};
+use super::path::{Id, Path, Places, TOP};
 use crate::dialect::hub::{Leaf, Shape};
+use crate::dialect::message::{Field, Message, Scalar, Value};
 use crate::dialect::path::{Select, Step, spelt};
 use crate::dialect::plan::{Block, Native, Plan, Rule, Spelling, Spot, Target, ValueRule};
-use crate::dialect::report::{FieldProblem, Outcome, ProblemKind, Report};
+use crate::dialect::report::{FieldProblem, FieldReport, Outcome, ProblemKind, Report};
 use crate::dialect::spelling::{self, MERGED, Said, native_value, no_word, plain_text};
 use crate::dialect::value::list;
 
+/// How much of a report is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::dialect) enum Detail {
+    /// Nothing: somebody has had the report already.
+    None,
+    /// What did not arrive as it was.
+    Losses,
+    /// What did, too.
+    All,
+}
+
 /// The dialect's message, what became of each canonical field, and mandatory fields that it has no word for.
 /// `hub` is already minimised; `block` is the plan's for the same mask.
-pub(in crate::dialect) fn render(plan: &Plan, block: &Block, hub: &DynamicMessage, verbose: bool) -> (DynamicMessage, Report, Vec<FieldProblem>) {
-    let mut renderer = Renderer { verbose, report: Report::default(), problems: Vec::new(), used: HashSet::new(), exact: HashSet::new() };
-    let mut native = DynamicMessage::new(plan.native.clone());
-    renderer.block(&mut native, block, hub, "", true);
-    let Renderer { mut report, mut problems, used, exact, .. } = renderer;
+pub(in crate::dialect) fn render<'a>(
+    plan: &'a Plan,
+    block: &'a Block,
+    hub: &'a Message<'a>,
+    detail: Detail,
+) -> (Message<'a>, Report, Vec<FieldProblem>) {
+    let mut renderer = Renderer { detail, lines: Vec::new(), problems: Vec::new(), places: Places::new() };
+    let mut native = Message::default();
+    renderer.block(&mut native, block, hub, TOP, true);
+    let Renderer { lines, problems, places, .. } = renderer;
     // What one field says less of, another may have said in full: a search form beside the name.
     let partial = |outcome: &Outcome| matches!(outcome, Outcome::Lossy(_) | Outcome::Unmappable(_));
-    report.fields.retain(|field| !(partial(&field.outcome) && exact.contains(&field.path)));
-    problems.retain(|problem| !exact.contains(&problem.canonical_path));
-    dropped(&plan.hub, hub, "", &used, "the dialect has no place for it", &mut report);
+    let lines = lines.into_iter().filter(|(line, outcome)| !(partial(outcome) && matches!(line, Line::At(id) if places.is_exact(*id))));
+    let path = |line| match line {
+        Line::At(id) => places.text(id),
+        Line::Spelt(text) => text,
+    };
+    let mut report = Report { fields: lines.map(|(line, outcome)| FieldReport { path: path(line), outcome }).collect() };
+    let problems = problems.into_iter().filter(|problem| !problem.canonical.is_some_and(|id| places.is_exact(id)));
+    let problem = |problem: Problem| {
+        let canonical_path = problem.canonical.map(|id| places.text(id)).unwrap_or_default();
+        FieldProblem { path: problem.path, canonical_path, kind: ProblemKind::Unmappable }
+    };
+    let problems = problems.map(problem).collect();
+    if detail > Detail::None {
+        dropped(&plan.hub, hub, &Path::TOP, Some(TOP), &places, &mut report);
+    }
     (native, report, problems)
 }
 
-/// Reports every field that is set and not in `used`.
-fn dropped(shape: &Shape, message: &DynamicMessage, base: &str, used: &HashSet<String>, why: &str, report: &mut Report) {
+/// Reports every field that is set and was not used.
+fn dropped(shape: &Shape, message: &Message<'_>, path: &Path<'_>, id: Option<Id>, places: &Places<'_>, report: &mut Report) {
+    let gone = || Outcome::Dropped("the dialect has no place for it".to_owned());
     for field in &shape.fields {
-        let Some(value) = get(message, &field.field) else { continue };
-        let path = below(base, field.field.name());
-        let elements = match value {
-            Value::List(list) => list.iter().enumerate().map(|(at, value)| (format!("{path}[{at}]"), value)).collect(),
-            one => vec![(path, one)],
-        };
-        for (path, value) in elements {
-            if used.contains(&path) {
+        let Some(value) = message.get(&field.field) else { continue };
+        let list = value.as_list().is_some();
+        for (at, value) in value.elements().iter().enumerate() {
+            let at = list.then_some(at);
+            let path = path.below(field.field.name(), at);
+            let id = id.and_then(|id| places.known(id, field.field.number(), at));
+            if id.is_some_and(|id| places.is_used(id)) {
                 continue;
             }
             match (&field.inner, value) {
-                (Some(inner), Value::Message(inside)) => dropped(inner, inside, &path, used, why, report),
+                (Some(inner), Value::Message(inside)) => dropped(inner, inside, &path, id, places, report),
                 (None, Value::Message(inside)) => {
                     // A date of which only the year was taken.
-                    let parts: Vec<String> = inside.fields().map(|(part, _)| below(&path, part.name())).collect();
-                    if parts.iter().any(|part| used.contains(part)) {
-                        let left = parts.into_iter().filter(|part| !used.contains(part));
-                        left.for_each(|part| report.push(part, Outcome::Dropped(why.to_owned())));
+                    let used = |number| id.and_then(|id| places.known(id, number, None)).is_some_and(|id| places.is_used(id));
+                    if inside.known().any(|(number, _)| used(number)) {
+                        let kind = field.field.kind();
+                        let name = |number| Some(kind.as_message()?.get_field(number)?.name().to_owned());
+                        for part in inside.known().filter(|(number, _)| !used(*number)).filter_map(|(number, _)| name(number)) {
+                            report.push(path.below(&part, None).text(), gone());
+                        }
                     } else {
-                        report.push(path, Outcome::Dropped(why.to_owned()));
+                        report.push(path.text(), gone());
                     }
                 }
-                _ => report.push(path, Outcome::Dropped(why.to_owned())),
+                _ => report.push(path.text(), gone()),
             }
         }
     }
-    for unknown in message.unknown_fields() {
-        let name = format!("field {}", unknown.number());
-        report.push(below(base, &name), Outcome::Dropped("the contract does not know this field".to_owned()));
+    for unknown in message.unknown() {
+        let path = path.below(&format!("field {unknown}"), None).text();
+        report.push(path, Outcome::Dropped("the contract does not know this field".to_owned()));
     }
 }
 
-struct Renderer {
-    verbose: bool,
-    report: Report,
-    problems: Vec<FieldProblem>,
-    /// Canonical paths that found a place.
-    used: HashSet<String>,
-    /// Those of them that lost nothing.
-    exact: HashSet<String>,
+/// What a line of the report is about.
+enum Line {
+    At(Id),
+    /// A place that nothing was found at, as mappings spell it.
+    Spelt(String),
 }
 
-/// A canonical value with its path and the paths of the keys by which it was found.
-struct Found<'a> {
+/// A mandatory field without a word.
+struct Problem {
     path: String,
-    keys: Vec<String>,
-    value: &'a Value,
+    canonical: Option<Id>,
 }
 
-impl Renderer {
+struct Renderer<'a> {
+    detail: Detail,
+    lines: Vec<(Line, Outcome)>,
+    problems: Vec<Problem>,
+    /// Canonical places that were found; used and exact ones are marked.
+    places: Places<'a>,
+}
+
+/// A canonical value with its place and those of the keys by which it was found.
+struct Found<'a> {
+    place: Id,
+    keys: Vec<Id>,
+    value: &'a Value<'a>,
+}
+
+impl Found<'_> {
+    fn places(self) -> impl Iterator<Item = Id> {
+        std::iter::once(self.place).chain(self.keys)
+    }
+}
+
+impl<'a> Renderer<'a> {
     /// Whether anything of the hub was written.
-    fn block(&mut self, native: &mut DynamicMessage, block: &Block, hub: &DynamicMessage, base: &str, top: bool) -> bool {
+    fn block(&mut self, native: &mut Message<'a>, block: &'a Block, hub: &'a Message<'a>, base: Id, top: bool) -> bool {
         let mut wrote = false;
-        let mut extras: Vec<(&FieldDescriptor, &str, Option<String>)> = Vec::new();
+        let mut extras: Vec<(&Field, &'a str, Option<&Spot>)> = Vec::new();
         for rule in &block.rules {
             match rule {
                 Rule::Enter { field, to, each: false, block } => {
-                    let Some((inside, path, keys)) = target(hub, to, base) else { continue };
-                    let mut message = match field.kind().as_message() {
-                        Some(message) => DynamicMessage::new(message.clone()),
-                        None => continue,
-                    };
-                    if self.block(&mut message, block, inside, &path, false) {
+                    let Some((inside, place, keys)) = self.target(hub, to, base) else { continue };
+                    let mut message = Message::default();
+                    if self.block(&mut message, block, inside, place, false) {
                         wrote = true;
-                        self.used.extend(keys);
+                        keys.into_iter().for_each(|key| self.places.used(key));
                         let message = Value::Message(message);
-                        self.set(native, field, if field.is_list() { Value::List(vec![message]) } else { message });
+                        native.set(field, if field.is_list() { Value::List(vec![message]) } else { message });
                     }
                 }
                 Rule::Enter { field, to, each: true, block } => {
-                    let Some(kind) = field.kind().as_message().cloned() else { continue };
                     let mut elements = Vec::new();
-                    for found in find(hub, to, base) {
+                    for found in self.find(hub, to, base) {
                         let Some(inside) = found.value.as_message() else { continue };
-                        let mut message = DynamicMessage::new(kind.clone());
-                        if self.block(&mut message, block, inside, &found.path, false) {
+                        let mut message = Message::default();
+                        if self.block(&mut message, block, inside, found.place, false) {
                             elements.push(Value::Message(message));
                         }
                     }
                     if !elements.is_empty() {
                         wrote = true;
-                        self.set(native, field, Value::List(elements));
+                        native.set(field, Value::List(elements));
                     }
                 }
                 Rule::Constant { field, text, way } if way.render => extras.push((field, text, None)),
@@ -123,10 +167,9 @@ impl Renderer {
                     if self.value(native, rule, hub, base) {
                         wrote = true;
                     } else if let (Some(default), [field]) = (&rule.default, rule.native.fields())
-                        && !native.has_field(field)
+                        && !native.has(field)
                     {
-                        let path = rule.target.spots().first().map(|spot| below(base, &spelt(&spot.steps)));
-                        extras.push((field, default, path));
+                        extras.push((field, default, rule.target.first()));
                     }
                 }
                 Rule::Constant { .. } | Rule::Value(_) | Rule::Ignore { .. } => {}
@@ -134,10 +177,11 @@ impl Renderer {
         }
         if wrote || top {
             for (field, text, defaulted) in extras {
-                if let Some(value) = native_value(field, text) {
-                    self.set(native, field, value);
-                    if let Some(path) = defaulted {
-                        self.report.push(path, Outcome::Defaulted);
+                if let Some(value) = native_value(field, Cow::Borrowed(text)) {
+                    native.set(field, value);
+                    if let (Some(spot), true) = (defaulted, self.detail > Detail::None) {
+                        let path = below(&self.places.text(base), &spelt(&spot.steps));
+                        self.lines.push((Line::Spelt(path), Outcome::Defaulted));
                     }
                 }
             }
@@ -145,142 +189,142 @@ impl Renderer {
         wrote
     }
 
-    fn set(&mut self, native: &mut DynamicMessage, field: &FieldDescriptor, value: Value) {
-        // Kinds were checked when the plan was compiled.
-        let _ = native.try_set_field(field, value);
-    }
-
-    fn value(&mut self, native: &mut DynamicMessage, rule: &ValueRule, hub: &DynamicMessage, base: &str) -> bool {
+    fn value(&mut self, native: &mut Message<'a>, rule: &'a ValueRule, hub: &'a Message<'a>, base: Id) -> bool {
         match &rule.target {
             Target::At(spot) => {
-                let found = find(hub, &spot.steps, base);
+                let found = self.find(hub, &spot.steps, base);
                 if matches!(spot.leaf, Leaf::Bytes | Leaf::Message(_))
                     || matches!((&spot.leaf, &rule.spelling), (Leaf::Timestamp | Leaf::PartialDate, Spelling::Plain))
                 {
                     return self.copy(native, rule, found);
                 }
-                let full_only = |value: &Value| spelling::day_of(value).is_ok_and(|day| day.day() == 0);
+                let no_day = |value: &Value<'_>| spelling::day_of(value).is_ok_and(|day| day.day() == 0);
                 let mut texts = Vec::new();
-                for found in found {
-                    if rule.full_date_only && matches!(spot.leaf, Leaf::PartialDate) && full_only(found.value) {
+                for Found { place, mut keys, value } in found {
+                    if rule.full_date_only && spot.leaf == Leaf::PartialDate && no_day(value) {
                         continue;
                     }
-                    let said = spelling::write(&rule.spelling, &spot.leaf, found.value);
-                    let paths = std::iter::once(found.path).chain(found.keys).collect();
-                    if let Some(text) = self.said(rule, spot, paths, said) {
-                        match rule.gather {
-                            Some(separator) => {
-                                texts.extend(text.split(separator).filter(|text| !text.trim().is_empty()).map(str::to_owned));
-                            }
-                            None => texts.push(text),
+                    let said = spelling::write(&rule.spelling, &spot.leaf, value);
+                    let text = if keys.is_empty() {
+                        self.said(rule, spot, &[place], said)
+                    } else {
+                        keys.insert(0, place);
+                        self.said(rule, spot, &keys, said)
+                    };
+                    match (text, rule.gather) {
+                        (None, _) => {}
+                        (Some(text), Some(separator)) => {
+                            texts.extend(text.split(separator).filter(|text| !text.trim().is_empty()).map(|text| Cow::Owned(text.to_owned())));
                         }
+                        (Some(text), None) => texts.push(text),
                     }
                 }
                 self.put(native, rule, texts)
             }
             Target::Join { parts, joint } => {
-                let (mut texts, mut paths) = (Vec::new(), Vec::new());
+                let (mut texts, mut places) = (Vec::with_capacity(parts.len()), Vec::new());
                 for spot in parts {
-                    let found = spot.as_ref().and_then(|spot| Some((spot, find(hub, &spot.steps, base).into_iter().next()?)));
+                    let found = spot.as_ref().and_then(|spot| Some((spot, self.find(hub, &spot.steps, base).into_iter().next()?)));
                     let text = found.as_ref().and_then(|(spot, found)| plain_text(&spot.leaf, found.value));
                     texts.push(text.unwrap_or_default());
-                    paths.extend(found.into_iter().flat_map(|(_, found)| std::iter::once(found.path).chain(found.keys)));
+                    places.extend(found.into_iter().flat_map(|(_, found)| found.places()));
                 }
                 let Some(spot) = parts.iter().flatten().next() else { return false };
-                if texts.iter().all(String::is_empty) {
+                if texts.iter().all(|text| text.is_empty()) {
                     return false;
                 }
                 let said = spelling::join(joint, &texts);
                 // A line that nobody can take apart again is worse than none: it would be refused on its way back.
                 let readable = !rule.way.read || spelling::split(joint, &said.value, parts.len()).is_ok();
-                let said = if readable { Ok(said) } else { Err("the parts cannot be told apart again".to_owned()) };
-                let text = self.said(rule, spot, paths, said);
+                let said = if readable { Ok(said.map(Cow::Owned)) } else { Err("the parts cannot be told apart again".to_owned()) };
+                let text = self.said(rule, spot, &places, said);
                 self.put(native, rule, text.into_iter().collect())
             }
             Target::Tuple { parts, column } => {
-                let mut paths = Vec::new();
-                let mut codes = Vec::new();
+                let mut places = Vec::new();
+                let mut codes = Vec::with_capacity(parts.len());
                 for spot in parts {
-                    let found = find(hub, &spot.steps, base).into_iter().next();
+                    let found = self.find(hub, &spot.steps, base).into_iter().next();
                     let empty = if matches!(spot.leaf, Leaf::Bool) { "false" } else { "" };
                     let code = found.as_ref().map(|found| spelling::code_of(column, &spot.leaf, found.value));
-                    codes.push(code.and_then(Result::ok).unwrap_or_else(|| empty.to_owned()));
-                    paths.extend(found.into_iter().flat_map(|found| std::iter::once(found.path).chain(found.keys)));
+                    codes.push(code.and_then(Result::ok).unwrap_or(Cow::Borrowed(empty)));
+                    places.extend(found.into_iter().flat_map(Found::places));
                 }
                 let Some(spot) = parts.first() else { return false };
-                if paths.is_empty() {
+                if places.is_empty() {
                     return false;
                 }
-                let codes: Vec<&str> = codes.iter().map(String::as_str).collect();
-                let said = column.to_dialect_parts(&codes).map(|image| Said::lossy_if(image.lossy, image.value.to_owned(), MERGED));
-                let text = self.said(rule, spot, paths, said.ok_or_else(|| no_word(column)));
+                let codes: Vec<&str> = codes.iter().map(|code| &**code).collect();
+                let said = column.to_dialect_parts(&codes).map(|image| Said::lossy_if(image.lossy, Cow::Borrowed(image.value), MERGED));
+                let text = self.said(rule, spot, &places, said.ok_or_else(|| no_word(column)));
                 self.put(native, rule, text.into_iter().collect())
             }
         }
     }
 
-    fn copy(&mut self, native: &mut DynamicMessage, rule: &ValueRule, found: Vec<Found<'_>>) -> bool {
+    fn copy(&mut self, native: &mut Message<'a>, rule: &'a ValueRule, found: Vec<Found<'a>>) -> bool {
         let [field] = rule.native.fields() else { return false };
-        let mut values = Vec::new();
+        let mut values = Vec::with_capacity(found.len());
         for found in found {
-            self.exact(&found.path);
-            self.used.insert(found.path);
+            self.exact(found.place);
+            self.places.used(found.place);
             values.push(found.value.clone());
         }
         let value = if field.is_list() { (!values.is_empty()).then_some(Value::List(values)) } else { values.into_iter().next() };
-        value.is_some_and(|value| native.try_set_field(field, value).is_ok())
+        value.is_some_and(|value| {
+            native.set(field, value);
+            true
+        })
     }
 
     /// Notes what became of the canonical fields behind one text; gives back the text that may be written.
-    fn said(&mut self, rule: &ValueRule, spot: &Spot, paths: Vec<String>, said: Result<Said<String>, String>) -> Option<String> {
+    fn said(&mut self, rule: &ValueRule, spot: &Spot, places: &[Id], said: Result<Said<Cow<'a, str>>, String>) -> Option<Cow<'a, str>> {
         let checked = said.and_then(|mut said| {
             if rule.nulls.is_null(&said.value) {
                 return Err("it reads as nothing stated there".to_owned());
             }
             if let Some(width) = rule.width
-                && said.value.chars().count() > width
+                && said.value.len() > width
+                && let Some((end, _)) = said.value.char_indices().nth(width)
             {
-                said.value = said.value.chars().take(width).collect();
+                said.value.to_mut().truncate(end);
                 said.loss = Some("cut at the width of the field");
             }
             // A number field that cannot hold the text; a single text stands for itself.
             match (&rule.native, rule.list) {
-                (Native::Field { field, carrier: None }, None) if native_value(field, &said.value).is_none() => {
-                    Err("the field cannot hold it".to_owned())
-                }
+                (Native::Field { field, carrier: None }, None) if !holds(field, &said.value) => Err("the field cannot hold it".to_owned()),
                 (Native::Merge { fields, by }, _) if parts(&said.value, by, fields).is_none() => {
                     Err("it does not come apart into the fields".to_owned())
                 }
                 _ => Ok(said),
             }
         });
+        places.iter().for_each(|place| self.places.used(*place));
         match checked {
             Ok(said) => {
-                for path in &paths {
+                for place in places {
                     match said.loss {
-                        Some(loss) => self.report.push(path.as_str(), Outcome::Lossy(loss.to_owned())),
-                        None => self.exact(path),
+                        Some(loss) if self.detail > Detail::None => self.lines.push((Line::At(*place), Outcome::Lossy(loss.to_owned()))),
+                        Some(_) => {}
+                        None => self.exact(*place),
                     }
                 }
-                self.used.extend(paths);
                 Some(said.value)
             }
             Err(why) => {
-                for path in &paths {
-                    self.report.push(path.as_str(), Outcome::Unmappable(why.clone()));
+                if self.detail > Detail::None {
+                    self.lines.extend(places.iter().map(|place| (Line::At(*place), Outcome::Unmappable(why.clone()))));
                 }
                 if spot.mandatory {
-                    let canonical_path = paths.first().cloned().unwrap_or_default();
-                    self.problems.push(FieldProblem { path: rule.native.name(), canonical_path, kind: ProblemKind::Unmappable });
+                    self.problems.push(Problem { path: rule.name.clone(), canonical: places.first().copied() });
                 }
-                self.used.extend(paths);
                 None
             }
         }
     }
 
     /// Writes the texts; whether there were any.
-    fn put(&mut self, native: &mut DynamicMessage, rule: &ValueRule, texts: Vec<String>) -> bool {
+    fn put(&mut self, native: &mut Message<'a>, rule: &'a ValueRule, texts: Vec<Cow<'a, str>>) -> bool {
         if texts.is_empty() {
             return false;
         }
@@ -289,97 +333,108 @@ impl Renderer {
                 let Some(texts) = texts.first().and_then(|text| parts(text, by, fields)) else { return false };
                 for (field, value) in fields.iter().zip(texts) {
                     if let Some(value) = value {
-                        self.set(native, field, value);
+                        native.set(field, value);
                     }
                 }
             }
             Native::Field { field, carrier } => {
-                let column = rule.column();
-                let value = |text: &String| match (carrier, &column) {
-                    (Some(carrier), Some(column)) => Some(carry(carrier, column, column.to_canonical(text).ok(), text)),
+                let value = |text: Cow<'a, str>| match (carrier, rule.column()) {
+                    (Some(carrier), Some(column)) => Some(carry(carrier, column, column.to_canonical(&text).ok(), text)),
                     _ => native_value(field, text),
                 };
                 let value = match rule.list {
-                    Some(separator) => Some(Value::String(list::join(texts.iter().map(String::as_str), separator))),
-                    None if field.is_list() => Some(Value::List(texts.iter().filter_map(value).collect())),
-                    None => texts.first().and_then(value),
+                    Some(separator) => Some(Value::Text(Cow::Owned(list::join(texts.iter().map(|text| &**text), separator)))),
+                    None if field.is_list() => Some(Value::List(texts.into_iter().filter_map(value).collect())),
+                    None => texts.into_iter().next().and_then(value),
                 };
                 if let Some(value) = value {
-                    self.set(native, field, value);
+                    native.set(field, value);
                 }
             }
         }
         true
     }
 
-    fn exact(&mut self, path: &str) {
-        if self.exact.insert(path.to_owned()) && self.verbose {
-            self.report.push(path, Outcome::Exact);
+    fn exact(&mut self, place: Id) {
+        if self.places.exact(place) && self.detail == Detail::All {
+            self.lines.push((Line::At(place), Outcome::Exact));
+        }
+    }
+
+    /// The message at a place, its place, and those of the keys by which it was found.
+    fn target(&mut self, hub: &'a Message<'a>, to: &'a [Step], base: Id) -> Option<(&'a Message<'a>, Id, Vec<Id>)> {
+        if to.is_empty() {
+            return Some((hub, base, Vec::new()));
+        }
+        let found = self.find(hub, to, base).into_iter().next()?;
+        Some((found.value.as_message()?, found.place, found.keys))
+    }
+
+    /// The values at a place, in order.
+    fn find(&mut self, message: &'a Message<'a>, steps: &'a [Step], base: Id) -> Vec<Found<'a>> {
+        let mut out = Vec::new();
+        self.seek(message, steps, base, &mut out);
+        out
+    }
+
+    fn seek(&mut self, message: &'a Message<'a>, steps: &'a [Step], base: Id, out: &mut Vec<Found<'a>>) {
+        let Some((step, rest)) = steps.split_first() else { return };
+        let Some(value) = message.get(&step.field) else { return };
+        let list = value.as_list().unwrap_or_default();
+        let before = out.len();
+        match &step.select {
+            Select::One => self.reach(value, step, None, rest, base, out),
+            Select::At(at) => list.get(*at).into_iter().for_each(|value| self.reach(value, step, Some(*at), rest, base, out)),
+            Select::From(from) => {
+                list.iter().enumerate().skip(*from).for_each(|(at, value)| self.reach(value, step, Some(at), rest, base, out));
+            }
+            Select::Key { field, value: key, .. } => {
+                let has = |value: &Value<'_>| value.as_message().is_some_and(|one| one.says(field, key));
+                let Some((at, value)) = list.iter().enumerate().find(|(_, value)| has(value)) else { return };
+                self.reach(value, step, Some(at), rest, base, out);
+                if out.len() > before {
+                    let element = self.places.below(base, &step.field, Some(at));
+                    let key = self.places.below(element, field, None);
+                    out.iter_mut().skip(before).for_each(|found| found.keys.push(key));
+                }
+            }
+        }
+    }
+
+    fn reach(&mut self, value: &'a Value<'a>, step: &'a Step, at: Option<usize>, rest: &'a [Step], base: Id, out: &mut Vec<Found<'a>>) {
+        let inside = value.as_message().filter(|_| !rest.is_empty());
+        if rest.is_empty() || inside.is_some() {
+            let place = self.places.below(base, &step.field, at);
+            match inside {
+                Some(inside) => self.seek(inside, rest, place, out),
+                None => out.push(Found { place, keys: Vec::new(), value }),
+            }
         }
     }
 }
 
+/// Whether a field can hold a text.
+fn holds(field: &Field, text: &str) -> bool {
+    field.scalar() == Scalar::Text || native_value(field, Cow::Borrowed(text)).is_some()
+}
+
 /// A joined text as values of the merged fields; none if it has not as many parts or one does not fit. An empty part sets nothing.
-fn parts(text: &str, by: &str, fields: &[FieldDescriptor]) -> Option<Vec<Option<Value>>> {
+fn parts<'a>(text: &str, by: &str, fields: &[Field]) -> Option<Vec<Option<Value<'a>>>> {
     let texts: Vec<&str> = text.split(by).collect();
     if texts.len() != fields.len() {
         return None;
     }
-    let value = |(field, text): (&FieldDescriptor, &&str)| if text.is_empty() { Some(None) } else { native_value(field, text).map(Some) };
-    fields.iter().zip(&texts).map(value).collect()
-}
-
-/// The message at a place, its path, and the paths of the keys by which it was found.
-fn target<'a>(hub: &'a DynamicMessage, to: &[Step], base: &str) -> Option<(&'a DynamicMessage, String, Vec<String>)> {
-    if to.is_empty() {
-        return Some((hub, base.to_owned(), Vec::new()));
-    }
-    let found = find(hub, to, base).into_iter().next()?;
-    Some((found.value.as_message()?, found.path, found.keys))
-}
-
-/// The values at a place, in order.
-fn find<'a>(message: &'a DynamicMessage, steps: &[Step], base: &str) -> Vec<Found<'a>> {
-    let Some((step, rest)) = steps.split_first() else { return Vec::new() };
-    let Some(value) = get(message, &step.field) else { return Vec::new() };
-    let name = below(base, step.field.name());
-    let list = value.as_list().unwrap_or_default();
-    let chosen: Vec<(String, Vec<String>, &Value)> = match &step.select {
-        Select::One => vec![(name, Vec::new(), value)],
-        Select::At(at) => list.get(*at).map(|value| (format!("{name}[{at}]"), Vec::new(), value)).into_iter().collect(),
-        Select::From(from) => list.iter().enumerate().skip(*from).map(|(at, value)| (format!("{name}[{at}]"), Vec::new(), value)).collect(),
-        Select::Key { field, value: key, .. } => {
-            let has = |value: &&Value| value.as_message().is_some_and(|one| one.get_field(field).as_ref() == key);
-            let found = list.iter().enumerate().find(|(_, value)| has(value));
-            found
-                .map(|(at, value)| {
-                    let path = format!("{name}[{at}]");
-                    let key = below(&path, field.name());
-                    (path, vec![key], value)
-                })
-                .into_iter()
-                .collect()
-        }
+    let value = |(field, text): (&Field, &&str)| {
+        if text.is_empty() { Some(None) } else { native_value(field, Cow::Owned((*text).to_owned())).map(Some) }
     };
-    let mut out = Vec::new();
-    for (path, keys, value) in chosen {
-        if rest.is_empty() {
-            out.push(Found { path, keys, value });
-        } else if let Some(inside) = value.as_message() {
-            for mut found in find(inside, rest, &path) {
-                found.keys.extend(keys.iter().cloned());
-                out.push(found);
-            }
-        }
-    }
-    out
+    fields.iter().zip(&texts).map(value).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use prost::Message;
+    use prost::Message as _;
+    use prost_reflect::DynamicMessage;
 
-    use super::*;
     use crate::dialect::{CategoryMask, Dialects};
 
     fn lost(json: &str, from: (&str, &str), to: (&str, &str)) -> Vec<String> {

@@ -35,10 +35,8 @@ impl Way {
 
     /// Canonical response to native response. `mask`: what of a referral in it may leave.
     pub(super) fn render(&self, canonical: &[u8], mask: CategoryMask) -> Result<Bytes, Refusal> {
-        match self.dialect.render(&self.method.response, canonical, mask) {
-            Ok((native, _)) => Ok(native),
-            Err(error) => Err(Refusal::internal(format!("an answer cannot be put into {}: {error}", self.dialect.name()))),
-        }
+        let native = self.dialect.render_quiet(&self.method.response, canonical, mask);
+        native.map_err(|error| Refusal::internal(format!("an answer cannot be put into {}: {error}", self.dialect.name())))
     }
 }
 

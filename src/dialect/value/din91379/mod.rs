@@ -54,23 +54,58 @@ pub fn normalise(text: &str) -> Cow<'_, str> {
 /// # Errors
 /// The first character that does not belong. A combining mark belongs only where the standard lists it after its letter.
 pub fn check(kind: Kind, text: &str) -> Result<(), Outside> {
-    // The common case first: letters, digits and what else ASCII allows, byte by byte.
-    let start = text.bytes().take_while(|byte| byte.is_ascii_alphabetic() || *byte == b' ' || *byte == b'-').count();
-    if start == text.len() {
-        return Ok(());
-    }
+    let ascii = match kind {
+        Kind::A => ASCII_A,
+        Kind::B => ASCII_B,
+        Kind::C => ASCII_C,
+    };
     let mut rest = text;
     let mut position = 0;
-    while let Some(first) = rest.chars().next() {
-        let length = match sequence(rest) {
-            Some(sequence) => sequence,
-            None if single(kind, first) => &rest[..first.len_utf8()],
+    loop {
+        // The common case first, byte by byte: ASCII before which no mark can stand.
+        let bytes = rest.as_bytes();
+        let alone = |at: usize| bytes.get(at + 1).is_none_or(u8::is_ascii);
+        let plain = bytes.iter().enumerate().take_while(|(at, byte)| byte.is_ascii() && ascii >> **byte & 1 == 1 && alone(*at)).count();
+        position += plain;
+        rest = rest.get(plain..).unwrap_or_default();
+        let mut chars = rest.chars();
+        let Some(first) = chars.next() else { return Ok(()) };
+        match chars.next().filter(|next| *next >= FIRST_MARK).and_then(|_| sequence(rest)) {
+            Some(sequence) => {
+                position += sequence.chars().count();
+                rest = rest.strip_prefix(sequence).unwrap_or_default();
+            }
+            None if single(kind, first) => {
+                position += 1;
+                rest = rest.get(first.len_utf8()..).unwrap_or_default();
+            }
             None => return Err(Outside { kind, position, code_point: first.into() }),
-        };
-        position += length.chars().count();
-        rest = rest.strip_prefix(length).unwrap_or_default();
+        }
     }
-    Ok(())
+}
+
+/// No sequence of the standard goes on with anything before the combining marks; a test holds the table to it.
+const FIRST_MARK: char = '\u{300}';
+
+/// The ASCII part of each type: a bit for each code point.
+const ASCII_A: u128 = ascii(LETTERS) | ascii(NAME_SIGNS);
+const ASCII_B: u128 = ASCII_A | ascii(TEXT_SIGNS);
+const ASCII_C: u128 = ASCII_B | ascii(MORE_SIGNS);
+
+#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler, which stops at an index outside")]
+const fn ascii(ranges: &[(char, char)]) -> u128 {
+    let (mut bits, mut code) = (0, 0u32);
+    while code < 128 {
+        let mut at = 0;
+        while at < ranges.len() {
+            if ranges[at].0 as u32 <= code && code <= ranges[at].1 as u32 {
+                bits |= 1 << code;
+            }
+            at += 1;
+        }
+        code += 1;
+    }
+    bits
 }
 
 /// What is accepted from others but must not be written any more (`ŉ`, `Ŀ`, the vertical line above), respelled.

@@ -22,6 +22,13 @@ fn the_tables_have_as_many_entries_as_the_standard_and_are_sorted() {
 }
 
 #[test]
+fn a_sequence_goes_on_with_marks_and_only_with_marks() {
+    for sequence in SEQUENCES {
+        assert!(sequence.chars().nth(1).is_some_and(|second| second >= FIRST_MARK), "{sequence}");
+    }
+}
+
+#[test]
 fn all_that_the_standard_lists_is_accepted_and_in_normal_form() {
     for c in all(LETTERS).into_iter().chain(all(NAME_SIGNS)) {
         assert_eq!(check(Kind::A, &c.to_string()), Ok(()), "{c:?}");

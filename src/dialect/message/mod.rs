@@ -1,0 +1,198 @@
+// SPDX-FileCopyrightText: 2026 The Weiche authors
+// SPDX-License-Identifier: EUPL-1.2
+
+//! Messages while they are being translated: what is set, in the order of the numbers, texts still in the bytes they came in.
+//!
+//! A message knows numbers and values; what a number means stands in the plan, resolved when the plan was compiled.
+
+mod field;
+mod wire;
+
+use std::borrow::Cow;
+
+pub(super) use field::{Field, Scalar, TypeId, Types, Words};
+
+/// A value of a field. Texts and bytes are those of the message that was read, of a plan or of a code list, wherever they can be.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Value<'a> {
+    Bool(bool),
+    I32(i32),
+    I64(i64),
+    U32(u32),
+    U64(u64),
+    /// Bits of a float.
+    F32(u32),
+    /// Bits of a double.
+    F64(u64),
+    Enum(i32),
+    Text(Cow<'a, str>),
+    Bytes(Cow<'a, [u8]>),
+    Message(Message<'a>),
+    List(Vec<Value<'a>>),
+    /// A field that its message does not have, tag included.
+    Unknown(&'a [u8]),
+}
+
+impl<'a> Value<'a> {
+    /// What an element or a field holds of which nothing is known.
+    pub(super) fn default_of(field: &Field) -> Self {
+        match field.scalar() {
+            Scalar::Bool => Self::Bool(false),
+            Scalar::Int32 | Scalar::Sint32 | Scalar::Sfixed32 => Self::I32(0),
+            Scalar::Int64 | Scalar::Sint64 | Scalar::Sfixed64 => Self::I64(0),
+            Scalar::Uint32 | Scalar::Fixed32 => Self::U32(0),
+            Scalar::Uint64 | Scalar::Fixed64 => Self::U64(0),
+            Scalar::Float => Self::F32(0),
+            Scalar::Double => Self::F64(0),
+            Scalar::Enum => Self::Enum(0),
+            Scalar::Text => Self::Text(Cow::Borrowed("")),
+            Scalar::Bytes => Self::Bytes(Cow::Borrowed(&[])),
+            Scalar::Message => Self::Message(Message::default()),
+        }
+    }
+    /// Whether it says nothing: zero, false, an empty text, list or message.
+    pub(super) fn is_default(&self) -> bool {
+        match self {
+            Self::Bool(value) => !value,
+            Self::I32(value) | Self::Enum(value) => *value == 0,
+            Self::I64(value) => *value == 0,
+            Self::U32(value) => *value == 0,
+            Self::U64(value) => *value == 0,
+            Self::F32(bits) => f32::from_bits(*bits) == 0.0,
+            Self::F64(bits) => f64::from_bits(*bits) == 0.0,
+            Self::Text(text) => text.is_empty(),
+            Self::Bytes(bytes) => bytes.is_empty(),
+            Self::Message(message) => message.fields.is_empty(),
+            Self::List(list) => list.is_empty(),
+            Self::Unknown(_) => false,
+        }
+    }
+    pub(super) fn as_message(&self) -> Option<&Message<'a>> {
+        if let Self::Message(message) = self { Some(message) } else { None }
+    }
+    pub(super) fn as_list(&self) -> Option<&[Self]> {
+        if let Self::List(list) = self { Some(list) } else { None }
+    }
+    pub(super) fn as_text(&self) -> Option<&str> {
+        if let Self::Text(text) = self { Some(text) } else { None }
+    }
+    /// The elements of a list; the value itself if it is single.
+    pub(super) fn elements(&self) -> &[Self] {
+        self.as_list().unwrap_or(std::slice::from_ref(self))
+    }
+}
+
+/// What is set in a message, in the order of the numbers. A field without presence that holds its default is not set.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Message<'a> {
+    fields: Vec<(u32, Value<'a>)>,
+}
+
+impl<'a> Message<'a> {
+    /// A message of texts; empty ones are left out. The numbers ascend.
+    pub(super) fn of_texts(texts: impl IntoIterator<Item = (u32, &'a str)>) -> Self {
+        let texts = texts.into_iter().filter(|(_, text)| !text.is_empty());
+        Self { fields: texts.map(|(number, text)| (number, Value::Text(Cow::Borrowed(text)))).collect() }
+    }
+    /// A message of numbers; zeros are left out. The field numbers ascend.
+    pub(super) fn of_numbers(numbers: impl IntoIterator<Item = (u32, Value<'a>)>) -> Self {
+        Self { fields: numbers.into_iter().filter(|(_, value)| !value.is_default()).collect() }
+    }
+
+    /// The value of a field that is set.
+    pub(super) fn get(&self, field: &Field) -> Option<&Value<'a>> {
+        self.number(field.number())
+    }
+    /// The same by number.
+    pub(super) fn number(&self, number: u32) -> Option<&Value<'a>> {
+        let (_, value) = self.fields.get(self.find(number).ok()?)?;
+        match value {
+            Value::List(list) if list.is_empty() => None,
+            value => Some(value),
+        }
+    }
+    pub(super) fn has(&self, field: &Field) -> bool {
+        self.get(field).is_some()
+    }
+    /// The text of a field, empty if it is not set.
+    pub(super) fn text(&self, number: u32) -> &str {
+        self.number(number).and_then(Value::as_text).unwrap_or_default()
+    }
+    /// Whether a field has a value, or none and that is its default.
+    pub(super) fn says(&self, field: &Field, value: &Value<'_>) -> bool {
+        self.get(field).map_or_else(|| value.is_default(), |said| said == value)
+    }
+
+    /// Sets a field, and clears the others of its oneof.
+    pub(super) fn set(&mut self, field: &Field, value: Value<'a>) {
+        self.clear_rivals(field);
+        let unset = !field.presence() && value.is_default();
+        match self.find(field.number()) {
+            Ok(at) if unset => drop(self.fields.remove(at)),
+            Ok(at) => {
+                if let Some((_, old)) = self.fields.get_mut(at) {
+                    *old = value;
+                }
+            }
+            Err(_) if unset => {}
+            Err(at) => self.fields.insert(at, (field.number(), value)),
+        }
+    }
+    /// The list or message of a field, made if it is not there.
+    pub(super) fn entry(&mut self, field: &Field) -> Option<&mut Value<'a>> {
+        self.clear_rivals(field);
+        let at = match self.find(field.number()) {
+            Ok(at) => at,
+            Err(at) => {
+                let value = if field.repeated() { Value::List(Vec::new()) } else { Value::default_of(field) };
+                self.fields.insert(at, (field.number(), value));
+                at
+            }
+        };
+        self.fields.get_mut(at).map(|(_, value)| value)
+    }
+    pub(super) fn get_mut(&mut self, field: &Field) -> Option<&mut Value<'a>> {
+        let at = self.find(field.number()).ok()?;
+        self.fields.get_mut(at).map(|(_, value)| value)
+    }
+    pub(super) fn clear(&mut self, field: &Field) {
+        if let Ok(at) = self.find(field.number()) {
+            self.fields.remove(at);
+        }
+    }
+
+    /// Numbers and values of the fields that are set and known.
+    pub(super) fn known(&self) -> impl Iterator<Item = (u32, &Value<'a>)> {
+        let said = |value: &Value<'_>| !matches!(value, Value::Unknown(_)) && value.as_list().is_none_or(|list| !list.is_empty());
+        self.fields.iter().filter(move |(_, value)| said(value)).map(|(number, value)| (*number, value))
+    }
+    /// Numbers of the fields that the message does not have, in order.
+    pub(super) fn unknown(&self) -> impl Iterator<Item = u32> {
+        self.fields.iter().filter(|(_, value)| matches!(value, Value::Unknown(_))).map(|(number, _)| *number)
+    }
+    /// Takes those out.
+    pub(super) fn drop_unknown(&mut self) {
+        self.fields.retain(|(_, value)| !matches!(value, Value::Unknown(_)));
+    }
+    /// Keeps the values that `keep` wants; it may change them.
+    pub(super) fn retain(&mut self, mut keep: impl FnMut(u32, &mut Value<'a>) -> bool) {
+        self.fields.retain_mut(|(number, value)| keep(*number, value));
+    }
+
+    fn clear_rivals(&mut self, field: &Field) {
+        for rival in field.rivals() {
+            if let Ok(at) = self.find(*rival) {
+                self.fields.remove(at);
+            }
+        }
+    }
+
+    /// Where a field is or would be. Fields mostly come in order.
+    fn find(&self, number: u32) -> Result<usize, usize> {
+        match self.fields.last() {
+            None => Err(0),
+            Some((last, _)) if *last < number => Err(self.fields.len()),
+            Some(_) => self.fields.binary_search_by_key(&number, |(number, _)| *number),
+        }
+    }
+}
