@@ -3,6 +3,8 @@
 
 //! What sealing costs: a payload under a fresh key, wrapped; opening it; the tag of a person on a leaf; the commitment to a payload.
 
+#![allow(missing_docs, reason = "criterion's macros make undocumented items")]
+
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use std::hint::black_box;
 use weiche::vault::{Vault, VaultError};

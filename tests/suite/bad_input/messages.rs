@@ -5,6 +5,9 @@
 
 use super::*;
 
+/// Whose call, which method and message, the bytes, and what must be said about them.
+type Case = (&'static str, &'static str, &'static str, Vec<u8>, Code, &'static str, &'static str, &'static str);
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bad_message_is_answered_with_code_reason_and_field_and_leaves_no_row() {
     use Code::{InvalidArgument as Invalid, Unimplemented};
@@ -17,7 +20,7 @@ async fn a_bad_message_is_answered_with_code_reason_and_field_and_leaves_no_row(
     let native_nationality = "/natuerlichePerson/staatsangehoerigkeit";
     let (drk, own, dw) = ("drk-bremen", "awo-bremen", "diakonie-bremen");
     #[rustfmt::skip]
-    let cases: Vec<(&str, &str, &str, Vec<u8>, Code, &str, &str, &str)> = vec![
+    let cases: Vec<Case> = vec![
         ("not protobuf", drk, SUBMIT, b"\xff\xff\xff\xff secret".to_vec(), Invalid, "MALFORMED_MESSAGE", "", "secret"),
         ("not protobuf", own, AWO_SUBMIT, b"\xff\xff\xff\xff secret".to_vec(), Invalid, "MALFORMED_MESSAGE", "", "secret"),
         ("nothing", drk, SUBMIT, Vec::new(), Invalid, "INVALID_FIELD", "request_id", ""),
