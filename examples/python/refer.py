@@ -94,7 +94,7 @@ def awo_case(consent_id, person):
         "sprachen": "Arabisch;Kurdisch (Kurmandschi)",
         "anschrift": "Musterweg 1, 28237 Bremen",
         "tel": "0171/39200-12",
-        "anliegen": "FN",
+        "anliegen": "AN",
         "ew_nr": consent_id,
         "personen_nr": person,
         "absender": "awo-bremen",

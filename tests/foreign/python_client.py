@@ -34,7 +34,7 @@ def main(directory, address):
     check("both arrive in the recipient's words", sorted(by_name) == ["Al-Ḥasanī", "Yıldız"])
     native = by_name["Al-Ḥasanī"]
     check("a year of birth stays a year", native["user"]["birthYear"] == 1991)
-    check("codes are translated", native["user"]["nationality"] == "SY" and native["topicIds"] == [7])
+    check("codes are translated", native["user"]["nationality"] == "SY" and native["topicIds"] == [12])
     check("what was not consented to does not arrive", "postcode" not in native and "Kommt dienstags" not in str(seen["sessions"]))
     check("the sender hears of it", seen["states"][-1] == "REFERRAL_STATE_ACCEPTED")
 
