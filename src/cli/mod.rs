@@ -3,8 +3,8 @@
 
 //! The command line, and what belongs to the process rather than to a call: configuration, logs, the loopback port, start and end.
 //!
-//! Each verb is a file with its `Args` and a `run` that gives an exit code or a [`terminal::Failure`]. A new verb is one line in [`Verb`]
-//! and one in [`Verb::run`].
+//! Each verb is a file with its `Args` and a `run` that gives an exit code or a [`terminal::Failure`]. A new verb is one line in `Verb`
+//! and one in `Verb::run`.
 
 mod admin;
 mod audit;
