@@ -26,8 +26,14 @@ pub trait Numbered: Copy + PartialEq + 'static {
     }
 }
 
-/// Gives an enum the numbers of its words in the order named.
+/// Gives an enum the numbers of its words in the order named, or in the order of a list that it has already.
 macro_rules! numbered {
+    ($type:ident = $words:expr) => {
+        impl $crate::numbered::Numbered for $type {
+            const WORDS: &'static [Self] = $words;
+            const NAME: &'static str = stringify!($type);
+        }
+    };
     ($type:ident: $($word:ident)*) => {
         impl $crate::numbered::Numbered for $type {
             const WORDS: &'static [Self] = &[$($type::$word),*];

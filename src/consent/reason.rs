@@ -104,8 +104,7 @@ reasons! {
         "The consent is not in force: still open, invalid, or its evidence has defects.",
 }
 
-crate::numbered::numbered!(Reason: Ok NoRecord NotYetValid Expired Withdrawn Superseded WrongRecipient WrongPurpose CategoryNotCovered Art9NotExplicit FormInsufficient
-    NoSecrecyRelease GrantorNotEntitled TemplateRevoked Restricted NoRoute Retroactive NotActive);
+crate::numbered::numbered!(Reason = Reason::ALL);
 
 #[cfg(test)]
 mod tests {

@@ -228,8 +228,7 @@ pub fn step(from: ReferralState, to: ReferralState, actor: Actor, reason: Option
     Ok(())
 }
 
-crate::numbered::numbered!(ReferralState: Draft Submitted Blocked Delivered Accepted Rejected InProgress OnHold Completed Failed Cancelled
-    Recalled Expired EnteredInError);
+crate::numbered::numbered!(ReferralState = &ReferralState::ALL);
 crate::numbered::numbered!(StatusReason: NoCapacity Waitlist WrongAddressee OutOfArea AgeGroup LanguageNotAvailable ClientUnknown ClientDeclined
     Duplicate Incomplete Other ClientNotReached ClientDidNotAppear MovedAway OutOfScope ConsentWithdrawn NotPermitted NotDeliverable NoAnswer
     Mistake);

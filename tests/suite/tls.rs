@@ -4,9 +4,8 @@
 //! The accept loop over real sockets: who gets in, what ends a connection, and that draining ends.
 
 use std::convert::Infallible;
-use std::io::Write;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
@@ -26,6 +25,8 @@ use weiche::grpc::listener::{Drained, Limits, serve};
 use weiche::identity::tls::{Audience, Credentials, Expected, ServerTls, client_config};
 use weiche::identity::{Caller, Connections};
 use weiche::pki::{Anchors, Authority, Issued, Profile, Validity};
+
+use crate::captured::Captured;
 
 const DOMAIN: &str = "weiche.example.invalid";
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -431,22 +432,9 @@ async fn connect_is_refused() {
     assert!(status.ends_with(b"405") || status.ends_with(&[0x68, 0x0d, 0xff]), "{status:02x?}");
 }
 
-#[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Lines {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
 #[tokio::test]
 async fn a_refusal_is_logged_with_reason_address_and_serial_and_nothing_else() {
-    let lines = Lines::default();
+    let lines = Captured::default();
     let writer = lines.clone();
     let subscriber = tracing_subscriber::fmt().json().with_max_level(tracing::Level::WARN).with_writer(move || writer.clone()).finish();
     let _guard = tracing::subscriber::set_default(subscriber);

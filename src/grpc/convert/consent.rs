@@ -86,11 +86,7 @@ pub fn mask_from(numbers: &[i32], path: &str) -> Result<CategoryMask, Vec<Proble
 }
 
 /// An instant of the contract.
-pub fn time_to(time: Time) -> Timestamp {
-    let (seconds, millis) = (time.0.div_euclid(1000), time.0.rem_euclid(1000));
-    // Below 1000, so it fits.
-    Timestamp { seconds, nanos: i32::try_from(millis * 1_000_000).unwrap_or(0) }
-}
+pub use crate::exchange::timestamp as time_to;
 
 /// An instant from the contract; none if it is out of range.
 pub fn time_from(timestamp: &Timestamp) -> Option<Time> {

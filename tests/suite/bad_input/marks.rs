@@ -3,26 +3,12 @@
 
 //! A mark in every text of a case, and where it must not turn up.
 
-use std::io::Write;
 use std::path::Path;
-use std::sync::Mutex;
 
 use super::*;
+use crate::captured::Captured;
 
 const MARK: &str = "zqxvwk";
-
-#[derive(Clone, Default)]
-struct Captured(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Captured {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
 
 /// A case with the mark in every text that a case worker can write into.
 fn marked(case: Value) -> Value {

@@ -3,9 +3,6 @@
 
 //! No data of a person stands anywhere but sealed; nobody reads what is not theirs.
 
-use std::io::Write;
-use std::sync::{Arc, Mutex};
-
 use sqlx::{Column, Row, TypeInfo, ValueRef};
 use weiche::dialect::{Category, CategoryMask};
 use weiche::exchange::Refusal;
@@ -14,6 +11,7 @@ use weiche::proto::types;
 use weiche::referral::{ReferralState, StatusReason};
 
 use super::desk::*;
+use crate::captured::Captured;
 
 /// A referral with a canary in every text that could be about the person; each names its category.
 pub fn full(from: &str, to: &str, subject: &str, consent: ConsentId) -> types::Referral {
@@ -62,19 +60,6 @@ pub fn only_of(mask: CategoryMask, text: &str) {
 
 fn has_canary(bytes: &[u8]) -> bool {
     [b"canary".as_slice(), b"3920099", b"04011000", b"28237"].iter().any(|canary| bytes.windows(canary.len()).any(|window| window == *canary))
-}
-
-#[derive(Clone, Default)]
-struct Captured(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Captured {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
 }
 
 #[tokio::test]
