@@ -7,6 +7,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::{Mutex, PoisonError};
 
 use uuid::Uuid;
 
@@ -81,9 +82,9 @@ macro_rules! uuid_id {
         pub struct $name(pub Uuid);
 
         impl $name {
-            /// A fresh one. UUIDv4: a v7 would tell when the person was at the counter.
+            /// A fresh one, see [`fresh`].
             pub fn random() -> Self {
-                Self(Uuid::new_v4())
+                Self(fresh())
             }
             /// The 16 bytes, as stored and logged.
             pub fn as_bytes(&self) -> &[u8; 16] {
@@ -113,6 +114,24 @@ macro_rules! uuid_id {
             }
         }
     };
+}
+
+/// Ids that share their first bytes.
+const RUN: u32 = 256;
+
+/// A UUIDv8 whose first six bytes are random but the same for some 256 ids in a row: neighbours in time are neighbours in an index, so that
+/// hundreds of new rows touch a few pages instead of hundreds, and yet, unlike a UUIDv7, it does not tell when the person was at the counter.
+/// The other 74 bits are random.
+fn fresh() -> Uuid {
+    static CURRENT: Mutex<(u32, [u8; 6])> = Mutex::new((0, [0; 6]));
+    let mut bytes = *Uuid::new_v4().as_bytes();
+    let mut current = CURRENT.lock().unwrap_or_else(PoisonError::into_inner);
+    if current.0 == 0 {
+        current.1.copy_from_slice(&bytes[..6]);
+    }
+    bytes[..6].copy_from_slice(&current.1);
+    current.0 = (current.0 + 1) % RUN;
+    uuid::Builder::from_custom_bytes(bytes).into_uuid()
 }
 
 slug! {

@@ -14,6 +14,9 @@ CREATE TABLE log_head (
     next_delivery INTEGER NOT NULL             -- order number of the next delivery: follows the order of the log
 ) STRICT;
 
+INSERT INTO log_head (id, size, compact, root, next_delivery)
+VALUES (1, 0, x'', x'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855', 1);
+
 CREATE TABLE log_leaf (
     idx       INTEGER PRIMARY KEY,
     entry     BLOB NOT NULL,                   -- the exact bytes of a weiche.audit.v1.Entry
@@ -43,21 +46,20 @@ CREATE TABLE log_opening (
 -- Keys of the persons' tags: erasable, the leaves stay unlinkable.
 CREATE TABLE subject_key (
     subject BLOB PRIMARY KEY,                  -- keyed pseudonym
-    wrapped BLOB NOT NULL,
-    counter INTEGER NOT NULL                   -- next tag
+    wrapped BLOB NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 -- Idempotency --------------------------------------------------------------------------------------------------------
 
 CREATE TABLE request (
+    request_id BLOB NOT NULL,                  -- chosen by the caller
     caller     TEXT NOT NULL,                  -- institution or operator
-    request_id BLOB NOT NULL,
     digest     BLOB NOT NULL,                  -- keyed digest of the content
     reply      BLOB NOT NULL,                  -- the response without its receipt
     leaf       INTEGER NOT NULL,               -- index of the leaf that the receipt proves
     tree_size  INTEGER NOT NULL,               -- size of the log that the receipt proves it in
     at         INTEGER NOT NULL,
-    PRIMARY KEY (caller, request_id)
+    PRIMARY KEY (request_id, caller)
 ) STRICT, WITHOUT ROWID;
 
 -- Consents -----------------------------------------------------------------------------------------------------------
@@ -127,13 +129,14 @@ CREATE TABLE referral_event (
 -- Outbox -------------------------------------------------------------------------------------------------------------
 
 CREATE TABLE delivery (
-    id         BLOB PRIMARY KEY,
-    seq        INTEGER NOT NULL,               -- order of acceptance, from log_head.next_delivery
+    seq        INTEGER PRIMARY KEY,            -- order of acceptance, from log_head.next_delivery
+    id         BLOB NOT NULL UNIQUE,
     referral   BLOB NOT NULL,
     recipient  TEXT NOT NULL,
     lane       BLOB NOT NULL,                  -- person and recipient: the unit of order
     kind       INTEGER NOT NULL,               -- 1 referral, 2 status, 3 recall
     state      INTEGER NOT NULL,               -- 1 ready, 2 started, 3 delivered, 4 dead, 5 stopped
+    in_front   INTEGER NOT NULL DEFAULT 0,     -- no open delivery of its lane is before it; 0 for those that wait behind another
     attempts   INTEGER NOT NULL,               -- counted before the attempt
     begun      INTEGER NOT NULL,               -- the same, never counted anew: 0 = no byte has ever left
     due_at     INTEGER NOT NULL,               -- ready: not before; started: end of the lease
@@ -143,20 +146,17 @@ CREATE TABLE delivery (
     changed_at INTEGER NOT NULL
 ) STRICT;
 CREATE UNIQUE INDEX delivery_open_in_order ON delivery (lane, seq) WHERE state IN (1, 2);
-CREATE INDEX delivery_due ON delivery (recipient, due_at) WHERE state IN (1, 2);
+-- Only what is in front: a backlog of a million behind a recipient that is down costs the search nothing.
+CREATE INDEX delivery_due ON delivery (recipient, due_at) WHERE state IN (1, 2) AND in_front = 1;
 CREATE INDEX delivery_dead ON delivery (changed_at) WHERE state = 4;
 CREATE INDEX delivery_by_referral ON delivery (referral);
 
--- Sealed contents, by delivery. Erased on acknowledgement plus the retention period.
+-- Sealed contents, each with its wrapped key, by delivery. Erased, key and all, on acknowledgement plus the retention period.
 CREATE TABLE payload (
-    delivery   BLOB PRIMARY KEY,
+    seq        INTEGER PRIMARY KEY,
+    wrapped    BLOB NOT NULL,
     ciphertext BLOB NOT NULL
 ) STRICT;
-
-CREATE TABLE payload_key (
-    delivery BLOB PRIMARY KEY,
-    wrapped  BLOB NOT NULL
-) STRICT, WITHOUT ROWID;
 
 CREATE TABLE recall (
     id          BLOB PRIMARY KEY,

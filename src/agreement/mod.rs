@@ -14,7 +14,7 @@ mod terms;
 mod tests;
 
 pub use parse::AgreementError;
-pub use store::save;
+pub use store::{in_force, save};
 pub use terms::{DataProtectionRegime, LegalBasis, MemberKind, Onward, Purpose, UnitKind};
 
 use std::collections::BTreeMap;

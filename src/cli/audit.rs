@@ -15,7 +15,7 @@ use crate::ledger::export::{ExportError, Exporter};
 use crate::ledger::guard::GuardError;
 use crate::ledger::verify::{Verify, VerifyError};
 use crate::ledger::{self, Plan, Policy, RollbackGuard, SigningKey, VerifierKey, verify_dir};
-use crate::store;
+use crate::store::{Connection, Store};
 
 /// Entries that are read from the database at once.
 const CHUNK: u32 = 4096;
@@ -185,7 +185,7 @@ async fn export(config: &Path, dir: &Path) -> Result<Exported, Failure> {
 pub(super) struct Guarded {
     pub(super) key: SigningKey,
     pub(super) head: ledger::Checkpoint,
-    conn: store::Reader,
+    conn: Connection,
 }
 
 /// Opens key, guard and database of a configuration and compares them.
@@ -193,10 +193,7 @@ pub(super) async fn guarded(config: &Config) -> Result<Guarded, Failure> {
     let parts = |error: PartsError| serve::failure(&gateway::GatewayError::Parts(error));
     let key = SigningKey::load(&config.ledger_key).map_err(|error| parts(error.into()))?;
     let guard = RollbackGuard::open(&config.ledger_guard, key.origin()).map_err(|error| parts(error.into()))?;
-    if !config.database.exists() {
-        return Err(parts(PartsError::NoDatabase(config.database.clone())));
-    }
-    let mut conn = store::read_only(&config.database).await.map_err(|error| Failure::failed(&error))?;
+    let mut conn = Store::read_only(&config.database).await.map_err(|error| parts(error.into()))?;
     // The guard was read before the database, which is never behind it unless it is an old one.
     let head = guard.last().clone();
     if head.size > 0 {

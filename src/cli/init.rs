@@ -17,7 +17,7 @@ use crate::ledger::guard::GuardError;
 use crate::ledger::key::KeyError;
 use crate::ledger::{RollbackGuard, SigningKey};
 use crate::pki::{DevelopmentPki, PkiError, PkiFile, write_new};
-use crate::store::{self, StoreError};
+use crate::store::{Place, Store, StoreError};
 use crate::vault::{Vault, VaultError};
 
 /// The agreement that a new folder starts with.
@@ -27,7 +27,7 @@ pub const CONFIG: &str = "weiche.toml";
 /// The system name in the certificates that are made for members.
 pub const SYSTEM: &str = "fachverfahren";
 /// Where things lie in the folder; the configuration says the same.
-const PLACES: [&str; 7] = [CONFIG, "agreement.toml", "certs", "keys/ledger.key", "keys/ledger.guard", "keys/vault.key", "weiche.db"];
+const PLACES: [&str; 6] = [CONFIG, "agreement.toml", "certs", "keys/ledger.key", "keys/ledger.guard", "keys/vault.key"];
 
 /// Makes a folder with configuration, agreement, keys, database and development certificates
 #[derive(Debug, clap::Args)]
@@ -40,6 +40,9 @@ pub struct Args {
     /// Names and addresses under which the gateway and the members' servers are called
     #[arg(long, value_delimiter = ',', default_values_t = ["localhost", "127.0.0.1", "::1"].map(str::to_owned))]
     hosts: Vec<String>,
+    /// Where everything is kept: a file in the folder, or an empty database of a server (postgres://USER@HOST:PORT/NAME)
+    #[arg(long, default_value = "weiche.db")]
+    store: String,
 }
 
 /// What to make.
@@ -53,6 +56,8 @@ pub struct Plan {
     pub agreement: String,
     /// Where case systems call, operators call, and metrics are read.
     pub listen: [SocketAddr; 3],
+    /// The database, as the configuration names it.
+    pub store: String,
 }
 
 impl Default for Plan {
@@ -63,6 +68,7 @@ impl Default for Plan {
             hosts: ["localhost", "127.0.0.1", "::1"].map(str::to_owned).to_vec(),
             agreement: AGREEMENT.to_owned(),
             listen: [local(8443), local(8444), local(9464)],
+            store: "weiche.db".to_owned(),
         }
     }
 }
@@ -116,7 +122,7 @@ pub enum InitError {
 
 impl Args {
     pub(super) async fn run(self, output: Output) -> Result<Exit, Failure> {
-        let plan = Plan { trust_domain: self.trust_domain, hosts: self.hosts, ..Plan::default() };
+        let plan = Plan { trust_domain: self.trust_domain, hosts: self.hosts, store: self.store, ..Plan::default() };
         let made = create(&self.dir, &plan).await.map_err(|error| match error {
             InitError::Pki(PkiError::Name(_) | PkiError::NoHost) | InitError::Key(KeyError::Name(_)) => Failure::usage(&error),
             other => Failure::failed(&other),
@@ -129,7 +135,9 @@ impl Args {
 /// Makes everything below `dir`. A failure in the middle leaves what was made so far; it is safe to remove, since nothing was signed yet.
 pub async fn create(dir: &Path, plan: &Plan) -> Result<Made, InitError> {
     let agreement = Agreement::parse(&plan.agreement).map_err(InitError::Agreement)?;
-    if let Some(there) = PLACES.iter().map(|place| dir.join(place)).find(|path| path.symlink_metadata().is_ok()) {
+    let place = Place::parse(&plan.store, dir)?;
+    let file = place.file().map(Path::to_owned);
+    if let Some(there) = PLACES.iter().map(|place| dir.join(place)).chain(file).find(|path| path.symlink_metadata().is_ok()) {
         return Err(InitError::Exists(there));
     }
     let systems: Vec<_> = agreement.members().map(|member| (member.id.clone(), SYSTEM.to_owned())).collect();
@@ -146,14 +154,15 @@ pub async fn create(dir: &Path, plan: &Plan) -> Result<Made, InitError> {
     Vault::create(&dir.join("keys/vault.key"))?;
     write_new(&dir.join("certs"), pki.files())?;
     write_new(&dir.join("certs"), &[plain("p12-password", format!("{}\n", *password), true)])?;
-    store::create(&dir.join("weiche.db")).await?;
+    Store::create(&place).await?;
     // Last: a folder that has a configuration has everything else.
     write_new(
         dir,
-        &[plain("agreement.toml", plan.agreement.clone(), false), plain(CONFIG, template(&plan.trust_domain, institutions, operators, ops), false)],
+        &[plain("agreement.toml", plan.agreement.clone(), false), plain(CONFIG, template(&plan.trust_domain, institutions, operators, ops, &plan.store), false)],
     )?;
 
     let mut files: Vec<PathBuf> = PLACES.iter().filter(|place| **place != "certs").map(PathBuf::from).collect();
+    files.extend(place.file().and_then(|file| file.strip_prefix(dir).ok()).map(PathBuf::from));
     files.extend(pki.files().iter().map(|file| Path::new("certs").join(&file.path)));
     files.push("certs/p12-password".into());
     files.sort();

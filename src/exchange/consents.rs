@@ -68,13 +68,13 @@ impl Exchange {
 
     /// A consent that the caller recorded. The subject in it is the gateway's pseudonym.
     pub async fn consent(&self, caller: &InstitutionId, id: ConsentId) -> Result<Consent, Refusal> {
-        let found = crate::consent::load(&mut *self.store.readers().acquire().await?, &[id]).await?;
+        let found = crate::consent::load(&mut self.store.reader().await?, &[id]).await?;
         found.into_iter().find(|consent| consent.controller.institution == *caller).ok_or(Refusal::NotFound)
     }
 
     /// Consents that the caller recorded, last changed first.
     pub async fn consents(&self, caller: &InstitutionId, before: Option<(Time, ConsentId)>, limit: u32) -> Result<Vec<(Time, Consent)>, Refusal> {
-        Ok(crate::consent::list(&mut *self.store.readers().acquire().await?, caller, before, limit).await?)
+        Ok(crate::consent::list(&mut self.store.reader().await?, caller, before, limit).await?)
     }
 
     /// "Can I send this?" for a consent that the caller recorded, before anything is written. None of the caller's: as if there were no record.

@@ -3,6 +3,7 @@
 
 //! Release and settle: what a delivery worker or a pull stream asks for.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use prost::Message;
@@ -80,11 +81,11 @@ impl Exchange {
         if released.is_empty() {
             return Ok(Vec::new());
         }
-        let ids: Vec<DeliveryId> = released.iter().map(|one| one.delivery.id).collect();
-        let payloads = outbox::payloads(&mut *self.store.readers().acquire().await?, &ids).await?;
+        let seqs: Vec<_> = released.iter().map(|one| one.delivery.seq).collect();
+        let payloads: HashMap<_, _> = outbox::payloads(&mut self.store.reader().await?, &seqs).await?.into_iter().collect();
         let mut outgoing = Vec::with_capacity(released.len());
         for one in released {
-            let sealed = payloads.iter().find(|(id, _)| *id == one.delivery.id).map(|(_, sealed)| sealed);
+            let sealed = payloads.get(&one.delivery.seq);
             let plain = sealed.and_then(|s| self.vault.open_sealed(one.delivery.id.as_bytes(), &s.ciphertext, &s.wrapped_key).ok());
             let Some(token) = one.delivery.token else { continue };
             match plain.and_then(|plain| self.content(plain, one)) {

@@ -15,6 +15,7 @@ mod deliver;
 mod life;
 mod query;
 mod receipts;
+mod recent;
 mod refusal;
 mod storage;
 mod submit;
@@ -48,7 +49,7 @@ use crate::consent::{Consent, SubjectRef};
 use crate::dialect::{Dialect, Dialects};
 use crate::id::{InstitutionId, RequestId};
 use crate::ledger::{RollbackGuard, SigningKey};
-use crate::store::{Store, WritingConnection};
+use crate::store::{Connection, Store};
 use crate::vault::Vault;
 use command::{Adopt, Command, Idempotency};
 use writer::{Writer, WriterHandle};
@@ -59,7 +60,7 @@ pub const RECALL_ANSWER_WITHIN: Duration = Duration::from_secs(14 * 24 * 3600);
 /// Everything an exchange is made of.
 pub struct Parts {
     /// The database and its one writing connection.
-    pub store: (Store, WritingConnection),
+    pub store: (Store, Connection),
     /// Keys.
     pub vault: Vault,
     /// The log's key.
@@ -100,7 +101,7 @@ impl Exchange {
         let (vault, key) = (Arc::new(vault), Arc::new(key));
         let agreement = Arc::new(ArcSwap::from_pointee(agreement));
         let wake = Wake::default();
-        let (writer, progress) = Writer::new(conn, key.clone(), guard, vault.clone(), agreement.clone(), clock.clone(), wake.clone()).await?;
+        let (writer, progress) = Writer::new((store.place().clone(), conn), key.clone(), guard, vault.clone(), agreement.clone(), clock.clone(), wake.clone()).await?;
         let (writer, task) = writer.spawn();
         let exchange = Self { store, writer, vault, key, agreement, dialects, clock, progress, wake };
         let in_force = exchange.agreement.load_full();

@@ -7,7 +7,6 @@ use std::collections::HashMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use sqlx::Row;
 
 use super::Exchange;
 use super::command::{Command, Idempotency, Requeue};
@@ -18,14 +17,14 @@ use crate::id::{DeliveryId, InstitutionId, ReferralId, RequestId};
 use crate::ledger::{self, Hash, Note, Plan};
 use crate::numbered::Numbered;
 use crate::outbox::Kind;
-use crate::referral::{self, Event, Referral, ReferralState};
+use crate::referral::{self, Event, Referral, ReferralState, select_referral};
 use crate::store::StoreError;
 
-/// What `?1` may see: what it sent; and what it was sent, from the moment it has or may have it, unless the gateway holds it back (SUBMITTED,
+/// What `$1` may see: what it sent; and what it was sent, from the moment it has or may have it, unless the gateway holds it back (SUBMITTED,
 /// BLOCKED). What was stopped before it left never existed for its recipient.
 macro_rules! visible {
     () => {
-        "(sender = ?1 OR (recipient = ?1 AND state NOT IN (2, 3) \
+        "(sender = $1 OR (recipient = $1 AND state NOT IN (2, 3) \
           AND EXISTS (SELECT 1 FROM delivery d WHERE d.id = referral.delivery AND d.begun > 0)))"
     };
 }
@@ -75,10 +74,10 @@ impl Exchange {
     /// One referral with its history. Somebody else's: as if it were not there.
     pub async fn referral(&self, caller: &InstitutionId, id: &str) -> Result<(Overview, Vec<Event>), Refusal> {
         let id = referral_id(id, "referral_id")?;
-        let mut conn = self.store.readers().acquire().await?;
-        const SQL: &str = concat!("SELECT * FROM referral WHERE ", visible!(), " AND id = ?2");
-        let found = sqlx::query(SQL).bind(caller.as_str()).bind(id.as_bytes().as_slice()).fetch_optional(&mut *conn).await?;
-        let found = self.overview(caller, referral::from_row(&found.ok_or(Refusal::NotFound)?)?);
+        const SQL: &str = select_referral!("WHERE ", visible!(), " AND id = $2");
+        let mut conn = self.store.reader().await?;
+        let found = conn.row(SQL, [caller.as_str().into(), id.as_bytes().into()]).await?.ok_or(Refusal::NotFound)?;
+        let found = self.overview(caller, referral::from_row(&found)?);
         Ok((found, referral::events(&mut conn, &id).await?))
     }
 
@@ -90,30 +89,23 @@ impl Exchange {
         before: Option<(Time, ReferralId)>,
         limit: u32,
     ) -> Result<Vec<Overview>, Refusal> {
-        const SQL: &str = concat!(
-            "SELECT * FROM referral WHERE ",
+        const SQL: &str = select_referral!(
+            "WHERE ",
             visible!(),
-            " AND (?2 = 0 OR state = ?2) AND (submitted_at, id) < (?3, ?4) ORDER BY submitted_at DESC, id DESC LIMIT ?5"
+            " AND ($2 = 0 OR state = $2) AND (submitted_at, id) < ($3, $4) ORDER BY submitted_at DESC, id DESC LIMIT $5"
         );
         let (at, id) = before.map_or((i64::MAX, vec![0xff; 17]), |(at, id)| (at.0, id.as_bytes().to_vec()));
-        let rows = sqlx::query(SQL)
-            .bind(caller.as_str())
-            .bind(state.map_or(0, Numbered::number))
-            .bind(at)
-            .bind(id)
-            .bind(limit)
-            .fetch_all(self.store.readers())
-            .await?;
-        let found = rows.iter().map(referral::from_row).collect::<Result<Vec<_>, _>>()?;
-        Ok(found.into_iter().map(|referral| self.overview(caller, referral)).collect())
+        let state = state.map_or(0, Numbered::number);
+        let values = [caller.as_str().into(), state.into(), at.into(), id.into(), limit.into()];
+        let rows = self.store.reader().await?.rows(SQL, values).await?;
+        rows.iter().map(|row| Ok(self.overview(caller, referral::from_row(row)?))).collect()
     }
 
     /// The caller's referrals that changed after a leaf, in the order of the log.
     pub async fn changes(&self, caller: &InstitutionId, after: u64, limit: u32) -> Result<Vec<Overview>, Refusal> {
-        const SQL: &str = concat!("SELECT * FROM referral WHERE ", visible!(), " AND changed_leaf > ?2 ORDER BY changed_leaf LIMIT ?3");
-        let rows = sqlx::query(SQL).bind(caller.as_str()).bind(after.cast_signed()).bind(limit).fetch_all(self.store.readers()).await?;
-        let found = rows.iter().map(referral::from_row).collect::<Result<Vec<_>, _>>()?;
-        Ok(found.into_iter().map(|referral| self.overview(caller, referral)).collect())
+        const SQL: &str = select_referral!("WHERE ", visible!(), " AND changed_leaf > $2 ORDER BY changed_leaf LIMIT $3");
+        let rows = self.store.reader().await?.rows(SQL, [caller.as_str().into(), after.into(), limit.into()]).await?;
+        rows.iter().map(|row| Ok(self.overview(caller, referral::from_row(row)?))).collect()
     }
 
     fn overview(&self, caller: &InstitutionId, referral: Referral) -> Overview {
@@ -125,16 +117,12 @@ impl Exchange {
 
     /// The queues, by recipient.
     pub async fn queues(&self) -> Result<HashMap<String, QueueState>, Refusal> {
-        const SQL: &str = "SELECT recipient, SUM(state IN (1, 2)), SUM(state = 4), MIN(CASE WHEN state IN (1, 2) THEN accepted_at END) \
-                           FROM delivery WHERE state IN (1, 2, 4) GROUP BY recipient";
+        const SQL: &str = "SELECT recipient, COUNT(*) FILTER (WHERE state IN (1, 2)), COUNT(*) FILTER (WHERE state = 4), \
+                           MIN(accepted_at) FILTER (WHERE state IN (1, 2)) FROM delivery WHERE state IN (1, 2, 4) GROUP BY recipient";
         let mut queues = HashMap::new();
-        for row in sqlx::query(SQL).fetch_all(self.store.readers()).await? {
-            let state = QueueState {
-                open: row.try_get::<i64, _>(1)?.cast_unsigned(),
-                dead: row.try_get::<i64, _>(2)?.cast_unsigned(),
-                oldest: row.try_get::<Option<i64>, _>(3)?.map(Time),
-            };
-            queues.insert(row.try_get(0)?, state);
+        for row in self.store.reader().await?.rows(SQL, []).await? {
+            let state = QueueState { open: row.size(1)?, dead: row.size(2)?, oldest: row.maybe_int(3)?.map(Time) };
+            queues.insert(row.text(0)?.to_owned(), state);
         }
         Ok(queues)
     }
@@ -142,20 +130,20 @@ impl Exchange {
     /// Deliveries that were given up, oldest first; `after` is the cursor of the page before.
     pub async fn dead_letters(&self, after: Option<(Time, DeliveryId)>, limit: u32) -> Result<Vec<DeadLetter>, Refusal> {
         const SQL: &str = "SELECT id, referral, recipient, kind, attempts, last_error, changed_at FROM delivery \
-                           WHERE state = 4 AND (changed_at, id) > (?, ?) ORDER BY changed_at, id LIMIT ?";
+                           WHERE state = 4 AND (changed_at, id) > ($1, $2) ORDER BY changed_at, id LIMIT $3";
         let (at, id) = after.map_or((i64::MIN, Vec::new()), |(at, id)| (at.0, id.as_bytes().to_vec()));
-        let rows = sqlx::query(SQL).bind(at).bind(id).bind(limit).fetch_all(self.store.readers()).await?;
+        let rows = self.store.reader().await?.rows(SQL, [at.into(), id.into(), limit.into()]).await?;
         rows.iter()
             .map(|row| {
                 let damaged = StoreError::Damaged;
                 Ok(DeadLetter {
-                    id: DeliveryId::from_slice(row.try_get(0)?).ok_or(damaged("delivery.id"))?,
-                    referral: ReferralId::from_slice(row.try_get(1)?).ok_or(damaged("delivery.referral"))?,
-                    recipient: row.try_get::<&str, _>(2)?.parse().map_err(|_| damaged("delivery.recipient"))?,
-                    kind: Kind::from_number(row.try_get(3)?).ok_or(damaged("delivery.kind"))?,
-                    attempts: row.try_get(4)?,
-                    last_error: row.try_get(5)?,
-                    at: Time(row.try_get(6)?),
+                    id: DeliveryId::from_slice(row.bytes(0)?).ok_or(damaged("delivery.id"))?,
+                    referral: ReferralId::from_slice(row.bytes(1)?).ok_or(damaged("delivery.referral"))?,
+                    recipient: row.text(2)?.parse().map_err(|_| damaged("delivery.recipient"))?,
+                    kind: Kind::from_number(row.int(3)?).ok_or(damaged("delivery.kind"))?,
+                    attempts: row.small(4)?,
+                    last_error: row.text(5)?.to_owned(),
+                    at: Time(row.int(6)?),
                 })
             })
             .collect()
@@ -172,7 +160,7 @@ impl Exchange {
     pub async fn entries(&self, from: u64, limit: u32) -> Result<(Vec<Vec<u8>>, u64), Refusal> {
         let size = self.progress.borrow().size;
         let left = u32::try_from(size.saturating_sub(from)).unwrap_or(u32::MAX);
-        let entries = ledger::store::entries(&mut *self.store.readers().acquire().await?, from, limit.min(left)).await?;
+        let entries = ledger::store::entries(&mut self.store.reader().await?, from, limit.min(left)).await?;
         Ok((entries, size))
     }
 
@@ -195,7 +183,7 @@ impl Exchange {
         let mut exporter = ledger::export::Exporter::open(dir, &note.to_string())?;
         while exporter.next_index() < checkpoint.size {
             let left = u32::try_from(checkpoint.size - exporter.next_index()).unwrap_or(u32::MAX);
-            let mut conn = self.store.readers().acquire().await.map_err(Refusal::from)?;
+            let mut conn = self.store.reader().await.map_err(Refusal::from)?;
             for entry in ledger::store::entries(&mut conn, exporter.next_index(), CHUNK.min(left)).await.map_err(Refusal::from)? {
                 exporter.push(&entry)?;
             }
@@ -207,8 +195,7 @@ impl Exchange {
 
     /// The agreement that the log last named; none in a new log.
     pub(super) async fn agreement_in_log(&self) -> Result<Option<[u8; 32]>, Refusal> {
-        let row = sqlx::query("SELECT digest FROM agreement ORDER BY leaf DESC LIMIT 1").fetch_optional(self.store.readers()).await?;
-        row.map(|row| Ok(crate::store::id32(row.try_get(0)?, "agreement.digest")?)).transpose()
+        Ok(crate::agreement::in_force(&mut self.store.reader().await?).await?.map(|(digest, _)| digest))
     }
 
     /// A page token: where the next page begins, bound to `scope` (caller and filter), so that nobody can make one up.
@@ -243,7 +230,7 @@ impl Exchange {
 
     async fn cut(&self, plan: Result<Plan, ledger::proof::ProofError>) -> Result<Vec<Hash>, Refusal> {
         let plan = plan.map_err(|_| Refusal::NotFound)?;
-        let tiles = ledger::store::read_tiles(&mut *self.store.readers().acquire().await?, plan.tiles()).await?;
+        let tiles = ledger::store::read_tiles(&mut self.store.reader().await?, plan.tiles()).await?;
         plan.cut(&tiles).map_err(|_| StoreError::Damaged("log_tile").into())
     }
 }

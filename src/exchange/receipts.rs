@@ -3,8 +3,6 @@
 
 //! Receipts are cut when they are asked for, never stored: the same leaf in a log of the same size always gives the same text.
 
-use sqlx::Row;
-
 use super::Exchange;
 use super::refusal::Refusal;
 use super::writer::{Committed, Proof};
@@ -58,7 +56,7 @@ impl Exchange {
         plan: Result<Plan, ledger::proof::ProofError>,
     ) -> Result<(ledger::Note, ledger::Tiles), Refusal> {
         let plan = plan.map_err(|_| Refusal::NotFound)?;
-        let mut conn = self.store.readers().acquire().await?;
+        let mut conn = self.store.reader().await?;
         let root = Plan::root(size);
         let tiles = ledger::store::read_tiles(&mut conn, root.tiles()).await?;
         let root = root.cut(&tiles).map_err(|_| StoreError::Damaged("log_tile"))?.first().copied().unwrap_or_else(Hash::empty_root);
@@ -75,10 +73,10 @@ impl Exchange {
     }
 
     async fn leaf(&self, index: u64) -> Result<(Hash, Time), Refusal> {
-        let mut conn = self.store.readers().acquire().await?;
-        let row = sqlx::query("SELECT entry FROM log_leaf WHERE idx = ?").bind(index.cast_signed()).fetch_one(&mut *conn).await?;
-        let entry: &[u8] = row.try_get(0)?;
-        let at = prost::Message::decode(entry).map(|entry: crate::proto::audit::Entry| Time(entry.at_ms)).unwrap_or(Time(0));
+        let mut conn = self.store.reader().await?;
+        let entries = ledger::store::entries(&mut conn, index, 1).await?;
+        let entry = entries.first().ok_or(Refusal::NotFound)?;
+        let at = prost::Message::decode(entry.as_slice()).map(|entry: crate::proto::audit::Entry| Time(entry.at_ms)).unwrap_or(Time(0));
         Ok((Hash::leaf(entry), at))
     }
 }

@@ -80,9 +80,3 @@ impl From<crate::store::StoreError> for Refusal {
         Self::Unavailable
     }
 }
-
-impl From<crate::store::SqlError> for Refusal {
-    fn from(error: crate::store::SqlError) -> Self {
-        crate::store::StoreError::from(error).into()
-    }
-}

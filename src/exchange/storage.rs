@@ -3,37 +3,37 @@
 
 //! Fills a working set and writes it back: a handful of statements per batch, whatever its size.
 
-use sqlx::{Row, SqliteConnection};
-
 use super::command::CallerName;
-use super::working_set::{Request, SubjectKey, Wanted, WorkingSet};
+use super::recent::Recent;
+use super::working_set::{Request, Wanted, WorkingSet};
 use crate::clock::Time;
-use crate::id::{DeliveryId, RequestId};
+use crate::id::RequestId;
 use crate::outbox::{self, DueQuery};
 use crate::referral::{self, Event};
-use crate::store::{StoreError, id32, insert_many, select_in};
+use crate::store::{Connection, Insert, StoreError, id32};
 use crate::vault::Sealed;
 use crate::{agreement, consent};
 
-/// Loads what a batch needs. Order matters: deliveries name referrals, referrals name consents and persons.
-pub async fn load(conn: &mut SqliteConnection, wanted: &Wanted, now: Time) -> Result<WorkingSet, StoreError> {
+/// Loads what a batch needs: from what the batches before left in memory, and the rest from the database. Order matters: deliveries name
+/// referrals, referrals name consents and persons.
+pub async fn load(conn: &mut Connection, recent: &Recent, wanted: &Wanted, now: Time) -> Result<WorkingSet, StoreError> {
     let mut set = WorkingSet::default();
     load_requests(conn, &wanted.requests, &mut set).await?;
 
     let mut referrals = wanted.referrals.clone();
-    for delivery in outbox::load(conn, &wanted.deliveries).await? {
-        referrals.push(delivery.referral);
+    let missing = recent.deliveries.fill(&mut set.deliveries, wanted.deliveries.clone());
+    for delivery in outbox::load(conn, &missing).await? {
         set.deliveries.loaded(delivery.id, delivery);
     }
     for (recipient, limit) in &wanted.due {
         let found = outbox::due(conn, &DueQuery { recipient: recipient.clone(), now, limit: *limit }).await?;
         let due = set.due.entry(recipient.clone()).or_default();
         for delivery in found {
-            referrals.push(delivery.referral);
             due.push(delivery.id);
             set.deliveries.loaded(delivery.id, delivery);
         }
     }
+    referrals.extend(set.deliveries.iter().map(|(_, delivery)| delivery.referral));
     for recall in referral::load_recalls(conn, &wanted.recalls).await? {
         referrals.push(recall.referral);
         set.recalls.loaded(recall.id, recall);
@@ -51,10 +51,8 @@ pub async fn load(conn: &mut SqliteConnection, wanted: &Wanted, now: Time) -> Re
             set.referrals.loaded(referral.id, referral);
         }
     }
-    referrals.sort_unstable();
-    referrals.dedup();
-    referrals.retain(|id| set.referrals.get(id).is_none());
-    for referral in referral::load(conn, &referrals).await? {
+    let missing = recent.referrals.fill(&mut set.referrals, referrals);
+    for referral in referral::load(conn, &missing).await? {
         set.referrals.loaded(referral.id, referral);
     }
     whole.sort_unstable();
@@ -66,9 +64,8 @@ pub async fn load(conn: &mut SqliteConnection, wanted: &Wanted, now: Time) -> Re
     let mut consents = wanted.consents.clone();
     consents.extend(&wanted.under_consent);
     consents.extend(set.referrals.iter().flat_map(|(_, referral)| [referral.consent, referral.origin]).flatten());
-    consents.sort_unstable();
-    consents.dedup();
-    for consent in consent::load(conn, &consents).await? {
+    let missing = recent.consents.fill(&mut set.consents, consents);
+    for consent in consent::load(conn, &missing).await? {
         set.consents.loaded(consent.id, consent);
     }
 
@@ -81,17 +78,16 @@ pub async fn load(conn: &mut SqliteConnection, wanted: &Wanted, now: Time) -> Re
     let mut subjects = wanted.subjects.clone();
     subjects.extend(set.referrals.iter().map(|(_, referral)| referral.subject));
     subjects.extend(set.consents.iter().filter_map(|(_, consent)| super::subject_of(consent)));
-    subjects.sort_unstable();
-    subjects.dedup();
-    load_subjects(conn, &subjects, &mut set).await?;
+    let missing = recent.subjects.fill(&mut set.subjects, subjects);
+    load_subjects(conn, &missing, &mut set).await?;
     Ok(set)
 }
 
 /// What a batch adds besides changed rows.
 #[derive(Debug, Default)]
 pub struct Additions {
-    /// Contents of new deliveries.
-    pub contents: Vec<(DeliveryId, Sealed)>,
+    /// Contents of new deliveries, by their place in the order.
+    pub contents: Vec<(i64, Sealed)>,
     /// Steps of referrals' lives.
     pub events: Vec<Event>,
     /// New agreements: digest, text, leaf.
@@ -99,7 +95,7 @@ pub struct Additions {
 }
 
 /// Writes what changed. `tree_size` is the size of the log after the batch.
-pub async fn save(conn: &mut SqliteConnection, set: &WorkingSet, added: &Additions, tree_size: u64, now: Time) -> Result<(), StoreError> {
+pub async fn save(conn: &mut Connection, set: &WorkingSet, added: &Additions, tree_size: u64, now: Time) -> Result<(), StoreError> {
     let consents: Vec<_> = set.consents.changed().map(|(_, consent)| consent).collect();
     consent::save(conn, &consents, now).await?;
     let referrals: Vec<_> = set.referrals.changed().map(|(_, referral)| referral).collect();
@@ -108,7 +104,7 @@ pub async fn save(conn: &mut SqliteConnection, set: &WorkingSet, added: &Additio
     let recalls: Vec<_> = set.recalls.changed().map(|(_, recall)| recall).collect();
     referral::save_recalls(conn, &recalls).await?;
     let deliveries: Vec<_> = set.deliveries.changed().map(|(_, delivery)| delivery).collect();
-    let contents: Vec<_> = added.contents.iter().map(|(id, sealed)| (*id, sealed)).collect();
+    let contents: Vec<_> = added.contents.iter().map(|(seq, sealed)| (*seq, sealed)).collect();
     outbox::save(conn, &deliveries, &contents).await?;
     save_subjects(conn, set).await?;
     save_requests(conn, set, tree_size).await?;
@@ -118,54 +114,63 @@ pub async fn save(conn: &mut SqliteConnection, set: &WorkingSet, added: &Additio
     Ok(())
 }
 
-async fn load_requests(conn: &mut SqliteConnection, wanted: &[(CallerName, RequestId)], set: &mut WorkingSet) -> Result<(), StoreError> {
-    const SQL: &str = "SELECT caller, request_id, digest, reply, leaf, tree_size, at FROM request WHERE request_id IN";
-    let ids: Vec<&[u8]> = wanted.iter().map(|(_, id)| id.as_bytes().as_slice()).collect();
-    for row in select_in(conn, SQL, &ids).await? {
-        let caller: &str = row.try_get(0)?;
-        let id = RequestId::from_slice(row.try_get(1)?).ok_or(StoreError::Damaged("request.request_id"))?;
+const REQUEST: Insert<7> = Insert {
+    table: "request",
+    columns: [
+        ("request_id", "bytea"),
+        ("caller", "text"),
+        ("digest", "bytea"),
+        ("reply", "bytea"),
+        ("leaf", "bigint"),
+        ("tree_size", "bigint"),
+        ("at", "bigint"),
+    ],
+    conflict: "",
+};
+const SUBJECT: Insert<2> =
+    Insert { table: "subject_key", columns: [("subject", "bytea"), ("wrapped", "bytea")], conflict: "ON CONFLICT (subject) DO NOTHING" };
+
+async fn load_requests(conn: &mut Connection, wanted: &[(CallerName, RequestId)], set: &mut WorkingSet) -> Result<(), StoreError> {
+    const SQL: &str = "SELECT request_id, caller, digest, reply, leaf, tree_size, at FROM request WHERE request_id {}";
+    for row in conn.rows_in(SQL, wanted.iter().map(|(_, id)| id.as_bytes())).await? {
+        let id = RequestId::from_slice(row.bytes(0)?).ok_or(StoreError::Damaged("request.request_id"))?;
+        let caller = row.text(1)?;
         // Another caller may have drawn the same id: that is not the same request.
         let Some(key) = wanted.iter().find(|(name, wanted)| **name == *caller && *wanted == id) else { continue };
         let request = Request {
-            digest: id32(row.try_get(2)?, "request.digest")?,
-            reply: row.try_get(3)?,
-            leaf: row.try_get::<i64, _>(4)?.cast_unsigned(),
-            tree_size: row.try_get::<i64, _>(5)?.cast_unsigned(),
-            at: Time(row.try_get(6)?),
+            digest: id32(row.bytes(2)?, "request.digest")?,
+            reply: row.bytes(3)?.to_vec(),
+            leaf: row.size(4)?,
+            tree_size: row.size(5)?,
+            at: Time(row.int(6)?),
         };
         set.requests.loaded(key.clone(), request);
     }
     Ok(())
 }
 
-async fn save_requests(conn: &mut SqliteConnection, set: &WorkingSet, tree_size: u64) -> Result<(), StoreError> {
-    let rows: Vec<_> = set.requests.changed().collect();
-    insert_many(conn, "INSERT INTO request (caller, request_id, digest, reply, leaf, tree_size, at)", "", 7, &rows, |row, ((caller, id), request)| {
-        row.push_bind(caller.to_string())
-            .push_bind(id.as_bytes().to_vec())
-            .push_bind(request.digest.to_vec())
-            .push_bind(request.reply.clone())
-            .push_bind(request.leaf.cast_signed())
-            .push_bind(tree_size.cast_signed())
-            .push_bind(request.at.0);
-    })
-    .await
+async fn save_requests(conn: &mut Connection, set: &WorkingSet, tree_size: u64) -> Result<(), StoreError> {
+    let row = |((caller, id), request): (&(CallerName, RequestId), &Request)| {
+        [
+            id.as_bytes().into(),
+            (&**caller).into(),
+            (&request.digest).into(),
+            request.reply.as_slice().into(),
+            request.leaf.into(),
+            tree_size.into(),
+            request.at.0.into(),
+        ]
+    };
+    conn.insert(&REQUEST, set.requests.changed().map(row)).await
 }
 
-async fn load_subjects(conn: &mut SqliteConnection, subjects: &[[u8; 32]], set: &mut WorkingSet) -> Result<(), StoreError> {
-    let keys: Vec<&[u8]> = subjects.iter().map(<[u8; 32]>::as_slice).collect();
-    for row in select_in(conn, "SELECT subject, wrapped, counter FROM subject_key WHERE subject IN", &keys).await? {
-        let key = SubjectKey { wrapped: row.try_get(1)?, counter: row.try_get::<i64, _>(2)?.cast_unsigned() };
-        set.subjects.loaded(id32(row.try_get(0)?, "subject_key.subject")?, key);
+async fn load_subjects(conn: &mut Connection, subjects: &[[u8; 32]], set: &mut WorkingSet) -> Result<(), StoreError> {
+    for row in conn.rows_in("SELECT subject, wrapped FROM subject_key WHERE subject {}", subjects).await? {
+        set.subjects.loaded(id32(row.bytes(0)?, "subject_key.subject")?, row.bytes(1)?.to_vec());
     }
     Ok(())
 }
 
-async fn save_subjects(conn: &mut SqliteConnection, set: &WorkingSet) -> Result<(), StoreError> {
-    let rows: Vec<_> = set.subjects.changed().collect();
-    const UPSERT: &str = "ON CONFLICT (subject) DO UPDATE SET counter = excluded.counter";
-    insert_many(conn, "INSERT INTO subject_key (subject, wrapped, counter)", UPSERT, 3, &rows, |row, (subject, key)| {
-        row.push_bind(subject.to_vec()).push_bind(key.wrapped.clone()).push_bind(key.counter.cast_signed());
-    })
-    .await
+async fn save_subjects(conn: &mut Connection, set: &WorkingSet) -> Result<(), StoreError> {
+    conn.insert(&SUBJECT, set.subjects.changed().map(|(subject, wrapped)| [subject.into(), wrapped.as_slice().into()])).await
 }

@@ -124,7 +124,7 @@ impl Exchange {
     /// The decision as it would be now; only a preview, the writer decides.
     pub(super) async fn decide_now(&self, transfer: &Transfer) -> Result<Decision, Refusal> {
         let ids: Vec<ConsentId> = transfer.consent.into_iter().chain(transfer.origin).collect();
-        let consents = if ids.is_empty() { Vec::new() } else { consent::load(&mut *self.store.readers().acquire().await?, &ids).await? };
+        let consents = if ids.is_empty() { Vec::new() } else { consent::load(&mut self.store.reader().await?, &ids).await? };
         let find = |id: Option<ConsentId>| id.and_then(|id| consents.iter().find(|consent| consent.id == id));
         let subject = super::subject_ref(&transfer.subject);
         let evidence = Evidence { consent: find(transfer.consent), origin: find(transfer.origin) };
@@ -224,7 +224,7 @@ impl Exchange {
             return Ok((false, None));
         }
         let id: ReferralId = received_by.parse().map_err(|_| field("referral.received_by_referral_id", "must be a UUID"))?;
-        let found = crate::referral::load(&mut *self.store.readers().acquire().await?, &[id]).await?;
+        let found = crate::referral::load(&mut self.store.reader().await?, &[id]).await?;
         Ok((true, found.into_iter().find(|referral| referral.recipient == *caller).and_then(|referral| referral.consent)))
     }
 

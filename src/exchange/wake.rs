@@ -18,6 +18,10 @@ impl Wake {
         let mut bells = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         bells.entry(recipient.clone()).or_default().clone()
     }
+    /// Rings all that anybody has asked for.
+    pub fn ring_all(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).values().for_each(|bell| bell.notify_one());
+    }
     /// Rings it.
     pub fn ring(&self, recipient: &InstitutionId) {
         self.bell(recipient).notify_one();

@@ -53,15 +53,6 @@ pub struct Request {
     pub at: Time,
 }
 
-/// The key of one person's tags.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SubjectKey {
-    /// Wrapped by the vault.
-    pub wrapped: Vec<u8>,
-    /// Number of the next tag.
-    pub counter: u64,
-}
-
 /// Rows of one table.
 #[derive(Debug)]
 pub struct Table<K, V>(HashMap<K, Row<V>>);
@@ -102,6 +93,10 @@ impl<K: Eq + Hash + Clone, V> Table<K, V> {
     pub fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
         self.0.iter().map(|(key, row)| (key, &row.value))
     }
+    /// All rows, with nothing more to do.
+    pub fn into_rows(self) -> impl Iterator<Item = (K, V)> {
+        self.0.into_iter().map(|(key, row)| (key, row.value))
+    }
     /// What has to be written.
     pub fn changed(&self) -> impl Iterator<Item = (&K, &V)> {
         self.0.iter().filter(|(_, row)| row.changed).map(|(key, row)| (key, &row.value))
@@ -119,8 +114,8 @@ pub struct WorkingSet {
     pub referrals: Table<ReferralId, Referral>,
     /// Carriers, open deliveries and dead letters of the referrals, and those that were asked for.
     pub deliveries: Table<DeliveryId, Delivery>,
-    /// Keys of the persons' tags.
-    pub subjects: Table<[u8; 32], SubjectKey>,
+    /// Keys of the persons' tags, wrapped by the vault.
+    pub subjects: Table<[u8; 32], Vec<u8>>,
     /// Recalls.
     pub recalls: Table<RecallId, Recall>,
     /// Steps that were told before, by referral and event id.

@@ -9,29 +9,33 @@
 //! 4. Commit. *A crash here leaves the batch kept and unanswered: callers repeat with the same request id and get the answer that was stored.*
 //! 5. Note the size beside the key, sign, answer. *A crash here: the same; the checkpoint is signed again when asked for, byte for byte.*
 //!
-//! If a write fails, the writer stops for good and everything is refused: after a failed fsync nobody knows what the disk holds. A restart reads
-//! it again and checks head, leaves and guard against each other.
+//! If a write to SQLite fails, the writer stops for good and everything is refused: after a failed fsync nobody knows what the disk holds. A
+//! restart reads it again and checks head, leaves and guard against each other. If a PostgreSQL server goes away, everything is refused until
+//! it or its successor is back; whether the last batch was kept is then read from the head, and callers repeat with the same request id.
+//!
+//! Several gateways on one server have one order: the lock on the head. What another one has written is taken up before the next batch, and
+//! looked for from time to time.
 
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use sqlx::{Connection, SqliteConnection};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::apply::{Answered, Batch};
 use super::command::{Command, Reply};
+use super::recent::Recent;
 use super::refusal::Refusal;
 use super::storage;
 use super::wake::Wake;
 use super::working_set::Wanted;
-use crate::agreement::Agreement;
+use crate::agreement::{self, Agreement};
 use crate::clock::{Clock, Stopwatch, Time};
-use crate::ledger::store::{Appended, LogStoreError};
+use crate::ledger::store::{Appended, Head, LogStoreError};
 use crate::ledger::{self, Checkpoint, Hash, Note, RollbackGuard, SigningKey, Tiles, Tree};
 use crate::outbox::State;
-use crate::store::StoreError;
+use crate::store::{Connection, Place, Store, StoreError};
 use crate::vault::Vault;
 
 /// Commands in one transaction at most: beyond a few hundred the cost per command no longer falls, and the first waits for the last.
@@ -40,6 +44,12 @@ const BATCH: usize = 256;
 const QUEUE: usize = 2048;
 /// What a caller is told when the queue is full.
 const BUSY: Duration = Duration::from_millis(250);
+/// Longest transaction on a server: longer ones have lost their connection, whatever the network says.
+const LONGEST: Duration = Duration::from_secs(30);
+/// How often to look whether another gateway has written.
+const LOOK: Duration = Duration::from_millis(200);
+/// Pause between attempts to reach a server that is gone.
+const AGAIN: Duration = Duration::from_millis(500);
 
 /// What one batch proves: everything that is needed to cut the receipts of its leaves.
 #[derive(Debug)]
@@ -105,8 +115,10 @@ pub struct Progress {
 
 /// The writer's belongings.
 pub struct Writer {
-    conn: SqliteConnection,
+    place: Place,
+    conn: Connection,
     tree: Tree,
+    recent: Recent,
     key: Arc<SigningKey>,
     guard: RollbackGuard,
     vault: Arc<Vault>,
@@ -131,18 +143,25 @@ pub enum WriterError {
     /// The tiles of the guarded size are missing.
     #[error(transparent)]
     Proof(#[from] ledger::proof::ProofError),
+    /// Another gateway has put an agreement into force that this program cannot read.
+    #[error("the agreement that another gateway has put into force cannot be read by this program; start the newer one")]
+    Agreement,
+    /// The server did not answer.
+    #[error("the database server has not answered for 30 seconds")]
+    Silent,
 }
 
-impl From<sqlx::Error> for WriterError {
-    fn from(error: sqlx::Error) -> Self {
-        Self::Store(error.into())
+impl WriterError {
+    /// Whether a new connection to the server may help.
+    fn is_lost_connection(&self) -> bool {
+        matches!(self, Self::Store(StoreError::Sql(_) | StoreError::Unsafe { .. }) | Self::Log(LogStoreError::Store(StoreError::Sql(_))) | Self::Silent)
     }
 }
 
 impl Writer {
     /// Takes the log up again and checks it against what was signed before.
     pub async fn new(
-        mut conn: SqliteConnection,
+        (place, mut conn): (Place, Connection),
         key: Arc<SigningKey>,
         guard: RollbackGuard,
         vault: Arc<Vault>,
@@ -150,7 +169,6 @@ impl Writer {
         clock: Arc<dyn Clock>,
         wake: Wake,
     ) -> Result<(Self, watch::Receiver<Progress>), WriterError> {
-        ledger::store::head(&mut conn).await?;
         let tree = ledger::store::resume(&mut conn).await?;
         guard.check(&Checkpoint { origin: key.origin().to_owned(), size: tree.size(), root: tree.root() })?;
         let signed = guard.last().size;
@@ -160,7 +178,8 @@ impl Writer {
             guard.check_history(plan.cut(&tiles)?.first().copied().unwrap_or_else(Hash::empty_root))?;
         }
         let (progress, seen) = watch::channel(Progress { size: tree.size() });
-        Ok((Self { conn, tree, key, guard, vault, agreement, clock, progress, wake }, seen))
+        let recent = Recent::default();
+        Ok((Self { place, conn, tree, recent, key, guard, vault, agreement, clock, progress, wake }, seen))
     }
 
     /// Starts the task. It ends when every handle is gone, or when a write has failed.
@@ -173,12 +192,19 @@ impl Writer {
 
     async fn work(mut self, mut ordinary: mpsc::Receiver<Job>, mut urgent: mpsc::Receiver<Job>) -> Result<(), WriterError> {
         let mut jobs = Vec::with_capacity(BATCH);
+        let mut look = tokio::time::interval(LOOK);
         loop {
             jobs.clear();
             tokio::select! {
                 biased;
                 job = urgent.recv() => jobs.extend(job),
                 job = ordinary.recv() => jobs.extend(job),
+                _ = look.tick(), if self.conn.is_shared() => {
+                    if let Err(error) = self.look().await {
+                        self.recover(error, &mut [&mut urgent, &mut ordinary]).await?;
+                    }
+                    continue;
+                }
             }
             while jobs.len() < BATCH {
                 match urgent.try_recv().or_else(|_| ordinary.try_recv()) {
@@ -191,7 +217,11 @@ impl Writer {
                 break;
             }
             let (commands, answers): (Vec<_>, Vec<_>) = jobs.drain(..).map(|job| (job.command, job.answer)).unzip();
-            match self.commit(commands).await {
+            let committed = match self.conn.is_shared() {
+                true => tokio::time::timeout(LONGEST, self.commit(commands)).await.unwrap_or(Err(WriterError::Silent)),
+                false => self.commit(commands).await,
+            };
+            match committed {
                 Ok(committed) => {
                     for (answer, result) in answers.into_iter().zip(committed) {
                         // The caller may have gone; the change stays.
@@ -199,16 +229,67 @@ impl Writer {
                     }
                 }
                 Err(error) => {
-                    tracing::error!(%error, "the log cannot be written; nothing is accepted and nothing is sent until a restart");
                     for answer in answers {
                         let _ = answer.send(Err(Refusal::Unavailable));
                     }
-                    return Err(error);
+                    self.recover(error, &mut [&mut urgent, &mut ordinary]).await?;
                 }
             }
         }
         self.guard.close()?;
         self.conn.close().await?;
+        Ok(())
+    }
+
+    /// After a failed write: nothing more on a file; on a server a new connection, and everybody is refused until it is there.
+    async fn recover(&mut self, error: WriterError, lanes: &mut [&mut mpsc::Receiver<Job>]) -> Result<(), WriterError> {
+        if !self.conn.is_shared() || !error.is_lost_connection() {
+            tracing::error!(%error, "the log cannot be written; nothing is accepted and nothing is sent until a restart");
+            return Err(error);
+        }
+        tracing::error!(%error, "the database server is lost; nothing is accepted and nothing is sent until it is back");
+        metrics::counter!("weiche_database_lost_total").increment(1);
+        loop {
+            for job in lanes.iter_mut().flat_map(|lane| std::iter::from_fn(|| lane.try_recv().ok())) {
+                let _ = job.answer.send(Err(Refusal::Unavailable));
+            }
+            match tokio::time::timeout(AGAIN * 4, Store::writer(&self.place)).await {
+                Ok(Ok(conn)) => {
+                    self.conn = conn;
+                    self.recent = Recent::default();
+                    tracing::info!("the database server is back");
+                    return Ok(());
+                }
+                Ok(Err(error)) => tracing::debug!(%error, "the database server is not back"),
+                Err(_) => {}
+            }
+            tokio::time::sleep(AGAIN).await;
+        }
+    }
+
+    /// Whether another gateway has written: what it queued may be for those who wait here.
+    async fn look(&mut self) -> Result<(), WriterError> {
+        let head = ledger::store::head(&mut self.conn).await?;
+        if head.size != self.tree.size() {
+            self.catch_up(head).await?;
+            self.progress.send_replace(Progress { size: self.tree.size() });
+            self.wake.ring_all();
+        }
+        Ok(())
+    }
+
+    /// Takes up what another gateway has written: the tree, and the agreement if it is another one now.
+    async fn catch_up(&mut self, head: Head) -> Result<(), WriterError> {
+        if head.size == self.tree.size() {
+            return Ok(());
+        }
+        self.tree = ledger::store::resume(&mut self.conn).await?;
+        if let Some((digest, text)) = agreement::in_force(&mut self.conn).await?
+            && digest != *self.agreement.load().digest()
+        {
+            self.agreement.store(Arc::new(Agreement::parse(&text).map_err(|_| WriterError::Agreement)?));
+            tracing::info!("another gateway has put a new agreement into force");
+        }
         Ok(())
     }
 
@@ -219,9 +300,11 @@ impl Writer {
         let mut wanted = Wanted::default();
         commands.iter().for_each(|command| command.wants(&mut wanted));
 
-        let mut tx = self.conn.begin_with("BEGIN IMMEDIATE").await?;
-        let head = ledger::store::head(&mut tx).await?;
-        let mut set = storage::load(&mut tx, &wanted, now).await?;
+        self.conn.begin().await?;
+        let head = ledger::store::take_head(&mut self.conn).await?;
+        self.catch_up(head).await?;
+        self.recent.check(head);
+        let mut set = storage::load(&mut self.conn, &self.recent, &wanted, now).await?;
         set.next_delivery = head.next_delivery;
         let mut batch = Batch {
             set,
@@ -236,16 +319,17 @@ impl Writer {
         let adopts = commands.iter().any(|command| matches!(command, Command::Adopt(_)));
         let results: Vec<_> = commands.into_iter().map(|command| batch.apply(command)).collect();
 
+        let next_delivery = batch.set.next_delivery;
         let mut tree = self.tree.clone();
         let hashes: Vec<Hash> = batch.leaves.iter().map(|(_, hash)| *hash).collect();
         let full = tree.append(&hashes);
-        storage::save(&mut tx, &batch.set, &batch.added, tree.size(), now).await?;
-        if !batch.leaves.is_empty() || batch.set.next_delivery != head.next_delivery {
+        storage::save(&mut self.conn, &batch.set, &batch.added, tree.size(), now).await?;
+        if !batch.leaves.is_empty() || next_delivery != head.next_delivery {
             let added =
-                Appended { tree: &tree, leaves: &batch.leaves, full: &full, openings: &batch.openings, next_delivery: batch.set.next_delivery };
-            ledger::store::append(&mut tx, &added).await?;
+                Appended { tree: &tree, leaves: &batch.leaves, full: &full, openings: &batch.openings, next_delivery };
+            ledger::store::append(&mut self.conn, &added).await?;
         }
-        tx.commit().await?;
+        self.conn.commit().await?;
 
         // Sign after the commit, never before; what is not noted beside the key is not signed.
         let checkpoint = Checkpoint { origin: self.key.origin().to_owned(), size: tree.size(), root: tree.root() };
@@ -262,6 +346,7 @@ impl Writer {
         // What is queued, put back or out of the way: its recipient may have something to start.
         let touched: HashSet<_> = batch.set.deliveries.changed().filter(|(_, d)| d.state != State::Started).map(|(_, d)| &d.recipient).collect();
         touched.into_iter().for_each(|recipient| self.wake.ring(recipient));
+        self.recent.keep(batch.set, Head { size: proof.size, next_delivery });
         self.progress.send_replace(Progress { size: proof.size });
         metrics::histogram!("weiche_batch_commands").record(f64::from(u32::try_from(count).unwrap_or(u32::MAX)));
         metrics::histogram!("weiche_commit_seconds").record(started.elapsed().as_secs_f64());

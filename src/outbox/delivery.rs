@@ -124,6 +124,11 @@ impl Delivery {
         self.begun > 0
     }
 
+    /// Whether an operator put it back after it was given up: its attempts are counted anew, although bytes have left.
+    pub fn was_put_back(&self) -> bool {
+        self.state == State::Ready && self.attempts == 0 && self.begun > 0
+    }
+
     /// Ends it, or puts it back with `State::Ready` to be due at `due_at`.
     pub fn finish(&mut self, state: State, due_at: Time, now: Time) {
         self.state = state;

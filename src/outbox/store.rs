@@ -1,15 +1,12 @@
 // SPDX-FileCopyrightText: 2026 The Weiche authors
 // SPDX-License-Identifier: EUPL-1.2
 
-//! The SQL of `delivery`, `payload` and `payload_key`.
-
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, SqliteConnection};
+//! The SQL of `delivery` and `payload`.
 
 use super::{Delivery, Kind, State};
 use crate::clock::Time;
 use crate::id::{DeliveryId, InstitutionId, ReferralId};
-use crate::store::{StoreError, id16, insert_many, select_in};
+use crate::store::{Connection, Insert, Row, StoreError, id16};
 use crate::vault::Sealed;
 
 /// What to look for.
@@ -23,100 +20,125 @@ pub struct DueQuery {
     pub limit: u32,
 }
 
+const DELIVERY: Insert<14> = Insert {
+    table: "delivery",
+    columns: [
+        ("seq", "bigint"),
+        ("id", "bytea"),
+        ("referral", "bytea"),
+        ("recipient", "text"),
+        ("lane", "bytea"),
+        ("kind", "bigint"),
+        ("state", "bigint"),
+        ("attempts", "bigint"),
+        ("begun", "bigint"),
+        ("due_at", "bigint"),
+        ("token", "bytea"),
+        ("last_error", "text"),
+        ("accepted_at", "bigint"),
+        ("changed_at", "bigint"),
+    ],
+    conflict: "ON CONFLICT (seq) DO UPDATE SET state = excluded.state, attempts = excluded.attempts, begun = excluded.begun, \
+               due_at = excluded.due_at, token = excluded.token, last_error = excluded.last_error, changed_at = excluded.changed_at",
+};
+const PAYLOAD: Insert<3> =
+    Insert { table: "payload", columns: [("seq", "bigint"), ("wrapped", "bytea"), ("ciphertext", "bytea")], conflict: "" };
+
+/// The columns of a delivery, as [`from_row`] reads them.
+macro_rules! columns {
+    () => {
+        "seq, id, referral, recipient, lane, kind, state, attempts, begun, due_at, token, last_error, accepted_at, changed_at"
+    };
+}
+
 /// Deliveries by id.
-pub async fn load(conn: &mut SqliteConnection, ids: &[DeliveryId]) -> Result<Vec<Delivery>, StoreError> {
-    const SQL: &str = "SELECT id, seq, referral, recipient, lane, kind, state, attempts, begun, due_at, token, last_error, accepted_at, changed_at \
-                       FROM delivery WHERE id IN";
-    let ids: Vec<&[u8]> = ids.iter().map(|id| id.as_bytes().as_slice()).collect();
-    select_in(conn, SQL, &ids).await?.iter().map(from_row).collect()
+pub async fn load(conn: &mut Connection, ids: &[DeliveryId]) -> Result<Vec<Delivery>, StoreError> {
+    const SQL: &str = concat!("SELECT ", columns!(), " FROM delivery WHERE id {}");
+    conn.rows_in(SQL, ids.iter().map(|id| id.as_bytes())).await?.iter().map(from_row).collect()
 }
 
 /// Of each referral the delivery that carries it, and what else no acknowledgement has ended: open deliveries and dead letters.
-pub async fn of_referrals(conn: &mut SqliteConnection, referrals: &[ReferralId]) -> Result<Vec<Delivery>, StoreError> {
-    const SQL: &str = "SELECT id, seq, referral, recipient, lane, kind, state, attempts, begun, due_at, token, last_error, accepted_at, changed_at \
-                       FROM delivery WHERE (kind = 1 OR state IN (1, 2, 4)) AND referral IN";
-    let ids: Vec<&[u8]> = referrals.iter().map(|id| id.as_bytes().as_slice()).collect();
-    select_in(conn, SQL, &ids).await?.iter().map(from_row).collect()
+pub async fn of_referrals(conn: &mut Connection, referrals: &[ReferralId]) -> Result<Vec<Delivery>, StoreError> {
+    const SQL: &str = concat!("SELECT ", columns!(), " FROM delivery WHERE (kind = 1 OR state IN (1, 2, 4)) AND referral {}");
+    conn.rows_in(SQL, referrals.iter().map(|id| id.as_bytes())).await?.iter().map(from_row).collect()
 }
 
-/// What may start now: due, and first in its lane. The longest due first, so that no lane starves.
-pub async fn due(conn: &mut SqliteConnection, query: &DueQuery) -> Result<Vec<Delivery>, StoreError> {
-    const SQL: &str = "SELECT id, seq, referral, recipient, lane, kind, state, attempts, begun, due_at, token, last_error, accepted_at, changed_at \
-        FROM delivery d WHERE recipient = ? AND due_at <= ? AND state IN (1, 2) \
-        AND NOT EXISTS (SELECT 1 FROM delivery e WHERE e.lane = d.lane AND e.seq < d.seq AND e.state IN (1, 2)) \
-        ORDER BY due_at, seq LIMIT ?";
-    let rows = sqlx::query(SQL).bind(query.recipient.as_str()).bind(query.now.0).bind(query.limit).fetch_all(conn).await?;
-    rows.iter().map(from_row).collect()
+/// What may start now: due, and in front of its lane. The longest due first, so that no lane starves.
+pub async fn due(conn: &mut Connection, query: &DueQuery) -> Result<Vec<Delivery>, StoreError> {
+    const SQL: &str = concat!(
+        "SELECT ",
+        columns!(),
+        " FROM delivery WHERE recipient = $1 AND due_at <= $2 AND state IN (1, 2) AND in_front = 1 ORDER BY due_at, seq LIMIT $3"
+    );
+    conn.rows(SQL, [query.recipient.as_str().into(), query.now.0.into(), query.limit.into()]).await?.iter().map(from_row).collect()
 }
 
 /// Writes new and changed deliveries, and the contents of new ones.
-pub async fn save(conn: &mut SqliteConnection, rows: &[&Delivery], contents: &[(DeliveryId, &Sealed)]) -> Result<(), StoreError> {
-    const UPSERT: &str = "ON CONFLICT (id) DO UPDATE SET state = excluded.state, attempts = excluded.attempts, begun = excluded.begun, due_at = excluded.due_at, \
-                          token = excluded.token, last_error = excluded.last_error, changed_at = excluded.changed_at";
-    insert_many(
-        conn,
-        "INSERT INTO delivery (id, seq, referral, recipient, lane, kind, state, attempts, begun, due_at, token, last_error, accepted_at, changed_at)",
-        UPSERT,
-        14,
-        rows,
-        |row, d| {
-            row.push_bind(d.id.as_bytes().to_vec())
-                .push_bind(d.seq)
-                .push_bind(d.referral.as_bytes().to_vec())
-                .push_bind(d.recipient.as_str().to_owned())
-                .push_bind(d.lane.to_vec())
-                .push_bind(d.kind as i64)
-                .push_bind(d.state as i64)
-                .push_bind(i64::from(d.attempts))
-                .push_bind(i64::from(d.begun))
-                .push_bind(d.due_at.0)
-                .push_bind(d.token.map(|token| token.to_vec()))
-                .push_bind(d.last_error.clone())
-                .push_bind(d.accepted_at.0)
-                .push_bind(d.changed_at.0);
-        },
-    )
-    .await?;
-    insert_many(conn, "INSERT INTO payload (delivery, ciphertext)", "", 2, contents, |row, (id, sealed)| {
-        row.push_bind(id.as_bytes().to_vec()).push_bind(sealed.ciphertext.clone());
-    })
-    .await?;
-    insert_many(conn, "INSERT INTO payload_key (delivery, wrapped)", "", 2, contents, |row, (id, sealed)| {
-        row.push_bind(id.as_bytes().to_vec()).push_bind(sealed.wrapped_key.clone());
-    })
-    .await
+pub async fn save(conn: &mut Connection, rows: &[&Delivery], contents: &[(i64, &Sealed)]) -> Result<(), StoreError> {
+    let delivery = |d: &&Delivery| {
+        [
+            d.seq.into(),
+            d.id.as_bytes().into(),
+            d.referral.as_bytes().into(),
+            d.recipient.as_str().into(),
+            (&d.lane).into(),
+            (d.kind as i64).into(),
+            (d.state as i64).into(),
+            d.attempts.into(),
+            d.begun.into(),
+            d.due_at.0.into(),
+            d.token.into(),
+            d.last_error.as_str().into(),
+            d.accepted_at.0.into(),
+            d.changed_at.0.into(),
+        ]
+    };
+    conn.insert(&DELIVERY, rows.iter().map(delivery)).await?;
+    let payload = |(seq, sealed): &(i64, &Sealed)| [(*seq).into(), sealed.wrapped_key.as_slice().into(), sealed.ciphertext.as_slice().into()];
+    conn.insert(&PAYLOAD, contents.iter().map(payload)).await?;
+    to_the_front(conn, rows).await
 }
 
-/// The sealed contents of deliveries; what has been erased is missing.
-pub async fn payloads(conn: &mut SqliteConnection, ids: &[DeliveryId]) -> Result<Vec<(DeliveryId, Sealed)>, StoreError> {
-    const SQL: &str = "SELECT p.delivery, p.ciphertext, k.wrapped FROM payload p JOIN payload_key k ON k.delivery = p.delivery WHERE p.delivery IN";
-    let ids: Vec<&[u8]> = ids.iter().map(|id| id.as_bytes().as_slice()).collect();
-    let rows = select_in(conn, SQL, &ids).await?;
-    rows.iter()
-        .map(|row| {
-            let id = DeliveryId::from_slice(row.try_get(0)?).ok_or(StoreError::Damaged("payload.delivery"))?;
-            Ok((id, Sealed { ciphertext: row.try_get(1)?, wrapped_key: row.try_get(2)? }))
-        })
-        .collect()
+/// Marks who is in front of the lanes in which something came, went, or came back.
+async fn to_the_front(conn: &mut Connection, rows: &[&Delivery]) -> Result<(), StoreError> {
+    const BACK: &str = "UPDATE delivery SET in_front = 0 WHERE in_front = 1 AND state IN (1, 2) AND lane {}";
+    const FRONT: &str = "UPDATE delivery SET in_front = 1 WHERE in_front = 0 AND seq IN \
+                         (SELECT MIN(seq) FROM delivery WHERE state IN (1, 2) AND lane {} GROUP BY lane)";
+    let lanes = |of: fn(&Delivery) -> bool| {
+        let mut lanes: Vec<_> = rows.iter().filter(|d| of(d)).map(|d| d.lane).collect();
+        lanes.sort_unstable();
+        lanes.dedup();
+        lanes
+    };
+    // What an operator put back goes before what came after it.
+    conn.execute_in(BACK, &lanes(Delivery::was_put_back)).await?;
+    conn.execute_in(FRONT, &lanes(|d| d.state != State::Started)).await
+}
+
+/// The sealed contents of deliveries, by their place in the order; what has been erased is missing.
+pub async fn payloads(conn: &mut Connection, seqs: &[i64]) -> Result<Vec<(i64, Sealed)>, StoreError> {
+    const SQL: &str = "SELECT seq, wrapped, ciphertext FROM payload WHERE seq {}";
+    let rows = conn.rows_in(SQL, seqs.iter().copied()).await?;
+    rows.iter().map(|row| Ok((row.int(0)?, Sealed { wrapped_key: row.bytes(1)?.to_vec(), ciphertext: row.bytes(2)?.to_vec() }))).collect()
 }
 
 /// A delivery from its columns.
-pub fn from_row(row: &SqliteRow) -> Result<Delivery, StoreError> {
+fn from_row(row: &Row) -> Result<Delivery, StoreError> {
     let damaged = StoreError::Damaged;
     Ok(Delivery {
-        id: DeliveryId::from_slice(row.try_get(0)?).ok_or(damaged("delivery.id"))?,
-        seq: row.try_get(1)?,
-        referral: ReferralId::from_slice(row.try_get(2)?).ok_or(damaged("delivery.referral"))?,
-        recipient: row.try_get::<&str, _>(3)?.parse().map_err(|_| damaged("delivery.recipient"))?,
-        lane: id16(row.try_get(4)?, "delivery.lane")?,
-        kind: Kind::from_number(row.try_get(5)?).ok_or(damaged("delivery.kind"))?,
-        state: State::from_number(row.try_get(6)?).ok_or(damaged("delivery.state"))?,
-        attempts: row.try_get(7)?,
-        begun: row.try_get(8)?,
-        due_at: Time(row.try_get(9)?),
-        token: row.try_get::<Option<&[u8]>, _>(10)?.map(|token| id16(token, "delivery.token")).transpose()?,
-        last_error: row.try_get(11)?,
-        accepted_at: Time(row.try_get(12)?),
-        changed_at: Time(row.try_get(13)?),
+        seq: row.int(0)?,
+        id: DeliveryId::from_slice(row.bytes(1)?).ok_or(damaged("delivery.id"))?,
+        referral: ReferralId::from_slice(row.bytes(2)?).ok_or(damaged("delivery.referral"))?,
+        recipient: row.text(3)?.parse().map_err(|_| damaged("delivery.recipient"))?,
+        lane: id16(row.bytes(4)?, "delivery.lane")?,
+        kind: Kind::from_number(row.int(5)?).ok_or(damaged("delivery.kind"))?,
+        state: State::from_number(row.int(6)?).ok_or(damaged("delivery.state"))?,
+        attempts: row.small(7)?,
+        begun: row.small(8)?,
+        due_at: Time(row.int(9)?),
+        token: row.maybe_bytes(10)?.map(|token| id16(token, "delivery.token")).transpose()?,
+        last_error: row.text(11)?.to_owned(),
+        accepted_at: Time(row.int(12)?),
+        changed_at: Time(row.int(13)?),
     })
 }

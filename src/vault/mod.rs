@@ -156,11 +156,11 @@ impl Vault {
         encrypt(&self.wrapping, subject, &key[..])
     }
 
-    /// The `counter`-th tag of a person: `HMAC-SHA-256(HKDF(K, "tag"), counter)`, first 16 bytes.
-    pub fn subject_tag(&self, subject: &[u8; 32], wrapped_key: &[u8], counter: u64) -> Result<[u8; 16], VaultError> {
+    /// The tag of a person on the leaf with this index: `HMAC-SHA-256(HKDF(K, "tag"), index)`, first 16 bytes.
+    pub fn subject_tag(&self, subject: &[u8; 32], wrapped_key: &[u8], index: u64) -> Result<[u8; 16], VaultError> {
         let key = Zeroizing::new(decrypt(&self.wrapping, subject, wrapped_key)?);
         let tag_key = derive(&Salt::new(HKDF_SHA256, &[]).extract(&key), b"tag")?;
-        let full = mac(&hmac::Key::new(hmac::HMAC_SHA256, &tag_key[..]), &[&counter.to_be_bytes()]);
+        let full = mac(&hmac::Key::new(hmac::HMAC_SHA256, &tag_key[..]), &[&index.to_be_bytes()]);
         let mut tag = [0; 16];
         tag.copy_from_slice(&full[..16]);
         Ok(tag)

@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::telemetry::LogFormat;
+use crate::store::Place;
 
 pub use template::template;
 
@@ -28,8 +29,8 @@ pub struct Config {
     pub operators: Door,
     /// Health and metrics in plain HTTP, on loopback only; none: no such port.
     pub ops: Option<SocketAddr>,
-    /// The SQLite database.
-    pub database: PathBuf,
+    /// The database.
+    pub database: Place,
     /// The key that signs the log.
     pub ledger_key: PathBuf,
     /// What was signed last; keep it out of the database's backups.
@@ -166,13 +167,13 @@ mod tests {
     use super::*;
 
     fn written() -> String {
-        template("weiche.example.invalid", "127.0.0.1:8443".parse().unwrap(), "127.0.0.1:8444".parse().unwrap(), "127.0.0.1:9464".parse().unwrap())
+        template("weiche.example.invalid", "127.0.0.1:8443".parse().unwrap(), "127.0.0.1:8444".parse().unwrap(), "127.0.0.1:9464".parse().unwrap(), "weiche.db")
     }
 
     #[test]
     fn what_init_writes_is_read_back_and_its_commented_defaults_are_the_real_ones() {
         let config = Config::parse(&written(), Path::new("/etc/weiche")).unwrap();
-        assert_eq!(config.database, Path::new("/etc/weiche/weiche.db"));
+        assert_eq!(config.database, Place::File("/etc/weiche/weiche.db".into()));
         assert_eq!(config.deliveries.lease, Duration::from_secs(30));
         let defaults: String = written().lines().map(|line| line.strip_prefix("#: ").unwrap_or(line)).collect::<Vec<_>>().join("\n");
         assert!(defaults.len() < written().len());
@@ -192,7 +193,7 @@ mod tests {
     fn all_problems_are_told_at_once_each_with_its_line() {
         let broken = written()
             .replace("listen = \"127.0.0.1:8443\"", "listen = \"somewhere\"")
-            .replace("file = \"weiche.db\"", "fiel = \"weiche.db\"")
+            .replace("store = \"weiche.db\"", "stroe = \"weiche.db\"")
             .replace("#: lease_seconds = 30", "lease_seconds = 0")
             .replace("listen = \"127.0.0.1:9464\"", "listen = \"0.0.0.0:9464\"")
             .replace("format = \"text\"", "format = \"xml\"");
@@ -200,8 +201,8 @@ mod tests {
         let texts: Vec<_> = problems.iter().map(ToString::to_string).collect();
         for (part, line) in [
             ("`institutions.listen`", "listen = \"somewhere\""),
-            ("unknown key `database.fiel`", "fiel"),
-            ("`database.file` is missing", "[database]"),
+            ("unknown key `database.stroe`", "stroe"),
+            ("`database.store` is missing", "[database]"),
             ("`deliveries.lease_seconds`", "lease_seconds"),
             ("`ops.listen`", "0.0.0.0"),
             ("`log.format`", "xml"),

@@ -14,6 +14,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::{Config, ConfigProblem, Deliveries, Door, Limits, Log, TlsFiles};
 use crate::cli::telemetry::LogFormat;
+use crate::store::Place;
 
 const DAY: u64 = 24 * 60 * 60;
 
@@ -40,7 +41,14 @@ fn read(reading: &mut Reading<'_>, file: DeTable<'_>) -> Option<Config> {
         reading.finish(section);
         listen
     });
-    let [database] = reading.files(&mut top, "database", ["file"]);
+    let database = reading.section(&mut top, "database", true).and_then(|mut section| {
+        let at = section.table.get("store").map_or(section.start, |value| value.span().start);
+        let text: Option<String> = reading.required(&mut section, "store");
+        reading.finish(section);
+        Place::parse(&text?, reading.folder)
+            .map_err(|error| reading.problem(at, format!("`database.store`: {error}"), "a file, or postgres://USER@HOST:PORT/NAME"))
+            .ok()
+    });
     let [ledger_key, ledger_guard] = reading.files(&mut top, "ledger", ["key", "guard"]);
     let [vault_key] = reading.files(&mut top, "vault", ["key"]);
     let [agreement] = reading.files(&mut top, "agreement", ["file"]);

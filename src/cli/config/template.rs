@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 
 /// The file that `weiche init` writes. Lines that begin with `#:` show a default.
-pub fn template(trust_domain: &str, institutions: SocketAddr, operators: SocketAddr, ops: SocketAddr) -> String {
+pub fn template(trust_domain: &str, institutions: SocketAddr, operators: SocketAddr, ops: SocketAddr, store: &str) -> String {
     format!(
         r##"# Configuration of the gateway. Paths are relative to this file. Check it with `weiche check --config weiche.toml`.
 # Lines that begin with "#:" show a default. SIGHUP reads the agreement and the certificates again, not this file.
@@ -41,8 +41,9 @@ listen = "{ops}"
 
 # Everything that is accepted.
 [database]
-# SQLite file.
-file = "weiche.db"
+# A file of SQLite (nothing to set up, one gateway), or the address of a PostgreSQL database (several gateways, high availability):
+# "postgres://weiche@db.example.invalid:5432/weiche?sslmode=verify-full". A password may stand in PGPASSWORD or ~/.pgpass instead of here.
+store = "{store}"
 
 # The log of every decision.
 [ledger]

@@ -70,9 +70,6 @@ pub enum PartsError {
     /// The payloads' key.
     #[error(transparent)]
     Vault(#[from] VaultError),
-    /// The database is not there.
-    #[error("there is no database {0}; `weiche init` makes one together with a new log, a lost one comes back only from its backup")]
-    NoDatabase(PathBuf),
     /// The database.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -92,9 +89,6 @@ pub(super) async fn open(config: &Config, clock: Arc<dyn Clock>) -> Result<Parts
     let key = SigningKey::load(&config.ledger_key)?;
     let guard = RollbackGuard::open(&config.ledger_guard, key.origin())?;
     let vault = Vault::open(&config.vault_key)?;
-    if !config.database.exists() {
-        return Err(PartsError::NoDatabase(config.database.clone()));
-    }
     let store = Store::open(&config.database).await?;
     Ok(Parts { store, vault, key, guard, agreement, dialects, clock })
 }

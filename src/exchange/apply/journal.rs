@@ -5,7 +5,6 @@
 
 use super::Batch;
 use crate::exchange::refusal::Refusal;
-use crate::exchange::working_set::SubjectKey;
 use crate::numbered::Numbered;
 use crate::outbox::Delivery;
 use crate::proto::audit::{Entry, EntryKind};
@@ -49,15 +48,13 @@ impl Batch<'_> {
         Ok(entry)
     }
 
-    /// The next tag of a person; a person seen for the first time gets a key.
+    /// The tag of a person on the next leaf, whose index makes it another one than every other; a person seen for the first time gets a key.
     pub(super) fn tag(&mut self, subject: &[u8; 32]) -> Result<bytes::Bytes, Refusal> {
         if self.set.subjects.get(subject).is_none() {
-            let wrapped = self.vault.new_subject_key(subject)?;
-            self.set.subjects.put(*subject, SubjectKey { wrapped, counter: 0 });
+            self.set.subjects.put(*subject, self.vault.new_subject_key(subject)?);
         }
-        let key = self.set.subjects.change(subject).ok_or(Refusal::Internal("a person's key is missing"))?;
-        let tag = self.vault.subject_tag(subject, &key.wrapped, key.counter)?;
-        key.counter += 1;
+        let wrapped = self.set.subjects.get(subject).ok_or(Refusal::Internal("a person's key is missing"))?;
+        let tag = self.vault.subject_tag(subject, wrapped, self.first_leaf + self.leaves.len() as u64)?;
         Ok(bytes::Bytes::copy_from_slice(&tag))
     }
 }

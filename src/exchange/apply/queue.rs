@@ -43,7 +43,7 @@ impl Batch<'_> {
                 changed_at: self.now,
             },
         );
-        self.added.contents.push((id, content));
+        self.added.contents.push((seq, content));
     }
 
     /// Tells the sender of a referral where it stands. `change` carries what else may be told; ids, state and time are filled in here.

@@ -86,7 +86,7 @@ async fn a_denied_submission_is_logged_and_stores_nothing_and_the_sender_learns_
         assert_eq!(entry.decision, weiche::numbered::Numbered::number(*reason));
         assert!(entry.referral_id.is_empty() && entry.commitment.is_empty());
     }
-    for table in ["referral", "delivery", "payload", "payload_key", "log_opening", "referral_event"] {
+    for table in ["referral", "delivery", "payload", "log_opening", "referral_event"] {
         assert_eq!(desk.count(table).await, 0, "{table}");
     }
     assert_eq!(desk.count("request").await, rows);

@@ -5,7 +5,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may stop")]
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ use weiche::proto::audit::Entry;
 use weiche::proto::exchange::SubmitReferralRequest;
 use weiche::proto::types::{self, RecallNotice, StatusChange};
 use weiche::referral::{ReferralState, StatusReason};
-use weiche::store::Store;
+use weiche::store::{Connection, Place, Store, Value};
 use weiche::vault::Vault;
 
 pub const BREMEN: &str = include_str!("../../../agreement/bremen.toml");
@@ -68,6 +68,7 @@ pub fn who(text: &str) -> InstitutionId {
 /// A gateway that can be closed, opened again and looked into.
 pub struct Desk {
     dir: TempDir,
+    pub place: Place,
     pub clock: Arc<FixedClock>,
     agreement: String,
     running: Option<(Exchange, JoinHandle<Result<(), WriterError>>)>,
@@ -87,10 +88,12 @@ impl Desk {
 
     pub async fn open_under(agreement: &str) -> Self {
         let dir = temporary();
+        let place = crate::places::empty(dir.path()).await;
+        Store::create(&place).await.unwrap();
         Vault::create(&dir.path().join("vault.key")).unwrap();
         RollbackGuard::create(&dir.path().join("guard"), ORIGIN).unwrap();
         let clock = Arc::new(FixedClock::at(Time(1_791_190_800_000)));
-        let mut desk = Self { dir, clock, agreement: agreement.to_owned(), running: None };
+        let mut desk = Self { dir, place, clock, agreement: agreement.to_owned(), running: None };
         desk.start().await.unwrap();
         desk
     }
@@ -103,7 +106,7 @@ impl Desk {
     pub async fn start(&mut self) -> Result<(), OpenError> {
         let key = SigningKey::from_seed(ORIGIN, &[7; 32]).unwrap();
         let parts = Parts {
-            store: Store::open(&self.path().join("weiche.db")).await.unwrap(),
+            store: Store::open(&self.place).await.unwrap(),
             vault: Vault::open(&self.path().join("vault.key")).unwrap(),
             guard: RollbackGuard::open(&self.path().join("guard"), key.origin()).unwrap(),
             key,
@@ -140,7 +143,7 @@ impl Desk {
         let dir = temporary();
         self.copy_files(dir.path());
         let clock = Arc::new(FixedClock::at(self.now()));
-        let mut desk = Desk { dir, clock, agreement: self.agreement.clone(), running: None };
+        let mut desk = Desk { place: Place::File(dir.path().join("weiche.db")), dir, clock, agreement: self.agreement.clone(), running: None };
         desk.start().await.unwrap_or_else(|error| panic!("{error}"));
         desk
     }
@@ -311,15 +314,23 @@ impl Desk {
         verify_dir(dir.path(), &Verify::new(&policy)).unwrap_or_else(|error| panic!("{error}"));
     }
 
+    /// Changes tables behind the gateway's back, while it is stopped.
+    pub async fn write<const N: usize>(&self, sql: &'static str, values: [Value; N]) -> u64 {
+        let (store, mut conn) = Store::open(&self.place).await.unwrap();
+        let changed = conn.execute(sql, values).await.unwrap();
+        conn.close().await.unwrap();
+        store.close().await;
+        changed
+    }
+
     /// A connection for looking at the tables.
-    pub async fn tables(&self) -> sqlx::SqliteConnection {
-        use sqlx::ConnectOptions;
-        let path: PathBuf = self.path().join("weiche.db");
-        sqlx::sqlite::SqliteConnectOptions::new().filename(path).read_only(true).connect().await.unwrap()
+    pub async fn tables(&self) -> Connection {
+        Store::read_only(&self.place).await.unwrap()
     }
 
     pub async fn count(&self, table: &'static str) -> i64 {
-        sqlx::query_scalar(sqlx::AssertSqlSafe(format!("SELECT COUNT(*) FROM {table}"))).fetch_one(&mut self.tables().await).await.unwrap()
+        let sql: &'static str = Box::leak(format!("SELECT COUNT(*) FROM {table}").into_boxed_str());
+        self.tables().await.row(sql, []).await.unwrap().unwrap().int(0).unwrap()
     }
 }
 

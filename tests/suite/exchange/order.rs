@@ -165,7 +165,6 @@ async fn a_release_starts_no_more_than_asked_for_and_the_waiting_come_in_turn() 
 
 #[tokio::test]
 async fn a_content_that_does_not_open_is_given_up_and_the_others_go() {
-    use sqlx::ConnectOptions;
     let mut desk = Desk::open().await;
     let mut ids = Vec::new();
     for subject in ["p-1", "p-2"] {
@@ -173,13 +172,8 @@ async fn a_content_that_does_not_open_is_given_up_and_the_others_go() {
         ids.push(desk.accepted(&referral(CARITAS, JOBCENTER, subject, consent)).await);
     }
     desk.stop().await;
-    let mut conn = sqlx::sqlite::SqliteConnectOptions::new().filename(desk.path().join("weiche.db")).connect().await.unwrap();
-    sqlx::query("DELETE FROM payload_key WHERE delivery = (SELECT delivery FROM referral WHERE id = ?)")
-        .bind(ids[0].as_bytes().as_slice())
-        .execute(&mut conn)
-        .await
-        .unwrap();
-    drop(conn);
+    const ERASE: &str = "DELETE FROM payload WHERE seq = (SELECT seq FROM delivery WHERE id = (SELECT delivery FROM referral WHERE id = $1))";
+    assert_eq!(desk.write(ERASE, [ids[0].as_bytes().into()]).await, 1);
     desk.start().await.unwrap();
     let items = desk.deliver_all(JOBCENTER).await;
     assert_eq!(items.iter().map(|item| item.referral().referral_id.clone()).collect::<Vec<_>>(), [ids[1].to_string()]);

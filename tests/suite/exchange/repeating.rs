@@ -76,7 +76,7 @@ async fn sixty_four_at_the_same_time_are_one() {
     let mut texts: Vec<_> = join_all(calls).await.into_iter().map(|one| one.unwrap().issued().text.clone()).collect();
     texts.dedup();
     assert_eq!(texts.len(), 1, "one receipt for all");
-    for table in ["referral", "delivery", "payload", "payload_key"] {
+    for table in ["referral", "delivery", "payload"] {
         assert_eq!(desk.count(table).await, 1, "{table}");
     }
 }
@@ -155,7 +155,7 @@ async fn only_asking_writes_nothing() {
         assert_eq!((asked.referral, asked.receipt, asked.reason), (None, None, reason));
     }
     assert_eq!(desk.log().await.len(), before);
-    for table in ["referral", "delivery", "payload", "payload_key", "log_opening", "referral_event"] {
+    for table in ["referral", "delivery", "payload", "log_opening", "referral_event"] {
         assert_eq!(desk.count(table).await, 0, "{table}");
     }
     assert_eq!(desk.count("request").await, 1, "only that of the consent");

@@ -5,7 +5,6 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use sqlx::Row;
 use weiche::dialect::CategoryMask;
 use weiche::numbered::Numbered;
 use weiche::outbox::State;
@@ -195,25 +194,25 @@ impl Replayed {
 pub async fn check(desk: &Desk) {
     let told = Replayed::read(&desk.log().await);
     let mut conn = desk.tables().await;
-    let rows = sqlx::query("SELECT id, state, reason, stored FROM referral").fetch_all(&mut conn).await.unwrap();
+    let rows = conn.rows("SELECT id, state, reason, stored FROM referral", []).await.unwrap();
     assert_eq!(rows.len(), told.referrals.len());
     for row in rows {
-        let story = &told.referrals[row.get::<&[u8], _>(0)];
-        let (state, reason) = (ReferralState::from_number(row.get(1)).unwrap(), StatusReason::from_number(row.get(2)));
+        let story = &told.referrals[row.bytes(0).unwrap()];
+        let (state, reason) = (ReferralState::from_number(row.int(1).unwrap()).unwrap(), StatusReason::from_number(row.int(2).unwrap()));
         assert_eq!((story.state, story.reason), (state, reason), "{story:?}");
-        assert_eq!(story.granted.bits(), row.get::<u32, _>(3));
+        assert_eq!(story.granted.bits(), row.small(3).unwrap());
     }
-    for row in sqlx::query("SELECT id, state, attempts, kind FROM delivery").fetch_all(&mut conn).await.unwrap() {
-        let kept = (State::from_number(row.get(1)).unwrap(), row.get::<u32, _>(2));
-        match told.deliveries.get(row.get::<&[u8], _>(0)) {
-            Some(said) => assert_eq!(*said, kept, "kind {}", row.get::<i64, _>(3)),
-            None => assert_eq!((row.get::<i64, _>(3), kept), (2, (State::Ready, 0)), "a status that nobody has been sent yet"),
+    for row in conn.rows("SELECT id, state, attempts, kind FROM delivery", []).await.unwrap() {
+        let kept = (State::from_number(row.int(1).unwrap()).unwrap(), row.small(2).unwrap());
+        match told.deliveries.get(row.bytes(0).unwrap()) {
+            Some(said) => assert_eq!(*said, kept, "kind {}", row.int(3).unwrap()),
+            None => assert_eq!((row.int(3).unwrap(), kept), (2, (State::Ready, 0)), "a status that nobody has been sent yet"),
         }
     }
-    let rows = sqlx::query("SELECT id, version FROM consent").fetch_all(&mut conn).await.unwrap();
+    let rows = conn.rows("SELECT id, version FROM consent", []).await.unwrap();
     assert_eq!(rows.len(), told.consents.len());
     for row in rows {
-        assert_eq!(told.consents[row.get::<&[u8], _>(0)].0, row.get::<u32, _>(1));
+        assert_eq!(told.consents[row.bytes(0).unwrap()].0, row.small(1).unwrap());
     }
 }
 

@@ -1,0 +1,248 @@
+// SPDX-FileCopyrightText: 2026 The Weiche authors
+// SPDX-License-Identifier: EUPL-1.2
+
+//! One connection of either engine. Statements are written once, with `$1` for values, in the words that both engines share; what differs
+//! (how a transaction takes the write lock, how many rows go in at once, how a list is handed over) is told apart here and nowhere else.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use sqlx::pool::PoolConnection;
+use sqlx::postgres::{PgArguments, PgConnection};
+use sqlx::sqlite::{SqliteArguments, SqliteConnection};
+use sqlx::{AssertSqlSafe, Connection as _, Postgres, SqlSafeStr, Sqlite};
+
+use super::StoreError;
+use super::value::{Row, Value, array, bound};
+
+/// Most rows in one statement of SQLite. Statements come in sizes of powers of two up to this, so that each table has a handful of them, all
+/// prepared once; beyond it the cost per row no longer falls.
+const ROWS: usize = 64;
+
+/// A table that takes rows in bulk.
+#[derive(Debug)]
+pub struct Insert<const N: usize> {
+    /// The table.
+    pub table: &'static str,
+    /// Its columns with their types in PostgreSQL: `bigint`, `text` or `bytea`.
+    pub columns: [(&'static str, &'static str); N],
+    /// What ends the statement, such as `ON CONFLICT …`; empty: a second row of the same key is an error.
+    pub conflict: &'static str,
+}
+
+/// A connection. The one that writes belongs to the writer; those that read come from the pool and never begin a transaction.
+#[derive(Debug)]
+pub struct Connection {
+    link: Link,
+    /// Texts of SQLite's bulk statements, by what they are for and how many rows they take.
+    texts: HashMap<(&'static str, usize), Arc<str>>,
+}
+
+#[derive(Debug)]
+enum Link {
+    Sqlite(SqliteConnection),
+    SqliteReader(PoolConnection<Sqlite>),
+    Postgres(PgConnection),
+    PostgresReader(PoolConnection<Postgres>),
+}
+
+enum Engine<'a> {
+    Sqlite(&'a mut SqliteConnection),
+    Postgres(&'a mut PgConnection),
+}
+
+macro_rules! from {
+    ($($of:ty => $link:ident),*) => {
+        $(impl From<$of> for Connection {
+            fn from(link: $of) -> Self {
+                Self { link: Link::$link(link), texts: HashMap::new() }
+            }
+        })*
+    };
+}
+from!(SqliteConnection => Sqlite, PoolConnection<Sqlite> => SqliteReader, PgConnection => Postgres, PoolConnection<Postgres> => PostgresReader);
+
+impl Connection {
+    fn engine(&mut self) -> Engine<'_> {
+        match &mut self.link {
+            Link::Sqlite(conn) => Engine::Sqlite(conn),
+            Link::SqliteReader(conn) => Engine::Sqlite(conn),
+            Link::Postgres(conn) => Engine::Postgres(conn),
+            Link::PostgresReader(conn) => Engine::Postgres(conn),
+        }
+    }
+
+    /// Whether several gateways can write beside each other.
+    pub fn is_shared(&self) -> bool {
+        matches!(self.link, Link::Postgres(_) | Link::PostgresReader(_))
+    }
+
+    /// Begins the writer's transaction. On SQLite it has the write lock from here on, on PostgreSQL from [`Connection::locked`] on.
+    /// *A crash from here until the commit leaves nothing.*
+    pub async fn begin(&mut self) -> Result<(), StoreError> {
+        let how = if self.is_shared() { "BEGIN" } else { "BEGIN IMMEDIATE" };
+        self.execute(how, []).await.map(|_| ())
+    }
+
+    /// Closes it; what is in the write-ahead log of a file goes into the file.
+    pub async fn close(self) -> Result<(), StoreError> {
+        match self.link {
+            Link::Sqlite(conn) => conn.close().await?,
+            Link::Postgres(conn) => conn.close().await?,
+            Link::SqliteReader(_) | Link::PostgresReader(_) => {}
+        }
+        Ok(())
+    }
+
+    /// Commits. An error leaves it open whether the transaction is kept.
+    pub async fn commit(&mut self) -> Result<(), StoreError> {
+        self.execute("COMMIT", []).await.map(|_| ())
+    }
+
+    /// One row that nobody else can change until the transaction ends.
+    pub async fn locked<const N: usize>(&mut self, sql: &'static str, values: [Value; N]) -> Result<Option<Row>, StoreError> {
+        let text = if self.is_shared() { self.text(sql, 0, || format!("{sql} FOR UPDATE")) } else { sql.into() };
+        Ok(self.query(AssertSqlSafe(text), values).await?.pop())
+    }
+
+    /// Runs a statement; how many rows it touched.
+    pub async fn execute<const N: usize>(&mut self, sql: &'static str, values: [Value; N]) -> Result<u64, StoreError> {
+        self.run(sql, values).await
+    }
+
+    /// All rows of a statement.
+    pub async fn rows<const N: usize>(&mut self, sql: &'static str, values: [Value; N]) -> Result<Vec<Row>, StoreError> {
+        self.query(sql, values).await
+    }
+
+    /// The row of a statement that has one at most.
+    pub async fn row<const N: usize>(&mut self, sql: &'static str, values: [Value; N]) -> Result<Option<Row>, StoreError> {
+        Ok(self.query(sql, values).await?.pop())
+    }
+
+    /// Rows whose key is in a list of any length. `sql` has `{}` where the list goes: `SELECT … WHERE id {}`.
+    pub async fn rows_in(&mut self, sql: &'static str, keys: impl IntoIterator<Item = impl Into<Value>>) -> Result<Vec<Row>, StoreError> {
+        let mut rows = Vec::new();
+        for (text, list) in self.lists(sql, keys.into_iter().map(Into::into).collect()) {
+            rows.append(&mut self.query(AssertSqlSafe(text), list).await?);
+        }
+        Ok(rows)
+    }
+
+    /// The same for a statement that changes rows.
+    pub async fn execute_in(&mut self, sql: &'static str, keys: impl IntoIterator<Item = impl Into<Value>>) -> Result<(), StoreError> {
+        for (text, list) in self.lists(sql, keys.into_iter().map(Into::into).collect()) {
+            self.run(AssertSqlSafe(text), list).await?;
+        }
+        Ok(())
+    }
+
+    /// Writes rows in bulk, in their order.
+    pub async fn insert<const N: usize>(&mut self, into: &Insert<N>, rows: impl IntoIterator<Item = [Value; N]>) -> Result<(), StoreError> {
+        let mut rows: Vec<[Value; N]> = rows.into_iter().collect();
+        while !rows.is_empty() {
+            let shared = self.is_shared();
+            let count = if shared { rows.len() } else { piece(rows.len()) };
+            let rest = rows.split_off(count);
+            // PostgreSQL takes a column as one array, whatever the number of rows.
+            let text = if shared { self.text(into.table, 0, || into.arrays()) } else { self.text(into.table, count, || into.rows(count)) };
+            if shared {
+                let columns = into.columns.iter().enumerate().map(|(at, (_, kind))| array(kind, rows.iter_mut().map(|row| row[at].take())));
+                self.run(AssertSqlSafe(text), columns.collect::<Vec<_>>()).await?;
+            } else {
+                self.run(AssertSqlSafe(text), rows.into_iter().flatten()).await?;
+            }
+            rows = rest;
+        }
+        Ok(())
+    }
+
+    /// A statement with a list of keys: one array on PostgreSQL, pieces of the sizes that are prepared on SQLite.
+    fn lists(&mut self, sql: &'static str, mut keys: Vec<Value>) -> Vec<(Arc<str>, Vec<Value>)> {
+        let mut out = Vec::new();
+        while !keys.is_empty() {
+            let shared = self.is_shared();
+            let count = if shared { keys.len() } else { piece(keys.len()) };
+            let rest = keys.split_off(count);
+            if shared {
+                let kind = if matches!(keys.first(), Some(Value::Int(_))) { "bigint" } else { "bytea" };
+                out.push((self.text(sql, 0, || sql.replace("{}", "= ANY($1)")), vec![array(kind, keys.into_iter())]));
+            } else {
+                out.push((self.text(sql, count, || sql.replace("{}", &format!("IN {}", places(count)))), keys));
+            }
+            keys = rest;
+        }
+        out
+    }
+
+    fn text(&mut self, what: &'static str, count: usize, build: impl FnOnce() -> String) -> Arc<str> {
+        self.texts.entry((what, count)).or_insert_with(|| build().into()).clone()
+    }
+
+    async fn query(&mut self, sql: impl SqlSafeStr, values: impl IntoIterator<Item = Value>) -> Result<Vec<Row>, StoreError> {
+        Ok(match self.engine() {
+            Engine::Sqlite(conn) => {
+                let rows = sqlx::query_with(sql, bound::<SqliteArguments>(values)?).fetch_all(conn).await?;
+                rows.into_iter().map(Row::Sqlite).collect()
+            }
+            Engine::Postgres(conn) => {
+                let rows = sqlx::query_with(sql, bound::<PgArguments>(values)?).fetch_all(conn).await?;
+                rows.into_iter().map(Row::Postgres).collect()
+            }
+        })
+    }
+
+    async fn run(&mut self, sql: impl SqlSafeStr, values: impl IntoIterator<Item = Value>) -> Result<u64, StoreError> {
+        Ok(match self.engine() {
+            Engine::Sqlite(conn) => sqlx::query_with(sql, bound::<SqliteArguments>(values)?).execute(conn).await?.rows_affected(),
+            Engine::Postgres(conn) => sqlx::query_with(sql, bound::<PgArguments>(values)?).execute(conn).await?.rows_affected(),
+        })
+    }
+}
+
+impl<const N: usize> Insert<N> {
+    fn names(&self) -> String {
+        let names: Vec<_> = self.columns.iter().map(|(name, _)| *name).collect();
+        format!("INSERT INTO {} ({})", self.table, names.join(", "))
+    }
+    fn rows(&self, count: usize) -> String {
+        format!("{} VALUES {} {}", self.names(), vec![places(N); count].join(","), self.conflict)
+    }
+    fn arrays(&self) -> String {
+        let arrays: Vec<_> = self.columns.iter().enumerate().map(|(at, (_, kind))| format!("${}::{kind}[]", at + 1)).collect();
+        format!("{} SELECT * FROM UNNEST({}) {}", self.names(), arrays.join(", "), self.conflict)
+    }
+}
+
+/// The largest size of statement that `left` rows fill.
+fn piece(left: usize) -> usize {
+    (1 << left.max(1).ilog2()).min(ROWS)
+}
+
+/// `(?,?,?)`.
+fn places(count: usize) -> String {
+    format!("({}?)", "?,".repeat(count.saturating_sub(1)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bulk_statements_come_in_few_sizes() {
+        let mut sizes = Vec::new();
+        let mut left = 203;
+        while left > 0 {
+            sizes.push(piece(left));
+            left -= piece(left);
+        }
+        assert_eq!(sizes, [64, 64, 64, 8, 2, 1]);
+    }
+
+    #[test]
+    fn the_same_table_is_written_in_the_words_of_either_engine() {
+        let into = Insert { table: "t", columns: [("a", "bigint"), ("b", "bytea")], conflict: "ON CONFLICT DO NOTHING" };
+        assert_eq!(into.rows(2), "INSERT INTO t (a, b) VALUES (?,?),(?,?) ON CONFLICT DO NOTHING");
+        assert_eq!(into.arrays(), "INSERT INTO t (a, b) SELECT * FROM UNNEST($1::bigint[], $2::bytea[]) ON CONFLICT DO NOTHING");
+    }
+}

@@ -1,0 +1,100 @@
+// SPDX-FileCopyrightText: 2026 The Weiche authors
+// SPDX-License-Identifier: EUPL-1.2
+
+//! PostgreSQL: several gateways on one database. What the server promises about durability is asked, not assumed.
+
+use std::time::Duration;
+
+use sqlx::migrate::Migrator;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{ConnectOptions as _, Connection as _, PgConnection, PgPool, Row as _};
+
+use super::{Connection, StoreError};
+
+static MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
+
+/// The oldest server: 14 is the first with everything used here.
+const OLDEST: i64 = 140_000;
+/// Reading connections of one gateway.
+const READERS: u32 = 8;
+/// How long a connection may take to come about before the caller is told to come back.
+const CONNECT: Duration = Duration::from_secs(5);
+/// Longest read; longer ones are a fault, not a wish.
+const LONGEST_READ: &str = "10s";
+
+/// Tables in an empty database.
+pub async fn create(url: &str) -> Result<(), StoreError> {
+    match migrate(url).await? {
+        (0, _) => Ok(()),
+        (found, wanted) => Err(StoreError::Version { found, wanted }),
+    }
+}
+
+/// Brings the tables up to date. sqlx takes an advisory lock, so that two at once do it once.
+pub async fn migrate(url: &str) -> Result<(i64, i64), StoreError> {
+    let mut conn = options(url)?.connect().await?;
+    let before = version(&mut conn).await?;
+    MIGRATIONS.run(&mut conn).await?;
+    let after = version(&mut conn).await?;
+    conn.close().await?;
+    Ok((before, after))
+}
+
+/// Readers and the writer.
+pub async fn open(url: &str) -> Result<(PgPool, Connection), StoreError> {
+    let writer = writer(url).await?;
+    let options = options(url)?.options([("statement_timeout", LONGEST_READ), ("default_transaction_read_only", "on")]);
+    let readers = PgPoolOptions::new().max_connections(READERS).acquire_timeout(CONNECT).connect_with(options).await?;
+    Ok((readers, writer))
+}
+
+/// A connection that writes, to a server that keeps what it acknowledges.
+pub async fn writer(url: &str) -> Result<Connection, StoreError> {
+    let mut conn = options(url)?.connect().await?;
+    check(&mut conn).await?;
+    let (found, wanted) = (version(&mut conn).await?, super::newest(&MIGRATIONS));
+    if found != wanted {
+        return Err(StoreError::Version { found, wanted });
+    }
+    Ok(conn.into())
+}
+
+/// For reading only.
+pub async fn read_only(url: &str) -> Result<Connection, StoreError> {
+    Ok(options(url)?.options([("default_transaction_read_only", "on")]).connect().await?.into())
+}
+
+fn options(url: &str) -> Result<PgConnectOptions, StoreError> {
+    let options: PgConnectOptions = url.parse().map_err(|_| StoreError::Address(super::Place::Server(url.to_owned()).to_string()))?;
+    Ok(options.application_name("weiche").statement_cache_capacity(256).disable_statement_logging())
+}
+
+/// The newest migration that was run; 0: none.
+async fn version(conn: &mut PgConnection) -> Result<i64, StoreError> {
+    let there: bool = sqlx::query_scalar("SELECT to_regclass('_sqlx_migrations') IS NOT NULL").fetch_one(&mut *conn).await?;
+    if !there {
+        return Ok(0);
+    }
+    Ok(sqlx::query_scalar("SELECT COALESCE(MAX(version), 0) FROM _sqlx_migrations WHERE success").fetch_one(conn).await?)
+}
+
+/// Refuses a server that may forget what it has acknowledged, or that does not write.
+async fn check(conn: &mut PgConnection) -> Result<(), StoreError> {
+    const SQL: &str = "SELECT current_setting('server_version_num')::bigint, current_setting('fsync'), current_setting('full_page_writes'), \
+                       current_setting('synchronous_commit'), pg_is_in_recovery(), \
+                       current_setting('default_transaction_read_only')";
+    let row = sqlx::query(SQL).fetch_one(conn).await?;
+    let unsafe_if = |wrong: bool, what, found: String, wanted| if wrong { Err(StoreError::Unsafe { what, found, wanted }) } else { Ok(()) };
+    let version: i64 = row.try_get(0)?;
+    unsafe_if(version < OLDEST, "the PostgreSQL version", (version / 10_000).to_string(), "14 or later")?;
+    for (at, what) in [(1, "fsync"), (2, "full_page_writes")] {
+        let found: String = row.try_get(at)?;
+        unsafe_if(found != "on", what, found, "on")?;
+    }
+    let commit: String = row.try_get(3)?;
+    unsafe_if(!["on", "remote_apply"].contains(&commit.as_str()), "synchronous_commit", commit, "on or remote_apply")?;
+    let recovering: bool = row.try_get(4)?;
+    unsafe_if(recovering, "this server", "a standby".to_owned(), "the one that writes")?;
+    let read_only: String = row.try_get(5)?;
+    unsafe_if(read_only != "off", "default_transaction_read_only", read_only, "off")
+}

@@ -1,0 +1,142 @@
+// SPDX-FileCopyrightText: 2026 The Weiche authors
+// SPDX-License-Identifier: EUPL-1.2
+
+//! SQLite: write-ahead log, `synchronous=FULL`, one process.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use sqlx::migrate::Migrator;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions as _, Connection as _, Row as _, SqliteConnection, SqlitePool};
+
+use super::{Connection, StoreError};
+
+static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
+
+/// The oldest SQLite that may be linked: older ones can corrupt a write-ahead log that two connections reset.
+const OLDEST: [u32; 3] = [3, 51, 3];
+/// Reading connections. Reads are short; more only add memory.
+const READERS: u32 = 4;
+/// Longest wait for a lock of our own making (a checkpoint of the write-ahead log).
+const BUSY: Duration = Duration::from_secs(5);
+/// Rows that wait between SQLite's thread and ours: as many as a batch reads at once, so that neither waits for the other row by row.
+const ROWS_AHEAD: usize = 1024;
+
+/// A new file with its tables.
+pub async fn create(path: &Path) -> Result<(), StoreError> {
+    OpenOptions::new().write(true).create_new(true).open(path).map_err(|source| StoreError::File { path: path.display().to_string(), source })?;
+    migrate(path).await.map(|_| ())
+}
+
+/// Brings the tables up to date.
+pub async fn migrate(path: &Path) -> Result<(i64, i64), StoreError> {
+    let _lock = lock(path)?;
+    let mut conn = options(path)?.connect().await?;
+    let before = version(&mut conn).await?;
+    MIGRATIONS.run(&mut conn).await?;
+    let after = version(&mut conn).await?;
+    conn.close().await?;
+    Ok((before, after))
+}
+
+/// Readers, the writer, and the lock.
+pub async fn open(path: &Path) -> Result<(SqlitePool, Connection, File), StoreError> {
+    let options = options(path)?;
+    let lock = lock(path)?;
+    let mut writer = options.clone().connect().await?;
+    check(&mut writer).await?;
+    let (found, wanted) = (version(&mut writer).await?, super::newest(&MIGRATIONS));
+    if found != wanted {
+        return Err(StoreError::Version { found, wanted });
+    }
+    let readers = SqlitePoolOptions::new().max_connections(READERS).connect_with(options.read_only(true).pragma("cache_size", "-2048")).await?;
+    Ok((readers, writer.into(), lock))
+}
+
+/// For reading only.
+pub async fn read_only(path: &Path) -> Result<Connection, StoreError> {
+    Ok(options(path)?.read_only(true).connect().await?.into())
+}
+
+fn options(path: &Path) -> Result<SqliteConnectOptions, StoreError> {
+    if !path.exists() {
+        return Err(StoreError::Missing(path.display().to_string()));
+    }
+    Ok(SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(false)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(false)
+        .busy_timeout(BUSY)
+        .statement_cache_capacity(256)
+        .row_buffer_size(ROWS_AHEAD)
+        .pragma("secure_delete", "ON")
+        .pragma("cache_size", "-16384")
+        .disable_statement_logging())
+}
+
+/// A lock beside the database: SQLite's own locks come and go with transactions.
+fn lock(path: &Path) -> Result<File, StoreError> {
+    let name = PathBuf::from(format!("{}.lock", path.display()));
+    let failed = |source| StoreError::File { path: name.display().to_string(), source };
+    let file = OpenOptions::new().create(true).truncate(false).write(true).open(&name).map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(StoreError::InUse(path.display().to_string())),
+        Err(TryLockError::Error(source)) => Err(failed(source)),
+    }
+}
+
+/// The newest migration that was run; 0: none.
+async fn version(conn: &mut SqliteConnection) -> Result<i64, StoreError> {
+    const THERE: &str = "SELECT COUNT(*) FROM sqlite_master WHERE name = '_sqlx_migrations'";
+    let there: i64 = sqlx::query_scalar(THERE).fetch_one(&mut *conn).await?;
+    if there == 0 {
+        return Ok(0);
+    }
+    Ok(sqlx::query_scalar("SELECT COALESCE(MAX(version), 0) FROM _sqlx_migrations WHERE success").fetch_one(conn).await?)
+}
+
+/// What sqlx was asked for is not always what SQLite does: look.
+async fn check(conn: &mut SqliteConnection) -> Result<(), StoreError> {
+    let version: String = sqlx::query_scalar("SELECT sqlite_version()").fetch_one(&mut *conn).await?;
+    let parts: Vec<u32> = version.split('.').map(|part| part.parse().unwrap_or(0)).collect();
+    if parts[..] < OLDEST[..] {
+        return Err(StoreError::Unsafe { what: "the SQLite version", found: version, wanted: "3.51.3 or later" });
+    }
+    let journal: String = sqlx::query("PRAGMA journal_mode").fetch_one(&mut *conn).await?.try_get(0)?;
+    if journal != "wal" {
+        return Err(StoreError::Unsafe { what: "journal_mode", found: journal, wanted: "wal" });
+    }
+    let synchronous: i64 = sqlx::query("PRAGMA synchronous").fetch_one(&mut *conn).await?.try_get(0)?;
+    if synchronous < 2 {
+        return Err(StoreError::Unsafe { what: "synchronous", found: synchronous.to_string(), wanted: "2 (FULL)" });
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_database_opens_once_and_keeps_its_log_from_being_changed() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("weiche.db");
+        assert!(matches!(open(&path).await, Err(StoreError::Missing(_))), "opening makes nothing");
+        create(&path).await.unwrap();
+        let (readers, mut writer, lock) = open(&path).await.unwrap();
+        assert!(matches!(open(&path).await, Err(StoreError::InUse(_))));
+        writer.execute("INSERT INTO log_leaf VALUES (0, x'00', x'00')", []).await.unwrap();
+        for forbidden in ["UPDATE log_leaf SET entry = x'01'", "DELETE FROM log_leaf"] {
+            assert!(writer.execute(forbidden, []).await.is_err(), "{forbidden}");
+        }
+        drop(writer);
+        readers.close().await;
+        drop(lock);
+        open(&path).await.unwrap();
+    }
+}
