@@ -15,6 +15,7 @@ mod demo;
 mod dialect;
 pub mod gateway;
 pub mod init;
+mod migrate;
 pub mod ops;
 mod serve;
 pub mod telemetry;
@@ -44,6 +45,7 @@ enum Verb {
     Init(init::Args),
     Serve(serve::Args),
     Check(check::Args),
+    Migrate(migrate::Args),
     Demo(demo::Args),
     #[command(subcommand)]
     Dialect(dialect::Verb),
@@ -59,6 +61,7 @@ impl Verb {
             Self::Init(verb) => verb.run(output).await,
             Self::Serve(verb) => verb.run().await,
             Self::Check(verb) => verb.run(output).await,
+            Self::Migrate(verb) => verb.run(output).await,
             Self::Demo(verb) => verb.run(output).await,
             Self::Dialect(verb) => verb.run(output),
             Self::Audit(verb) => verb.run(output).await,

@@ -23,7 +23,7 @@ mod wake;
 mod working_set;
 mod writer;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -47,10 +47,11 @@ use crate::agreement::{Agreement, Member};
 use crate::clock::Clock;
 use crate::consent::{Consent, SubjectRef};
 use crate::dialect::{Dialect, Dialects};
-use crate::id::{InstitutionId, RequestId};
+use crate::id::{ConsentId, InstitutionId, RequestId};
 use crate::ledger::{RollbackGuard, SigningKey};
 use crate::store::{Connection, Store};
 use crate::vault::Vault;
+use recent::Rows;
 use command::{Adopt, Command, Idempotency};
 use writer::{Writer, WriterHandle};
 
@@ -86,6 +87,8 @@ pub struct Exchange {
     clock: Arc<dyn Clock>,
     progress: watch::Receiver<Progress>,
     wake: Wake,
+    /// Consents as they were when they were last read: for previews only.
+    lately: Mutex<Rows<ConsentId, Arc<Consent>>>,
 }
 
 impl Exchange {
@@ -103,7 +106,7 @@ impl Exchange {
         let wake = Wake::default();
         let (writer, progress) = Writer::new((store.place().clone(), conn), key.clone(), guard, vault.clone(), agreement.clone(), clock.clone(), wake.clone()).await?;
         let (writer, task) = writer.spawn();
-        let exchange = Self { store, writer, vault, key, agreement, dialects, clock, progress, wake };
+        let exchange = Self { store, writer, vault, key, agreement, dialects, clock, progress, wake, lately: Mutex::default() };
         let in_force = exchange.agreement.load_full();
         if exchange.agreement_in_log().await?.as_ref() != Some(in_force.digest()) {
             exchange.adopt(in_force, text, "gateway".into()).await?;

@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 use std::hash::Hash;
+use std::sync::Arc;
 
 use super::working_set::{Table, WorkingSet};
 use crate::consent::Consent;
@@ -26,7 +27,7 @@ pub struct Recent {
     /// Deliveries.
     pub deliveries: Rows<DeliveryId, Delivery>,
     /// Consents.
-    pub consents: Rows<ConsentId, Consent>,
+    pub consents: Rows<ConsentId, Arc<Consent>>,
     /// Wrapped keys of persons' tags.
     pub subjects: Rows<[u8; 32], Vec<u8>>,
 }
@@ -71,13 +72,18 @@ impl<K: Eq + Hash + Ord + Copy, V: Clone> Rows<K, V> {
             if table.get(key).is_some() {
                 return false;
             }
-            let known = self.young.get(key).or_else(|| self.old.get(key));
-            known.map(|value| table.loaded(*key, value.clone())).is_none()
+            self.get(key).map(|value| table.loaded(*key, value.clone())).is_none()
         });
         wanted
     }
 
-    fn put(&mut self, key: K, value: V) {
+    /// One that is known.
+    pub fn get(&self, key: &K) -> Option<&V> {
+        self.young.get(key).or_else(|| self.old.get(key))
+    }
+
+    /// Keeps one.
+    pub fn put(&mut self, key: K, value: V) {
         if self.young.len() >= KEPT && !self.young.contains_key(&key) {
             self.old = std::mem::take(&mut self.young);
         }

@@ -3,6 +3,8 @@
 
 //! Fills a working set and writes it back: a handful of statements per batch, whatever its size.
 
+use std::sync::Arc;
+
 use super::command::CallerName;
 use super::recent::Recent;
 use super::working_set::{Request, Wanted, WorkingSet};
@@ -66,7 +68,7 @@ pub async fn load(conn: &mut Connection, recent: &Recent, wanted: &Wanted, now: 
     consents.extend(set.referrals.iter().flat_map(|(_, referral)| [referral.consent, referral.origin]).flatten());
     let missing = recent.consents.fill(&mut set.consents, consents);
     for consent in consent::load(conn, &missing).await? {
-        set.consents.loaded(consent.id, consent);
+        set.consents.loaded(consent.id, Arc::new(consent));
     }
 
     for (referral, event) in &wanted.events {
@@ -96,7 +98,7 @@ pub struct Additions {
 
 /// Writes what changed. `tree_size` is the size of the log after the batch.
 pub async fn save(conn: &mut Connection, set: &WorkingSet, added: &Additions, tree_size: u64, now: Time) -> Result<(), StoreError> {
-    let consents: Vec<_> = set.consents.changed().map(|(_, consent)| consent).collect();
+    let consents: Vec<_> = set.consents.changed().map(|(_, consent)| &**consent).collect();
     consent::save(conn, &consents, now).await?;
     let referrals: Vec<_> = set.referrals.changed().map(|(_, referral)| referral).collect();
     referral::save(conn, &referrals).await?;

@@ -3,6 +3,8 @@
 
 //! Submit: canonical referral in, decision and receipt out. Decided here to know what to minimise, and again in the writer's order, which counts.
 
+use std::sync::{Arc, PoisonError};
+
 use prost::Message;
 
 use super::Exchange;
@@ -10,7 +12,7 @@ use super::command::{Command, Reply, SealedReferral, Submit, Transfer};
 use super::receipts::Issued;
 use super::refusal::Refusal;
 use crate::agreement::{LegalBasis, Member, MemberKind, Purpose};
-use crate::consent::{self, Decision, Direction, Evidence, Party, Permit, Reason, decide};
+use crate::consent::{self, Consent, Decision, Direction, Evidence, Party, Permit, Reason, decide};
 use crate::dialect::{Category, CategoryMask, FieldReport, Outcome, RecipientKind, Report};
 use crate::id::{ConsentId, DeliveryId, InstitutionId, ReferralId, RequestId};
 use crate::numbered::Numbered;
@@ -62,8 +64,10 @@ impl Exchange {
         }
         let id: RequestId = request.request_id.parse().map_err(|_| field("request_id", "must be a UUID"))?;
         let idempotency = self.idempotency(caller, id, "submit", content);
-        for _ in 0..ATTEMPTS {
-            let (prepared, report) = match self.decide_now(&transfer).await? {
+        for attempt in 0..ATTEMPTS {
+            // What was read lately does the first time: if the consent has changed since, the writer says so.
+            let consents = if attempt == 0 { self.lately(&transfer).await? } else { self.consents_now(&transfer).await? };
+            let (prepared, report) = match self.preview(&transfer, &consents) {
                 Decision::Permitted(permit) => {
                     let prepared = self.prepare(&referral, &permit, &recipient)?;
                     (Some((prepared.referral, prepared.delivery, prepared.sealed)), prepared.report)
@@ -123,12 +127,38 @@ impl Exchange {
 
     /// The decision as it would be now; only a preview, the writer decides.
     pub(super) async fn decide_now(&self, transfer: &Transfer) -> Result<Decision, Refusal> {
-        let ids: Vec<ConsentId> = transfer.consent.into_iter().chain(transfer.origin).collect();
-        let consents = if ids.is_empty() { Vec::new() } else { consent::load(&mut self.store.reader().await?, &ids).await? };
-        let find = |id: Option<ConsentId>| id.and_then(|id| consents.iter().find(|consent| consent.id == id));
+        Ok(self.preview(transfer, &self.consents_now(transfer).await?))
+    }
+
+    fn preview(&self, transfer: &Transfer, consents: &[Arc<Consent>]) -> Decision {
+        let find = |id: Option<ConsentId>| id.and_then(|id| consents.iter().find(|consent| consent.id == id).map(|consent| &**consent));
         let subject = super::subject_ref(&transfer.subject);
         let evidence = Evidence { consent: find(transfer.consent), origin: find(transfer.origin) };
-        Ok(decide(&transfer.request(&subject, Direction::Outward), evidence, &self.agreement(), self.clock.now()))
+        decide(&transfer.request(&subject, Direction::Outward), evidence, &self.agreement(), self.clock.now())
+    }
+
+    /// The consents that a transfer names, as committed now.
+    async fn consents_now(&self, transfer: &Transfer) -> Result<Vec<Arc<Consent>>, Refusal> {
+        let ids: Vec<ConsentId> = transfer.consent.into_iter().chain(transfer.origin).collect();
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let consents: Vec<_> = consent::load(&mut self.store.reader().await?, &ids).await?.into_iter().map(Arc::new).collect();
+        let mut lately = self.lately.lock().unwrap_or_else(PoisonError::into_inner);
+        consents.iter().for_each(|consent| lately.put(consent.id, consent.clone()));
+        Ok(consents)
+    }
+
+    /// The same, as they were when they were last read.
+    async fn lately(&self, transfer: &Transfer) -> Result<Vec<Arc<Consent>>, Refusal> {
+        let known = {
+            let lately = self.lately.lock().unwrap_or_else(PoisonError::into_inner);
+            transfer.consent.into_iter().chain(transfer.origin).map(|id| lately.get(&id).cloned()).collect::<Option<Vec<_>>>()
+        };
+        match known {
+            Some(consents) => Ok(consents),
+            None => self.consents_now(transfer).await,
+        }
     }
 
     /// Minimises to what is permitted, renders on trial for the recipient, and seals.

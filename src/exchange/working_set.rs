@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::hash::Hash;
+use std::sync::Arc;
 
 use super::command::CallerName;
 use crate::clock::Time;
@@ -109,7 +110,7 @@ pub struct WorkingSet {
     /// Earlier calls.
     pub requests: Table<(CallerName, RequestId), Request>,
     /// Current versions of consents.
-    pub consents: Table<ConsentId, Consent>,
+    pub consents: Table<ConsentId, Arc<Consent>>,
     /// Referrals.
     pub referrals: Table<ReferralId, Referral>,
     /// Carriers, open deliveries and dead letters of the referrals, and those that were asked for.

@@ -16,10 +16,10 @@ use super::StoreError;
 use super::value::{Row, Value, array, bound};
 
 /// Most rows in one statement of SQLite. Statements come in sizes of powers of two up to this, so that each table has a handful of them, all
-/// prepared once; beyond it the cost per row no longer falls.
-const ROWS: usize = 64;
+/// prepared once; what a size has too many is filled up with rows of nothing. A statement costs two changes of threads, whatever it does.
+const ROWS: usize = 128;
 
-/// A table that takes rows in bulk.
+/// A table that takes rows in bulk. Its first column is never null.
 #[derive(Debug)]
 pub struct Insert<const N: usize> {
     /// The table.
@@ -142,15 +142,16 @@ impl Connection {
         let mut rows: Vec<[Value; N]> = rows.into_iter().collect();
         while !rows.is_empty() {
             let shared = self.is_shared();
-            let count = if shared { rows.len() } else { piece(rows.len()) };
-            let rest = rows.split_off(count);
+            let count = if shared { rows.len() } else { size(rows.len()) };
+            let rest = rows.split_off(count.min(rows.len()));
             // PostgreSQL takes a column as one array, whatever the number of rows.
             let text = if shared { self.text(into.table, 0, || into.arrays()) } else { self.text(into.table, count, || into.rows(count)) };
             if shared {
                 let columns = into.columns.iter().enumerate().map(|(at, (_, kind))| array(kind, rows.iter_mut().map(|row| row[at].take())));
                 self.run(AssertSqlSafe(text), columns.collect::<Vec<_>>()).await?;
             } else {
-                self.run(AssertSqlSafe(text), rows.into_iter().flatten()).await?;
+                let filling = std::iter::repeat_n(Value::Int(None), (count - rows.len()) * N);
+                self.run(AssertSqlSafe(text), rows.into_iter().flatten().chain(filling)).await?;
             }
             rows = rest;
         }
@@ -162,12 +163,13 @@ impl Connection {
         let mut out = Vec::new();
         while !keys.is_empty() {
             let shared = self.is_shared();
-            let count = if shared { keys.len() } else { piece(keys.len()) };
-            let rest = keys.split_off(count);
+            let count = if shared { keys.len() } else { size(keys.len()) };
+            let rest = keys.split_off(count.min(keys.len()));
             if shared {
                 let kind = if matches!(keys.first(), Some(Value::Int(_))) { "bigint" } else { "bytea" };
                 out.push((self.text(sql, 0, || sql.replace("{}", "= ANY($1)")), vec![array(kind, keys.into_iter())]));
             } else {
+                keys.resize(count, Value::Int(None));
                 out.push((self.text(sql, count, || sql.replace("{}", &format!("IN {}", places(count)))), keys));
             }
             keys = rest;
@@ -206,7 +208,7 @@ impl<const N: usize> Insert<N> {
         format!("INSERT INTO {} ({})", self.table, names.join(", "))
     }
     fn rows(&self, count: usize) -> String {
-        format!("{} VALUES {} {}", self.names(), vec![places(N); count].join(","), self.conflict)
+        format!("{} SELECT * FROM (VALUES {}) WHERE column1 IS NOT NULL {}", self.names(), vec![places(N); count].join(","), self.conflict)
     }
     fn arrays(&self) -> String {
         let arrays: Vec<_> = self.columns.iter().enumerate().map(|(at, (_, kind))| format!("${}::{kind}[]", at + 1)).collect();
@@ -214,9 +216,9 @@ impl<const N: usize> Insert<N> {
     }
 }
 
-/// The largest size of statement that `left` rows fill.
-fn piece(left: usize) -> usize {
-    (1 << left.max(1).ilog2()).min(ROWS)
+/// The size of statement for so many rows, or for the first of them.
+fn size(left: usize) -> usize {
+    left.next_power_of_two().min(ROWS)
 }
 
 /// `(?,?,?)`.
@@ -230,19 +232,13 @@ mod tests {
 
     #[test]
     fn bulk_statements_come_in_few_sizes() {
-        let mut sizes = Vec::new();
-        let mut left = 203;
-        while left > 0 {
-            sizes.push(piece(left));
-            left -= piece(left);
-        }
-        assert_eq!(sizes, [64, 64, 64, 8, 2, 1]);
+        assert_eq!([1, 2, 3, 64, 65, 128, 129, 5000].map(size), [1, 2, 4, 64, 128, 128, 128, 128]);
     }
 
     #[test]
     fn the_same_table_is_written_in_the_words_of_either_engine() {
         let into = Insert { table: "t", columns: [("a", "bigint"), ("b", "bytea")], conflict: "ON CONFLICT DO NOTHING" };
-        assert_eq!(into.rows(2), "INSERT INTO t (a, b) VALUES (?,?),(?,?) ON CONFLICT DO NOTHING");
+        assert_eq!(into.rows(2), "INSERT INTO t (a, b) SELECT * FROM (VALUES (?,?),(?,?)) WHERE column1 IS NOT NULL ON CONFLICT DO NOTHING");
         assert_eq!(into.arrays(), "INSERT INTO t (a, b) SELECT * FROM UNNEST($1::bigint[], $2::bytea[]) ON CONFLICT DO NOTHING");
     }
 }

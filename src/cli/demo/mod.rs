@@ -49,6 +49,9 @@ pub struct Args {
     /// Folder to play in; a fresh one under the system's folder for temporary files if none is named
     #[arg(long)]
     dir: Option<PathBuf>,
+    /// Where the gateway keeps everything: a file in the folder, or an empty database of a server (postgres://USER@HOST:PORT/NAME)
+    #[arg(long, default_value = "weiche.db")]
+    store: String,
     /// Leaves gateway and systems running, with commands to try, until Ctrl-C
     #[arg(long)]
     keep: bool,
@@ -68,10 +71,10 @@ impl Args {
         // Somebody else's logging in the same process, such as a test's, stays as it is.
         let _ = telemetry::init_into(LogFormat::Json, "debug,h2=info,hyper=info,rustls=info,sqlx=info,tonic=info", std::sync::Mutex::new(log));
 
-        let stage = Stage::build(&dir).await?;
+        let stage = Stage::build(&dir, &self.store).await?;
         let world = World { dialects: &stage.dialects, agreement: &stage.agreement, now: stage.clock.now(), midnight: MIDNIGHT };
         let cases = cases::generate(&world, self.seed, self.cases.try_into().unwrap_or(usize::MAX));
-        voice.line(&format!("Weiche: a gateway on SQLite and six simulated case systems, over mutual TLS, in {}", dir.display()));
+        voice.line(&format!("Weiche: a gateway on {} and six simulated case systems, over mutual TLS, in {}", stage.engine, dir.display()));
         for system in stage.systems.values() {
             let how = if system.is_called() { "is called by the gateway" } else { "fetches through a stream that it opened" };
             voice.event(&format!("{:<28} speaks {:<10} {how}", system.institution(), system.tongue().name()));

@@ -99,17 +99,20 @@ pub(super) struct Stage {
     pub dialects: Arc<Dialects>,
     /// Who may do what.
     pub agreement: Arc<Agreement>,
+    /// What keeps everything.
+    pub engine: &'static str,
 }
 
 impl Stage {
     /// Builds it in `dir`, which may exist and is empty of what `weiche init` makes.
-    pub(super) async fn build(dir: &Path) -> Result<Self, StageError> {
+    pub(super) async fn build(dir: &Path, store: &str) -> Result<Self, StageError> {
         let (text, doors) = agreement_with_ports().await?;
         let bind = || async { TcpListener::bind("127.0.0.1:0").await.map_err(system("a free port")) };
         let (institutions, operators, ops) = (bind().await?, bind().await?, bind().await?);
-        let plan = Plan { agreement: text, listen: [port(&institutions)?, port(&operators)?, port(&ops)?], ..Plan::default() };
+        let plan = Plan { agreement: text, listen: [port(&institutions)?, port(&operators)?, port(&ops)?], store: store.to_owned(), ..Plan::default() };
         let made = init::create(dir, &plan).await?;
         let config = Config::load(&made.config)?;
+        let engine = if config.database.file().is_some() { "SQLite" } else { "PostgreSQL" };
 
         let metrics = ops::collect_metrics().ok();
         let listeners = Listeners { institutions, operators, ops: metrics.clone().map(|metrics| (ops, metrics)) };
@@ -138,7 +141,7 @@ impl Stage {
             systems.insert(institution.to_owned(), Arc::new(one));
         }
         let operator = Operator::new(&dir.join("certs"), gateway.operators())?;
-        Ok(Self { operator, dir: dir.to_owned(), made, gateway, curtain, clock, metrics, systems, dialects, agreement })
+        Ok(Self { operator, dir: dir.to_owned(), made, gateway, curtain, clock, metrics, systems, dialects, agreement, engine })
     }
 
     /// Everybody goes home.

@@ -3,6 +3,8 @@
 
 //! Record a consent; withdraw it, and stop what rests on it.
 
+use std::sync::Arc;
+
 use super::Batch;
 use crate::consent::{Consent, Scope, Status, Withdrawal, record_new, transition, withdraw};
 use crate::dialect::{Category, CategoryMask};
@@ -17,7 +19,7 @@ use crate::referral::{Referral, ReferralState, StatusReason};
 
 impl Batch<'_> {
     pub(super) fn record_consent(&mut self, c: &RecordConsent) -> Result<(Reply, u64), Refusal> {
-        let existing = self.set.consents.get(&c.consent.id);
+        let existing = self.set.consents.get(&c.consent.id).map(|consent| &**consent);
         if existing.is_some_and(|existing| existing.controller.institution != c.controller) {
             return Err(Refusal::NotFound);
         }
@@ -32,12 +34,12 @@ impl Batch<'_> {
             // One that has ended already stays as it ended.
             if let Ok(replaced) = transition(older, Status::Superseded, self.now, Some(&c.controller), "superseded") {
                 self.log_consent(EntryKind::ConsentRecorded, c.controller.as_str(), &replaced)?;
-                self.set.consents.put(replaced.id, replaced);
+                self.set.consents.put(replaced.id, replaced.into());
             }
         }
         let leaf = self.log_consent(EntryKind::ConsentRecorded, c.controller.as_str(), &record)?;
         let reply = Reply::ConsentRecorded { consent: record.id, version: record.version };
-        self.set.consents.put(record.id, record);
+        self.set.consents.put(record.id, record.into());
         Ok((reply, leaf))
     }
 
@@ -45,7 +47,7 @@ impl Batch<'_> {
     pub(super) fn withdraw(&mut self, c: &Withdraw) -> Result<(Reply, u64), Refusal> {
         // Through any of its parties, also one that was a recipient until a withdrawal before and still has data.
         let has_data = |r: &Referral| r.recipient == c.received_by && self.set.may_have_arrived(r);
-        let may = |consent: &&Consent| {
+        let may = |consent: &&Arc<Consent>| {
             consent.parties().any(|party| *party == c.received_by)
                 || self.set.under_consent(&c.consent).iter().filter_map(|id| self.set.referrals.get(id)).any(has_data)
         };
@@ -54,7 +56,7 @@ impl Batch<'_> {
         let after = withdraw(&consent, &withdrawal);
         let leaf = self.log_consent(EntryKind::ConsentWithdrawn, c.received_by.as_str(), &after)?;
         let mut done = Withdrawn { version: after.version, ..Withdrawn::default() };
-        self.set.consents.put(after.id, after.clone());
+        self.set.consents.put(after.id, after.clone().into());
         for id in self.set.under_consent(&c.consent) {
             self.stop_or_recall(&id, &consent, &after, c, &mut done)?;
         }

@@ -94,8 +94,8 @@ impl Batch<'_> {
     pub(super) fn decide(&self, transfer: &Transfer, direction: Direction) -> Decision {
         let subject = crate::exchange::subject_ref(&transfer.subject);
         let evidence = Evidence {
-            consent: transfer.consent.and_then(|id| self.set.consents.get(&id)),
-            origin: transfer.origin.and_then(|id| self.set.consents.get(&id)),
+            consent: transfer.consent.and_then(|id| self.set.consents.get(&id)).map(|consent| &**consent),
+            origin: transfer.origin.and_then(|id| self.set.consents.get(&id)).map(|consent| &**consent),
         };
         decide(&transfer.request(&subject, direction), evidence, &self.agreement, self.now)
     }

@@ -138,6 +138,16 @@ impl Desk {
         self.start().await.unwrap();
     }
 
+    /// A second gateway on the same database, with the same keys and a guard of its own.
+    pub async fn beside(&self) -> Desk {
+        let dir = temporary();
+        std::fs::copy(self.path().join("vault.key"), dir.path().join("vault.key")).unwrap();
+        RollbackGuard::create(&dir.path().join("guard"), ORIGIN).unwrap();
+        let mut desk = Desk { place: self.place.clone(), dir, clock: self.clock.clone(), agreement: self.agreement.clone(), running: None };
+        desk.start().await.unwrap_or_else(|error| panic!("{error}"));
+        desk
+    }
+
     /// What a killed process would leave behind at this moment: the files as they lie there, nothing closed. Work may go on meanwhile.
     pub async fn crash_copy(&self) -> Desk {
         let dir = temporary();

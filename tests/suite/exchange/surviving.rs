@@ -49,6 +49,9 @@ async fn a_restart_at_any_point_changes_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_process_killed_at_any_moment_has_lost_nothing_that_was_acknowledged() {
     let desk = Arc::new(Desk::open().await);
+    if desk.place.file().is_none() {
+        return; // Files are copied here.
+    }
     let acknowledged = Arc::new(Mutex::new(Vec::<ReferralId>::new()));
     let mut working = Vec::new();
     for worker in 0..6 {
@@ -101,6 +104,9 @@ async fn a_process_killed_at_any_moment_has_lost_nothing_that_was_acknowledged()
 #[tokio::test]
 async fn an_older_database_with_the_newer_guard_is_refused() {
     let mut desk = Desk::open().await;
+    if desk.place.file().is_none() {
+        return; // Files are copied here.
+    }
     let consent = desk.usual_consent(CARITAS, JOBCENTER, "p-1").await;
     desk.stop().await;
     let backup = temporary();

@@ -1,0 +1,205 @@
+// SPDX-FileCopyrightText: 2026 The Weiche authors
+// SPDX-License-Identifier: EUPL-1.2
+
+//! Several gateways on one PostgreSQL server are one gateway: one order, one log, one answer to every question. With `WEICHE_TEST_STORE` only;
+//! a file has one gateway, which another test says.
+
+use std::time::Duration;
+
+use weiche::exchange::{Content, Refusal};
+use weiche::id::RequestId;
+use weiche::referral::ReferralState;
+use weiche::store::{Store, StoreError};
+
+use super::desk::*;
+use super::replay;
+
+/// Two gateways on one database; none without a server.
+async fn two() -> Option<(Desk, Desk)> {
+    let one = Desk::open().await;
+    if one.place.file().is_some() {
+        return None;
+    }
+    let other = one.beside().await;
+    Some((one, other))
+}
+
+#[tokio::test]
+async fn any_accepts_and_any_delivers() {
+    let Some((one, other)) = two().await else { return };
+    let consent = one.usual_consent(CARITAS, JOBCENTER, "p-1").await;
+    let mut expected = Vec::new();
+    for turn in 0..10 {
+        let desk = if turn % 2 == 0 { &one } else { &other };
+        expected.push(desk.accepted(&referral(CARITAS, JOBCENTER, "p-1", consent)).await.to_string());
+    }
+    let mut arrived = Vec::new();
+    for turn in 0..10 {
+        let (releases, settles) = if turn % 3 == 0 { (&one, &other) } else { (&other, &one) };
+        let item = releases.release_one(JOBCENTER).await;
+        arrived.push(item.referral().referral_id.clone());
+        settles.acknowledge(&item).await;
+    }
+    assert_eq!(arrived, expected, "one lane, in the order of acceptance, whoever took it and whoever sent it");
+    assert!(one.release(JOBCENTER).await.is_empty() && other.release(JOBCENTER).await.is_empty());
+    replay::check(&one).await;
+    one.verify_log().await;
+    other.verify_log().await;
+}
+
+#[tokio::test]
+async fn the_same_call_at_both_is_one_call() {
+    let Some((one, other)) = two().await else { return };
+    let consent = one.usual_consent(CARITAS, JOBCENTER, "p-1").await;
+    let case = referral(CARITAS, JOBCENTER, "p-1", consent);
+    for _ in 0..20 {
+        let request = RequestId::random();
+        let (here, there) = tokio::join!(one.submit_as(request, &case), other.submit_as(request, &case));
+        let (here, there) = (here.unwrap(), there.unwrap());
+        assert_eq!(here.referral, there.referral);
+        assert_eq!(here.receipt.unwrap().text, there.receipt.unwrap().text, "byte for byte");
+        let mut different = case.clone();
+        different.free_text = "something else".into();
+        assert!(matches!(other.submit_as(request, &different).await, Err(Refusal::RequestIdReused)));
+    }
+    assert_eq!(one.count("referral").await, 20);
+}
+
+#[tokio::test]
+async fn a_withdrawal_at_one_stops_what_the_other_would_start() {
+    let Some((one, other)) = two().await else { return };
+    for turn in 0..30 {
+        let subject = format!("p-{turn}");
+        let consent = one.usual_consent(CARITAS, JOBCENTER, &subject).await;
+        let id = one.accepted(&referral(CARITAS, JOBCENTER, &subject, consent)).await;
+        let (withdrawn, started) = tokio::join!(one.withdraw(CARITAS, consent), other.release(JOBCENTER));
+        // Whichever was first in the one order, both say the same.
+        match started.iter().any(|item| matches!(&item.content, Content::Referral(sent) if sent.referral_id == id.to_string())) {
+            true => assert_eq!((withdrawn.in_flight, withdrawn.stopped.len()), (vec![id], 0)),
+            false => assert_eq!((withdrawn.stopped, withdrawn.in_flight.len()), (vec![id], 0)),
+        }
+        assert_eq!(other.state(CARITAS, id).await.0, ReferralState::Recalled);
+        other.deliver_all(JOBCENTER).await;
+    }
+    replay::check(&other).await;
+}
+
+#[tokio::test]
+async fn all_at_once_on_both_is_one_log() {
+    let Some((one, other)) = two().await else { return };
+    let mut consents = Vec::new();
+    for n in 0..8 {
+        consents.push(one.usual_consent(CARITAS, JOBCENTER, &format!("p-{n}")).await);
+    }
+    let calls = (0..120).map(|n| {
+        let desk = if n % 2 == 0 { &one } else { &other };
+        let case = referral(CARITAS, JOBCENTER, &format!("p-{}", n % 8), consents[n % 8]);
+        async move { desk.accepted(&case).await }
+    });
+    let ids = futures_util::future::join_all(calls).await;
+    assert_eq!(ids.len(), 120);
+    let (here, there) = tokio::join!(one.deliver_all(JOBCENTER), other.deliver_all(JOBCENTER));
+    let mut arrived: Vec<_> = here.iter().chain(&there).map(|item| item.referral().referral_id.clone()).collect();
+    // What one has started, the other may have found blocked and gone away from: nothing stays.
+    arrived.extend(one.deliver_all(JOBCENTER).await.iter().map(|item| item.referral().referral_id.clone()));
+    arrived.sort_unstable();
+    let mut expected: Vec<_> = ids.iter().map(ToString::to_string).collect();
+    expected.sort_unstable();
+    assert_eq!(arrived, expected, "each once");
+    replay::check(&one).await;
+    one.verify_log().await;
+}
+
+#[tokio::test]
+async fn an_agreement_adopted_at_one_decides_at_the_other() {
+    let Some((mut one, other)) = two().await else { return };
+    let consent = one.usual_consent(CARITAS, JOBCENTER, "p-1").await;
+    other.accepted(&referral(CARITAS, JOBCENTER, "p-1", consent)).await;
+    let before = *other.on().agreement().digest();
+    one.adopt(&BREMEN.replace("# ", "#  ")).await;
+    // With its next command, or within a moment without one.
+    for _ in 0..100 {
+        if *other.on().agreement().digest() != before {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(other.on().agreement().digest(), one.on().agreement().digest());
+}
+
+#[tokio::test]
+async fn a_server_that_goes_away_is_waited_for_and_what_was_acknowledged_is_there() {
+    let Some((one, other)) = two().await else { return };
+    let consent = one.usual_consent(CARITAS, JOBCENTER, "p-1").await;
+    let case = referral(CARITAS, JOBCENTER, "p-1", consent);
+    let mut acknowledged = Vec::new();
+    for _ in 0..5 {
+        acknowledged.push(one.accepted(&case).await.to_string());
+        let sql = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()";
+        one.tables().await.rows(sql, []).await.unwrap();
+        let request = RequestId::random();
+        // Refused at once or accepted: never left hanging, and the same call again is one call.
+        let mut refusals = 0;
+        let accepted = loop {
+            match one.submit_as(request, &case).await {
+                Ok(accepted) => break accepted,
+                Err(Refusal::Unavailable) => refusals += 1,
+                Err(other) => panic!("{other:?}"),
+            }
+            assert!(refusals < 200, "back within ten seconds");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        };
+        acknowledged.push(accepted.referral.unwrap().to_string());
+    }
+    // The other one lost its connection five times as well.
+    for _ in 0..200 {
+        if other.on().release(&who(AWO), 1, LEASE).await.is_ok() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let arrived: Vec<_> = other.deliver_all(JOBCENTER).await.iter().map(|item| item.referral().referral_id.clone()).collect();
+    assert_eq!(arrived, acknowledged);
+    replay::check(&other).await;
+    one.verify_log().await;
+}
+
+#[tokio::test]
+async fn a_server_that_may_forget_is_refused() {
+    let desk = Desk::open().await;
+    if desk.place.file().is_some() {
+        return;
+    }
+    let weaken = |setting: &'static str, value: &'static str| {
+        let place = desk.place.clone();
+        async move {
+            let change = format!("DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET {setting} = {value}', current_database()); END $$");
+            let (store, mut conn) = Store::open(&place).await.unwrap();
+            conn.execute(Box::leak(change.into_boxed_str()), []).await.unwrap();
+            conn.close().await.unwrap();
+            store.close().await;
+            Store::open(&place).await.map(|_| ()).unwrap_err()
+        }
+    };
+    let refused = weaken("synchronous_commit", "off").await;
+    assert!(matches!(refused, StoreError::Unsafe { what: "synchronous_commit", .. }), "{refused}");
+}
+
+#[tokio::test]
+async fn tables_of_another_version_are_refused() {
+    let dir = temporary();
+    let place = crate::places::empty(dir.path()).await;
+    if place.file().is_none() {
+        let refused = Store::open(&place).await.map(|_| ()).unwrap_err();
+        assert_eq!(refused.to_string(), "database: its tables are of version 0, this program needs 1; run `weiche migrate`");
+    }
+    Store::create(&place).await.unwrap();
+    assert!(Store::create(&place).await.is_err(), "nothing that is there is made again");
+    assert_eq!(Store::migrate(&place).await.unwrap(), (1, 1));
+    let (_store, mut conn) = Store::open(&place).await.unwrap();
+    conn.execute("UPDATE _sqlx_migrations SET version = 2", []).await.unwrap();
+    conn.close().await.unwrap();
+    drop(_store);
+    let refused = Store::open(&place).await.map(|_| ()).unwrap_err();
+    assert!(refused.to_string().contains("start the newer program"), "{refused}");
+}
