@@ -92,14 +92,18 @@ fn intake(bench: &mut Criterion) {
             dialects.open(REFERRAL, &referral).unwrap().categories()
         })
     });
-    let ready = |opened: Opened<'_>| {
-        prepare(&vault, opened, &routing.sender_case_number, &permit, jobcenter, RecipientKind::Jobcenter).unwrap()
-    };
+    let ready = |opened: Opened<'_>| prepare(&vault, opened, &routing.sender_case_number, &permit, jobcenter, RecipientKind::Jobcenter).unwrap();
     // Taking it apart is part of `look`, and counted here once more.
     group.bench_function("prepare", |b| b.iter(|| ready(dialects.open(REFERRAL, black_box(&referral)).unwrap())));
     let Prepared { report, sealed, delivery, .. } = ready(dialects.open(REFERRAL, &referral).unwrap());
     let sealed = sealed.content;
-    println!("{} bytes native, {} canonical, {} sealed, {} lines of report", native.len(), content.len(), sealed.ciphertext.len(), report.fields.len());
+    println!(
+        "{} bytes native, {} canonical, {} sealed, {} lines of report",
+        native.len(),
+        content.len(),
+        sealed.ciphertext.len(),
+        report.fields.len()
+    );
 
     let mut log = Log::new(5);
     let receipt = log.batch(1).remove(0);

@@ -282,3 +282,21 @@ pub fn verify_consistency(older: u64, older_root: &Hash, size: u64, root: &Hash,
         (true, true) => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tile_that_has_grown_stands_in_for_what_it_was_and_lends_nothing_more() {
+        let hashes: Vec<Hash> = (0..8_u8).map(|i| Hash::leaf(&[i])).collect();
+        let tile = |width| Tile { level: 0, n: 0, width };
+        let mut grown = Tiles::default();
+        grown.insert(tile(8), hashes.clone());
+        assert_eq!(grown.subtree(tile(6), 1, 2), Ok(Hash::perfect(&hashes[4..6])));
+        assert_eq!(grown.subtree(tile(6), 2, 1), Err(ProofError::MissingTile(tile(6))), "entries 6 and 7 were not there yet");
+        assert_eq!(grown.subtree(tile(8), 3, 0), Ok(Hash::perfect(&hashes)));
+        assert_eq!(grown.subtree(tile(9), 0, 8), Err(ProofError::MissingTile(tile(9))));
+        assert_eq!(grown.subtree(Tile { n: 1, ..tile(1) }, 0, 0), Err(ProofError::MissingTile(Tile { n: 1, ..tile(1) })));
+    }
+}

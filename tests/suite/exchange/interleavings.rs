@@ -394,8 +394,7 @@ impl<'a> Observer<'a> {
             }
             let id_parsed: ReferralId = id.parse().unwrap();
             let (state, _) = self.desk.state(CARITAS, id_parsed).await;
-            let under_way =
-                self.held.iter().any(|held| !held.over && held.item.is_referral(id));
+            let under_way = self.held.iter().any(|held| !held.over && held.item.is_referral(id));
             match state {
                 ReferralState::Submitted if under_way => drop(expected[1].insert(id_parsed)),
                 ReferralState::Submitted | ReferralState::Blocked if !only_phone => drop(expected[0].insert(id_parsed)),
@@ -489,9 +488,7 @@ impl<'a> Observer<'a> {
 
     /// The recipient has acknowledged it.
     fn arrived(&self, id: &str) -> bool {
-        self.held.iter().any(|held| {
-            self.delivered.contains(&held.item.id) && held.item.is_referral(id)
-        })
+        self.held.iter().any(|held| self.delivered.contains(&held.item.id) && held.item.is_referral(id))
     }
 }
 
