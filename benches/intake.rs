@@ -177,8 +177,7 @@ impl Log {
         let size = self.tree.size();
         let note = self.key.sign_checkpoint(size, self.tree.root());
         let receipt = |leaf| Receipt::new(leaf, Plan::inclusion(leaf, size).unwrap().cut(&tiles).unwrap(), &note).to_string();
-        let receipts = (size - count..size).map(receipt).collect();
-        receipts
+        (size - count..size).map(receipt).collect()
     }
 }
 
