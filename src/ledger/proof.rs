@@ -196,8 +196,8 @@ fn split_point(n: u64) -> u64 {
     1 << (n - 1).ilog2()
 }
 
-/// The perfect subtrees of a range of leaves, largest first. It begins at a multiple of a power of two that is at least its length, as all ranges of a
-/// proof do.
+/// The perfect subtrees of a range of leaves, largest first. It begins at a multiple of a power of two that is at least its length, as all ranges
+/// of a proof do.
 fn perfect_subtrees(range: Range<u64>) -> impl Iterator<Item = Node> {
     let Range { mut start, end } = range;
     std::iter::from_fn(move || {

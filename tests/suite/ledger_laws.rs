@@ -117,7 +117,9 @@ proptest! {
     }
 
     #[test]
-    fn proofs_from_shared_tiles_are_those_from_tiles_of_their_own(size in size(), entries in proptest::collection::vec(any::<prop::sample::Index>(), 1..20)) {
+    fn proofs_from_shared_tiles_are_those_from_tiles_of_their_own(
+        size in size(), entries in proptest::collection::vec(any::<prop::sample::Index>(), 1..20),
+    ) {
         let (_, stored) = Stored::of(size);
         let length = usize::try_from(size).unwrap();
         let plans: Vec<_> = entries.iter().map(|entry| Plan::inclusion(entry.index(length) as u64, size).unwrap()).collect();
