@@ -157,11 +157,11 @@ fn rows(report: &Report) -> Vec<serde_json::Value> {
 fn row(field: &FieldReport) -> serde_json::Value {
     let (outcome, detail) = match &field.outcome {
         Outcome::Exact => ("exact", String::new()),
-        Outcome::Lossy(how) => ("lossy", how.clone()),
+        Outcome::Lossy(how) => ("lossy", how.to_string()),
         Outcome::Defaulted => ("defaulted", String::new()),
         Outcome::Withheld(category) => ("withheld", category.as_str_name().trim_start_matches("DATA_CATEGORY_").to_owned()),
-        Outcome::Dropped(why) => ("dropped", why.clone()),
-        Outcome::Unmappable(why) => ("unmappable", why.clone()),
+        Outcome::Dropped(why) => ("dropped", why.to_string()),
+        Outcome::Unmappable(why) => ("unmappable", why.to_string()),
     };
     json!({ "path": field.path, "outcome": outcome, "detail": detail })
 }

@@ -158,7 +158,10 @@ pub async fn create(dir: &Path, plan: &Plan) -> Result<Made, InitError> {
     // Last: a folder that has a configuration has everything else.
     write_new(
         dir,
-        &[plain("agreement.toml", plan.agreement.clone(), false), plain(CONFIG, template(&plan.trust_domain, institutions, operators, ops, &plan.store), false)],
+        &[
+            plain("agreement.toml", plan.agreement.clone(), false),
+            plain(CONFIG, template(&plan.trust_domain, institutions, operators, ops, &plan.store), false),
+        ],
     )?;
 
     let mut files: Vec<PathBuf> = PLACES.iter().filter(|place| **place != "certs").map(PathBuf::from).collect();

@@ -147,10 +147,7 @@ impl Strip<'_> {
 
 /// The category that a code of the element demands besides the field's own, by attribute `@category` of its list.
 fn own_category(field: &FieldShape, lists: &CodeLists, value: &Value<'_>) -> Option<DataCategory> {
-    codings(field, value).find_map(|coding| {
-        let name = row(lists, coding)?.attribute("category")?;
-        DataCategory::from_str_name(&format!("DATA_CATEGORY_{name}"))
-    })
+    codings(field, value).find_map(|coding| row(lists, coding)?.category())
 }
 
 fn never_to(field: &FieldShape, lists: &CodeLists, value: &Value<'_>, kind: RecipientKind) -> bool {

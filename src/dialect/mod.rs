@@ -16,6 +16,7 @@
 //! Dialect::{methods(), method("/awo.v1.Vermittlung/Uebergeben"), implementing("weiche.exchange.v1.ReferralService.SubmitReferral")}
 //! Dialect::message_for("weiche.type.v1.Referral") -> Option<&str>      the top message of the dialect
 //! Dialect::read(native message, bytes) -> Result<(Bytes, Report), TranslateError>             dialect -> canonical
+//! Dialect::read_quiet(native message, bytes) -> Result<Bytes, TranslateError>                 the same without the report
 //! Dialect::render(native message, bytes, CategoryMask) -> Result<(Bytes, Report), TranslateError>   canonical -> dialect
 //! Dialect::render_quiet(native message, bytes, CategoryMask) -> Result<Bytes, TranslateError>   the same without the report
 //!
@@ -23,6 +24,11 @@
 //!
 //! Dialects::minimise("weiche.type.v1.Referral", bytes, mask, RecipientKind) -> Result<Minimised { bytes, withheld }, TranslateError>
 //! Dialects::categories_of("weiche.type.v1.Referral", bytes) -> Result<CategoryMask, TranslateError>
+//!
+//! Dialects::open("weiche.type.v1.Referral", bytes) -> Result<Opened, TranslateError>     taken apart once, for several questions
+//! Opened::{categories() -> CategoryMask, minimise(mask, RecipientKind) -> (Kept, Vec<FieldReport>)}
+//! Kept::{overlay(bytes) -> Result<Kept, _>, bytes() -> Bytes}
+//! Dialect::rehearse(native message, &Kept) -> Result<Report, TranslateError>             the report of a rendering, without its bytes
 //!
 //! open_folder(&Path) -> Result<DescriptorPool, DialectErrors>          a vendor's folder of .proto files with the contract
 //! Dialects::translate(from, to, hub, mask, json, verbose) -> Result<Translation { json, read, rendered, problems }, _>
@@ -42,6 +48,7 @@ mod error;
 mod hub;
 mod message;
 mod minimise;
+mod opened;
 mod path;
 mod plan;
 mod registry;
@@ -54,6 +61,7 @@ pub mod value;
 pub use category::{Category, CategoryError, CategoryMask, RecipientKind};
 pub use error::{DialectError, DialectErrors};
 pub use minimise::Minimised;
+pub use opened::{Kept, Opened};
 pub use registry::{Dialect, Dialects, Method};
 pub use report::{FieldProblem, FieldReport, Outcome, ProblemKind, Report, TranslateError};
 pub use tool::{REFERRAL, Row, Translation, open_folder};

@@ -3,6 +3,7 @@
 
 //! What became of each field. Reports and errors name fields and never quote values: they travel into receipts, logs and errors.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use crate::proto::exchange;
@@ -14,15 +15,15 @@ pub enum Outcome {
     /// Arrives as it was.
     Exact,
     /// Arrives with less than it had; says how.
-    Lossy(String),
+    Lossy(Cow<'static, str>),
     /// Was empty and got the dialect's default.
     Defaulted,
     /// Its category is not covered.
     Withheld(DataCategory),
     /// The other side has no place for it; says why.
-    Dropped(String),
+    Dropped(Cow<'static, str>),
     /// The other side has no word for it; says why.
-    Unmappable(String),
+    Unmappable(Cow<'static, str>),
 }
 
 /// One field and what became of it.
@@ -43,8 +44,8 @@ pub struct Report {
 
 impl Report {
     /// As the contract carries it.
-    pub fn to_proto(&self) -> Vec<exchange::FieldReport> {
-        self.fields.iter().map(FieldReport::to_proto).collect()
+    pub fn into_proto(self) -> Vec<exchange::FieldReport> {
+        self.fields.into_iter().map(FieldReport::into_proto).collect()
     }
     /// The fields that stayed behind because their category is not covered.
     pub fn withheld(&self) -> impl Iterator<Item = (&str, DataCategory)> {
@@ -60,17 +61,17 @@ impl Report {
 
 impl FieldReport {
     /// As the contract carries it.
-    pub fn to_proto(&self) -> exchange::FieldReport {
+    pub fn into_proto(self) -> exchange::FieldReport {
         use exchange::FieldOutcome as O;
-        let (outcome, detail) = match &self.outcome {
+        let (outcome, detail) = match self.outcome {
             Outcome::Exact => (O::Exact, String::new()),
-            Outcome::Lossy(how) => (O::Lossy, how.clone()),
+            Outcome::Lossy(how) => (O::Lossy, how.into_owned()),
             Outcome::Defaulted => (O::Defaulted, String::new()),
             Outcome::Withheld(category) => (O::Withheld, category.as_str_name().trim_start_matches("DATA_CATEGORY_").to_owned()),
-            Outcome::Dropped(why) => (O::Dropped, why.clone()),
-            Outcome::Unmappable(why) => (O::Unmappable, why.clone()),
+            Outcome::Dropped(why) => (O::Dropped, why.into_owned()),
+            Outcome::Unmappable(why) => (O::Unmappable, why.into_owned()),
         };
-        exchange::FieldReport { path: self.path.clone(), outcome: outcome.into(), detail }
+        exchange::FieldReport { path: self.path, outcome: outcome.into(), detail }
     }
 }
 

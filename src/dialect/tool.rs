@@ -120,8 +120,8 @@ impl Dialects {
         let wrong = |message: &str, error: serde_json::Error| TranslateError::Json { message: message.to_owned(), reason: error.to_string() };
         let options = DeserializeOptions::new().deny_unknown_fields(true);
         let native = DynamicMessage::deserialize_with_options(from.descriptor(&source)?, json, &options).map_err(|error| wrong(&source, error))?;
-        let (hub, read, mut problems) = from.read_all(&source, &native.encode_to_vec(), verbose)?;
         let detail = if verbose { Detail::All } else { Detail::Losses };
+        let (hub, read, mut problems) = from.read_all(&source, &native.encode_to_vec(), detail)?;
         let (out, rendered, unmappable) = to.render_all(&target, &hub, mask, detail)?;
         problems.extend(unmappable);
         let out = DynamicMessage::decode(to.descriptor(&target)?, out).map_err(|_| TranslateError::Undecodable { message: target.clone() })?;

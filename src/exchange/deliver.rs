@@ -6,22 +6,23 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use bytes::{BufMut, Bytes};
 use prost::Message;
 
 use super::Exchange;
 use super::apply::cut;
 use super::command::{Command, Outcome, Release, Released, Settle};
+use super::prepare::released;
 use super::receipts::Issued;
 use super::refusal::Refusal;
-use super::submit::{REFERRAL, kind_of};
+use super::submit::kind_of;
 use super::writer::Proof;
 use crate::clock::Time;
-use crate::dialect::CategoryMask;
+use crate::consent::Permit;
+use crate::dialect::{CategoryMask, REFERRAL};
 use crate::id::{DeliveryId, InstitutionId};
-use crate::numbered::Numbered;
 use crate::outbox::{self, Failure, Kind, LeaseToken};
-use crate::proto::types::{RecallNotice, Referral, StatusChange};
-use crate::referral::ReferralState;
+use crate::proto::types::{RecallNotice, StatusChange};
 
 /// Deliveries that one release starts at most: a batch must stay short whatever a caller asks for.
 pub const AT_ONCE: u32 = 256;
@@ -29,12 +30,32 @@ pub const AT_ONCE: u32 = 256;
 /// What is delivered, in the hub's words.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Content {
-    /// A referral to its recipient.
-    Referral(Box<Referral>),
+    /// A referral to its recipient: a `weiche.type.v1.Referral`, encoded, as it was sealed, with the marks of its release on top.
+    Referral(Bytes),
     /// A change to the sender.
     Status(StatusChange),
     /// Data to be given up.
     Recall(RecallNotice),
+}
+
+impl Content {
+    /// A referral that may leave under a permit: its bytes, with the marks of the release on top.
+    pub fn referral(mut minimised: Vec<u8>, permit: &Permit) -> Self {
+        let marks = released(permit);
+        minimised.reserve(marks.encoded_len());
+        // What stands last holds.
+        marks.encode_raw(&mut minimised);
+        Self::Referral(minimised.into())
+    }
+
+    /// Writes the canonical message as field `number` of the request or item that carries it.
+    pub fn put(&self, number: u32, out: &mut impl BufMut) {
+        match self {
+            Self::Referral(referral) => prost::encoding::bytes::encode(number, referral, out),
+            Self::Status(change) => prost::encoding::message::encode(number, change, out),
+            Self::Recall(notice) => prost::encoding::message::encode(number, notice, out),
+        }
+    }
 }
 
 /// One delivery whose release is logged and signed: its bytes may leave until the lease ends.
@@ -110,18 +131,14 @@ impl Exchange {
         Some(match one.delivery.kind {
             Kind::Referral => {
                 let permit = one.permit.as_ref()?;
-                let plain = if one.narrowed {
+                let minimised = if one.narrowed {
                     let agreement = self.agreement();
                     let kind = kind_of(agreement.member(&permit.to().institution)?);
-                    self.dialects.minimise(REFERRAL, &plain, permit.mask(), kind).ok()?.bytes
+                    self.dialects.minimise(REFERRAL, &plain, permit.mask(), kind).ok()?.bytes.into()
                 } else {
-                    plain.into()
+                    plain
                 };
-                let mut referral = Referral::decode(plain).ok()?;
-                referral.state = ReferralState::Submitted.number();
-                referral.sgbx_78 = permit.sgbx_78();
-                referral.origin_203_stgb = permit.origin_203_stgb();
-                Content::Referral(Box::new(referral))
+                Content::referral(minimised, permit)
             }
             // Cut when it was queued to what was permitted then, and here to what is permitted now.
             Kind::Status => Content::Status(cut(&StatusChange::decode(plain.as_slice()).ok()?, one.mask)),

@@ -12,7 +12,9 @@ pub mod apply;
 pub mod command;
 mod consents;
 mod deliver;
+mod excerpt;
 mod life;
+pub mod prepare;
 mod query;
 mod receipts;
 mod recent;
@@ -35,6 +37,7 @@ pub use apply::timestamp;
 pub use command::{CallerName, Outcome, Withdrawn};
 pub use consents::Recorded;
 pub use deliver::{AT_ONCE, Content, Outgoing};
+pub use excerpt::{Marks, Routing, StreamedRequest, SubmitRequest};
 pub use life::Moved;
 pub use query::{DeadLetter, ExportLogError, Overview, QueueState};
 pub use receipts::Issued;
@@ -51,8 +54,8 @@ use crate::id::{ConsentId, InstitutionId, RequestId};
 use crate::ledger::{RollbackGuard, SigningKey};
 use crate::store::{Connection, Store};
 use crate::vault::Vault;
-use recent::Rows;
 use command::{Adopt, Command, Idempotency};
+use recent::Rows;
 use writer::{Writer, WriterHandle};
 
 /// How long recipients have to answer a recall: 14 days; Art. 12(3) GDPR allows one month at most.
@@ -104,7 +107,8 @@ impl Exchange {
         let (vault, key) = (Arc::new(vault), Arc::new(key));
         let agreement = Arc::new(ArcSwap::from_pointee(agreement));
         let wake = Wake::default();
-        let (writer, progress) = Writer::new((store.place().clone(), conn), key.clone(), guard, vault.clone(), agreement.clone(), clock.clone(), wake.clone()).await?;
+        let (writer, progress) =
+            Writer::new((store.place().clone(), conn), key.clone(), guard, vault.clone(), agreement.clone(), clock.clone(), wake.clone()).await?;
         let (writer, task) = writer.spawn();
         let exchange = Self { store, writer, vault, key, agreement, dialects, clock, progress, wake, lately: Mutex::default() };
         let in_force = exchange.agreement.load_full();

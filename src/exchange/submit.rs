@@ -8,21 +8,17 @@ use std::sync::{Arc, PoisonError};
 use prost::Message;
 
 use super::Exchange;
-use super::command::{Command, Reply, SealedReferral, Submit, Transfer};
+use super::command::{Command, Reply, Submit, Transfer};
+use super::excerpt::{Routing, SubmitRequest};
+use super::prepare::{Prepared, prepare};
 use super::receipts::Issued;
 use super::refusal::Refusal;
 use crate::agreement::{LegalBasis, Member, MemberKind, Purpose};
 use crate::consent::{self, Consent, Decision, Direction, Evidence, Party, Permit, Reason, decide};
-use crate::dialect::{Category, CategoryMask, FieldReport, Outcome, RecipientKind, Report};
+use crate::dialect::{Category, CategoryMask, Opened, REFERRAL, RecipientKind, Report, TranslateError};
 use crate::id::{ConsentId, DeliveryId, InstitutionId, ReferralId, RequestId};
 use crate::numbered::Numbered;
-use crate::proto::exchange::SubmitReferralRequest;
-use crate::proto::types;
-use crate::referral::ReferralState;
 
-pub(super) const REFERRAL: &str = "weiche.type.v1.Referral";
-/// Paths of lost fields that a leaf names at most; a leaf stays small.
-const LOST_PATHS: usize = 16;
 /// Times that a submission is prepared again because the consent changed meanwhile.
 const ATTEMPTS: usize = 3;
 
@@ -45,41 +41,38 @@ pub struct Submission {
     pub report: Report,
 }
 
-/// A referral that was minimised, rendered on trial and sealed under one permit.
-struct Prepared {
-    referral: ReferralId,
-    delivery: DeliveryId,
-    sealed: SealedReferral,
-    report: Report,
-}
-
 impl Exchange {
     /// Submits, or only asks. `content` is what makes a repetition the same call: the canonical bytes of the whole request.
-    pub async fn submit(&self, caller: &InstitutionId, request: SubmitReferralRequest, content: &[u8]) -> Result<Submission, Refusal> {
+    pub async fn submit(&self, caller: &InstitutionId, request: SubmitRequest, content: &[u8]) -> Result<Submission, Refusal> {
         let referral = request.referral.ok_or_else(|| field("referral", "must be set"))?;
-        let transfer = self.transfer(caller, &referral).await?;
+        let routing = Routing::decode(referral.clone()).map_err(|_| TranslateError::Undecodable { message: REFERRAL.to_owned() })?;
+        let opened = self.dialects.open(REFERRAL, &referral)?;
+        let transfer = self.transfer(caller, &routing, opened.categories()).await?;
         let recipient = self.recipient(&transfer)?;
+        let prepare = |opened: Opened<'_>, permit: &Permit| {
+            let dialect = self.dialect_of(&recipient).ok_or(Refusal::Internal("a member's dialect is missing"))?;
+            prepare(&self.vault, opened, &routing.sender_case_number, permit, dialect, kind_of(&recipient))
+        };
         if request.validate_only {
-            return self.ask(&transfer, referral, &recipient).await;
+            return self.ask(&transfer, |permit| Ok(prepare(opened, permit)?.report)).await;
         }
         let id: RequestId = request.request_id.parse().map_err(|_| field("request_id", "must be a UUID"))?;
         let idempotency = self.idempotency(caller, id, "submit", content);
+        let mut opened = Some(opened);
         for attempt in 0..ATTEMPTS {
             // What was read lately does the first time: if the consent has changed since, the writer says so.
             let consents = if attempt == 0 { self.lately(&transfer).await? } else { self.consents_now(&transfer).await? };
-            let (prepared, report) = match self.preview(&transfer, &consents) {
+            let (id, delivery, sealed, report) = match self.preview(&transfer, &consents) {
                 Decision::Permitted(permit) => {
-                    let prepared = self.prepare(&referral, &permit, &recipient)?;
-                    (Some((prepared.referral, prepared.delivery, prepared.sealed)), prepared.report)
+                    // Used up when the consent changed meanwhile.
+                    let opened = opened.take().map_or_else(|| self.dialects.open(REFERRAL, &referral), Ok)?;
+                    let Prepared { referral, delivery, sealed, report } = prepare(opened, &permit)?;
+                    (referral, delivery, Some(sealed), report)
                 }
                 // The writer decides once more and logs the refusal.
-                Decision::Denied(_) => (None, Report::default()),
+                Decision::Denied(_) => (ReferralId::random(), DeliveryId::random(), None, Report::default()),
             };
-            let (referral_id, delivery, sealed) = match prepared {
-                Some((referral, delivery, sealed)) => (referral, delivery, Some(sealed)),
-                None => (ReferralId::random(), DeliveryId::random(), None),
-            };
-            let command = Submit { idempotency: idempotency.clone(), transfer: transfer.clone(), referral: referral_id, delivery, sealed };
+            let command = Submit { idempotency: idempotency.clone(), transfer: transfer.clone(), referral: id, delivery, sealed };
             let committed = match self.writer.run(Command::Submit(Box::new(command))).await {
                 Err(Refusal::Changed) => continue,
                 Err(Refusal::Denied { denial, .. }) if transfer.consent.is_none() && denial.reason == Reason::NoRecord => {
@@ -105,7 +98,7 @@ impl Exchange {
     }
 
     /// "Can I send this, what would be left out, and why?"
-    async fn ask(&self, transfer: &Transfer, referral: types::Referral, recipient: &Member) -> Result<Submission, Refusal> {
+    async fn ask(&self, transfer: &Transfer, report: impl FnOnce(&Permit) -> Result<Report, Refusal>) -> Result<Submission, Refusal> {
         let decision = self.decide_now(transfer).await?;
         let withheld = decision.withheld().to_vec();
         let mut submission = Submission {
@@ -118,7 +111,7 @@ impl Exchange {
             report: Report::default(),
         };
         if let Decision::Permitted(permit) = decision {
-            submission.report = self.prepare(&referral, &permit, recipient)?.report;
+            submission.report = report(&permit)?;
             submission.granted = permit.mask();
             submission.legal_basis = Some(permit.legal_basis());
         }
@@ -161,44 +154,8 @@ impl Exchange {
         }
     }
 
-    /// Minimises to what is permitted, renders on trial for the recipient, and seals.
-    fn prepare(&self, referral: &types::Referral, permit: &Permit, recipient: &Member) -> Result<Prepared, Refusal> {
-        let (id, delivery) = (ReferralId::random(), DeliveryId::random());
-        let mut stored = referral.clone();
-        stored.referral_id = id.to_string();
-        stored.subject_ref.clear();
-        stored.received_by_referral_id.clear();
-        stored.state = ReferralState::Submitted.number();
-        stored.sgbx_78 = permit.sgbx_78();
-        stored.origin_203_stgb = permit.origin_203_stgb();
-        let sender = stored.sender.get_or_insert_default();
-        sender.institution = permit.from().to_string();
-        let minimised = self.dialects.minimise(REFERRAL, &stored.encode_to_vec(), permit.mask(), kind_of(recipient))?;
-
-        let dialect = self.dialect_of(recipient).ok_or(Refusal::Internal("a member's dialect is missing"))?;
-        let top = dialect.message_for(REFERRAL).ok_or(Refusal::Internal("a dialect has no referral"))?;
-        let (_, mut report) = dialect.render(top, &minimised.bytes, permit.mask())?;
-        let withheld = minimised.withheld.into_iter().map(|(path, category)| FieldReport { path, outcome: Outcome::Withheld(category) });
-        report.fields.extend(withheld);
-
-        let mut plan = [0; 8];
-        plan.copy_from_slice(&dialect.digest()[..8]);
-        let lost = report.fields.iter().filter(|field| !matches!(field.outcome, Outcome::Exact | Outcome::Withheld(_)));
-        let (salt, commitment) = self.vault.commit(&minimised.bytes)?;
-        let sealed = SealedReferral {
-            content: self.vault.seal(delivery.as_bytes(), &minimised.bytes)?,
-            mask: permit.mask(),
-            salt,
-            commitment,
-            case_number: self.vault.seal_short(id.as_bytes(), &referral.sender_case_number)?,
-            plan,
-            lost_paths: lost.take(LOST_PATHS).map(|field| field.path.clone()).collect(),
-        };
-        Ok(Prepared { referral: id, delivery, sealed, report })
-    }
-
-    /// What is to be judged, from the canonical referral. Every field that is missing or wrong is named by its path.
-    async fn transfer(&self, caller: &InstitutionId, referral: &types::Referral) -> Result<Transfer, Refusal> {
+    /// What is to be judged, from a referral that carries `carried`. Every field that is missing or wrong is named by its path.
+    async fn transfer(&self, caller: &InstitutionId, referral: &Routing, carried: CategoryMask) -> Result<Transfer, Refusal> {
         let agreement = self.agreement();
         let member = agreement.member(caller).ok_or(Refusal::NotFound)?;
         let named = referral.sender.clone().unwrap_or_default();
@@ -225,7 +182,6 @@ impl Exchange {
             id => Some(id.parse().map_err(|_| field("referral.consent.consent_id", "must be a UUID"))?),
         };
         let (onward, origin) = self.origin(caller, &referral.received_by_referral_id).await?;
-        let municipality = referral.subject.as_ref().and_then(|subject| subject.address.as_ref()).map(|address| address.municipality_key.clone());
         Ok(Transfer {
             sender: Party { institution: caller.clone(), unit: sender_unit, function: String::new() },
             recipient: Party {
@@ -238,13 +194,13 @@ impl Exchange {
             },
             purpose,
             subject: self.subject(caller, &referral.subject_ref),
-            carried: self.dialects.categories_of(REFERRAL, &referral.encode_to_vec())?,
+            carried,
             submitted_at: self.clock.now(),
             consent,
             necessity: Some(referral.necessity.clone()).filter(|code| !code.is_empty()),
             onward: onward || referral.origin_203_stgb,
             origin,
-            municipality: municipality.filter(|key| !key.is_empty()),
+            municipality: referral.municipality().map(str::to_owned),
         })
     }
 

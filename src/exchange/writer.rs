@@ -154,7 +154,10 @@ pub enum WriterError {
 impl WriterError {
     /// Whether a new connection to the server may help.
     fn is_lost_connection(&self) -> bool {
-        matches!(self, Self::Store(StoreError::Sql(_) | StoreError::Unsafe { .. }) | Self::Log(LogStoreError::Store(StoreError::Sql(_))) | Self::Silent)
+        matches!(
+            self,
+            Self::Store(StoreError::Sql(_) | StoreError::Unsafe { .. }) | Self::Log(LogStoreError::Store(StoreError::Sql(_))) | Self::Silent
+        )
     }
 }
 
@@ -325,8 +328,7 @@ impl Writer {
         let full = tree.append(&hashes);
         storage::save(&mut self.conn, &batch.set, &batch.added, tree.size(), now).await?;
         if !batch.leaves.is_empty() || next_delivery != head.next_delivery {
-            let added =
-                Appended { tree: &tree, leaves: &batch.leaves, full: &full, openings: &batch.openings, next_delivery };
+            let added = Appended { tree: &tree, leaves: &batch.leaves, full: &full, openings: &batch.openings, next_delivery };
             ledger::store::append(&mut self.conn, &added).await?;
         }
         self.conn.commit().await?;

@@ -22,6 +22,8 @@ pub struct HashError;
 impl Hash {
     /// Bytes of a hash.
     pub const LEN: usize = 32;
+    /// Characters of its text.
+    const TEXT_LEN: usize = 44;
 
     /// The bytes.
     pub fn as_bytes(&self) -> &[u8; Self::LEN] {
@@ -61,14 +63,13 @@ impl Hash {
         match hashes {
             [] => Self::empty_root(),
             [one] => *one,
-            many => {
-                let mut row: Vec<Self> = pairs(many);
-                while row.len() > 1 {
-                    row = pairs(&row);
-                }
-                row.first().copied().unwrap_or_else(Self::empty_root)
-            }
+            many => Self::perfect(&Self::parents(many)),
         }
+    }
+
+    /// The parents of neighbours, left to right; one that is left over at the end has none.
+    pub(super) fn parents(row: &[Self]) -> Vec<Self> {
+        row.as_chunks::<2>().0.iter().map(|[left, right]| Self::node(left, right)).collect()
     }
 
     /// The hashes one after the other: how tiles and the compact range are stored.
@@ -87,10 +88,6 @@ impl Hash {
         hash.copy_from_slice(digest);
         Self(hash)
     }
-}
-
-fn pairs(row: &[Hash]) -> Vec<Hash> {
-    row.as_chunks::<2>().0.iter().map(|[left, right]| Hash::node(left, right)).collect()
 }
 
 impl From<[u8; Hash::LEN]> for Hash {
@@ -115,7 +112,9 @@ impl FromStr for Hash {
 
 impl fmt::Display for Hash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&STANDARD.encode(self.0))
+        let mut text = [0; Hash::TEXT_LEN];
+        let text = STANDARD.encode_slice(self.0, &mut text).ok().and_then(|length| std::str::from_utf8(text.get(..length)?).ok());
+        f.write_str(text.ok_or(fmt::Error)?)
     }
 }
 

@@ -6,7 +6,7 @@
 //! A note says nothing until [`Note::verify`] has been asked with known keys. Two kinds of key exist here: Ed25519 over the text, by a log, and the
 //! timestamped cosignature of a witness (see [`super::cosignature`]).
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::str::FromStr;
 
 use aws_lc_rs::digest::{SHA256, digest};
@@ -191,7 +191,10 @@ impl fmt::Display for SignatureLine {
 /// A text with signatures that nobody has looked at yet. `Display` gives the exact text that was parsed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Note {
-    text: String,
+    /// Written once: one note stands in every receipt of a batch.
+    whole: String,
+    /// Length of the text in it.
+    text: usize,
     signatures: Vec<SignatureLine>,
 }
 
@@ -207,12 +210,19 @@ pub struct Signed<'a> {
 impl Note {
     /// A note with one signature; `text` must end in a newline and have no other control characters.
     pub(super) fn new(text: String, signature: SignatureLine) -> Self {
-        Self { text, signatures: vec![signature] }
+        let mut note = Self { text: text.len(), whole: text + "\n", signatures: Vec::new() };
+        note.add(signature);
+        note
     }
 
     /// The text including its last newline, without the blank line. Not to be believed before [`Note::verify`].
     pub fn text(&self) -> &str {
-        &self.text
+        self.whole.get(..self.text).unwrap_or_default()
+    }
+
+    /// The whole note, byte for byte.
+    pub fn as_str(&self) -> &str {
+        &self.whole
     }
 
     /// The signature lines, in order.
@@ -222,6 +232,8 @@ impl Note {
 
     /// Adds a signature below the others.
     pub fn add(&mut self, signature: SignatureLine) {
+        // Writing to a text does not fail.
+        let _ = writeln!(self.whole, "{signature}");
         self.signatures.push(signature);
     }
 
@@ -231,7 +243,7 @@ impl Note {
     pub fn verify<'a>(&self, keys: impl IntoIterator<Item = &'a VerifierKey>) -> Result<Vec<Signed<'a>>, NoteError> {
         let mut signed = Vec::new();
         for key in keys {
-            let mut times = self.signatures.iter().filter(|line| key.made(line)).map(|line| key.verify(&self.text, &line.signature));
+            let mut times = self.signatures.iter().filter(|line| key.made(line)).map(|line| key.verify(self.text(), &line.signature));
             let Some(first) = times.next() else { continue };
             let time = first?;
             times.try_for_each(|other| other.map(drop))?;
@@ -261,14 +273,13 @@ impl FromStr for Note {
             return Err(form("it has more than 64 signatures"));
         }
         let signatures = lines.split('\n').map(str::parse).collect::<Result<_, _>>()?;
-        Ok(Self { text: text.to_owned(), signatures })
+        Ok(Self { text: text.len(), whole: note.to_owned(), signatures })
     }
 }
 
 impl fmt::Display for Note {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{}", self.text)?;
-        self.signatures.iter().try_for_each(|line| writeln!(f, "{line}"))
+        f.write_str(&self.whole)
     }
 }
 

@@ -58,7 +58,7 @@ pub struct Included {
 impl Receipt {
     /// A receipt of entry `index`, with its inclusion proof in the tree of `checkpoint`, a signed note that is carried verbatim.
     pub fn new(index: u64, proof: Vec<Hash>, checkpoint: &Note) -> Self {
-        Self { extra: None, index, proof, checkpoint: checkpoint.to_string() }
+        Self { extra: None, index, proof, checkpoint: checkpoint.as_str().to_owned() }
     }
 
     /// The same with additional bytes that nobody vouches for.

@@ -100,8 +100,7 @@ pub struct Appended<'a> {
     pub next_delivery: i64,
 }
 
-const LEAF: Insert<3> =
-    Insert { table: "log_leaf", columns: [("idx", "bigint"), ("entry", "bytea"), ("leaf_hash", "bytea")], conflict: "" };
+const LEAF: Insert<3> = Insert { table: "log_leaf", columns: [("idx", "bigint"), ("entry", "bytea"), ("leaf_hash", "bytea")], conflict: "" };
 const TILE: Insert<4> =
     Insert { table: "log_tile", columns: [("level", "bigint"), ("n", "bigint"), ("hashes", "bytea"), ("root", "bytea")], conflict: "" };
 const OPENING: Insert<2> = Insert { table: "log_opening", columns: [("idx", "bigint"), ("salt", "bytea")], conflict: "" };

@@ -41,8 +41,7 @@ const DELIVERY: Insert<14> = Insert {
     conflict: "ON CONFLICT (seq) DO UPDATE SET state = excluded.state, attempts = excluded.attempts, begun = excluded.begun, \
                due_at = excluded.due_at, token = excluded.token, last_error = excluded.last_error, changed_at = excluded.changed_at",
 };
-const PAYLOAD: Insert<3> =
-    Insert { table: "payload", columns: [("seq", "bigint"), ("wrapped", "bytea"), ("ciphertext", "bytea")], conflict: "" };
+const PAYLOAD: Insert<3> = Insert { table: "payload", columns: [("seq", "bigint"), ("wrapped", "bytea"), ("ciphertext", "bytea")], conflict: "" };
 
 /// The columns of a delivery, as [`from_row`] reads them.
 macro_rules! columns {

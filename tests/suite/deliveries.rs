@@ -26,7 +26,7 @@ use weiche::cli::init;
 use weiche::clock::{Clock as _, ShiftedClock, SystemClock};
 use weiche::delivery::channel;
 use weiche::dialect::Dialects;
-use weiche::exchange::{DeadLetter, Refusal, Submission};
+use weiche::exchange::{DeadLetter, Refusal, Submission, SubmitRequest};
 use weiche::id::RequestId;
 use weiche::identity::tls::{Credentials, Expected, client_config};
 use weiche::pki::Anchors;
@@ -207,7 +207,7 @@ impl Site {
         };
         let request = SubmitReferralRequest { request_id: RequestId::random().to_string(), referral: Some(referral), validate_only: false };
         let content = request.encode_to_vec();
-        self.on().exchange().submit(&SENDER.parse().unwrap(), request, &content).await
+        self.on().exchange().submit(&SENDER.parse().unwrap(), SubmitRequest::decode(content.as_slice()).unwrap(), &content).await
     }
     async fn state(&self, referral: &str) -> ReferralState {
         self.on().exchange().referral(&SENDER.parse().unwrap(), referral).await.unwrap().0.referral.state

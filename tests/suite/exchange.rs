@@ -13,7 +13,7 @@ mod interleavings;
 mod order;
 mod privacy;
 mod recalling;
-mod replicas;
 mod repeating;
 mod replay;
+mod replicas;
 mod surviving;

@@ -117,6 +117,19 @@ proptest! {
     }
 
     #[test]
+    fn proofs_from_shared_tiles_are_those_from_tiles_of_their_own(
+        size in size(), entries in proptest::collection::vec(any::<prop::sample::Index>(), 1..20),
+    ) {
+        let (_, stored) = Stored::of(size);
+        let length = usize::try_from(size).unwrap();
+        let plans: Vec<_> = entries.iter().map(|entry| Plan::inclusion(entry.index(length) as u64, size).unwrap()).collect();
+        let shared = stored.tiles(plans.iter().flat_map(Plan::tiles));
+        for plan in &plans {
+            prop_assert_eq!(plan.cut(&shared).unwrap(), stored.cut(plan));
+        }
+    }
+
+    #[test]
     fn every_size_is_provably_the_beginning_of_every_later_one(size in size(), older in any::<prop::sample::Index>()) {
         let (tree, stored) = Stored::of(size);
         let older = older.index(usize::try_from(size).unwrap()) as u64 + 1;

@@ -167,7 +167,13 @@ mod tests {
     use super::*;
 
     fn written() -> String {
-        template("weiche.example.invalid", "127.0.0.1:8443".parse().unwrap(), "127.0.0.1:8444".parse().unwrap(), "127.0.0.1:9464".parse().unwrap(), "weiche.db")
+        template(
+            "weiche.example.invalid",
+            "127.0.0.1:8443".parse().unwrap(),
+            "127.0.0.1:8444".parse().unwrap(),
+            "127.0.0.1:9464".parse().unwrap(),
+            "weiche.db",
+        )
     }
 
     #[test]

@@ -109,7 +109,8 @@ impl Stage {
         let (text, doors) = agreement_with_ports().await?;
         let bind = || async { TcpListener::bind("127.0.0.1:0").await.map_err(system("a free port")) };
         let (institutions, operators, ops) = (bind().await?, bind().await?, bind().await?);
-        let plan = Plan { agreement: text, listen: [port(&institutions)?, port(&operators)?, port(&ops)?], store: store.to_owned(), ..Plan::default() };
+        let plan =
+            Plan { agreement: text, listen: [port(&institutions)?, port(&operators)?, port(&ops)?], store: store.to_owned(), ..Plan::default() };
         let made = init::create(dir, &plan).await?;
         let config = Config::load(&made.config)?;
         let engine = if config.database.file().is_some() { "SQLite" } else { "PostgreSQL" };

@@ -26,6 +26,9 @@ const MARGIN: Duration = Duration::from_millis(500);
 /// Answers are acknowledgements.
 const MAX_ANSWER: usize = 256 * 1024;
 
+/// The field of each request that holds what is delivered: `referral`, `change`, `notice`.
+const CONTENT: u32 = 2;
+
 /// The way to one recipient.
 pub(super) struct Lane {
     exchange: Arc<Exchange>,
@@ -132,20 +135,20 @@ impl Work for Lane {
 /// The canonical method and its request.
 fn canonical(item: &Outgoing) -> (&'static str, Vec<u8>) {
     let delivery_id = item.id.to_string();
-    match &item.content {
-        Content::Referral(referral) => {
-            let request = DeliverReferralRequest { delivery_id, referral: Some(referral.as_ref().clone()), receipt: Some(receipt_to(&item.receipt)) };
+    let (method, mut request) = match &item.content {
+        Content::Referral(_) => {
+            let request = DeliverReferralRequest { delivery_id, referral: None, receipt: Some(receipt_to(&item.receipt)) };
             ("weiche.institution.v1.DeliveryService.DeliverReferral", request.encode_to_vec())
         }
-        Content::Status(change) => {
-            let request = DeliverStatusRequest { delivery_id, change: Some(change.clone()) };
-            ("weiche.institution.v1.DeliveryService.DeliverStatus", request.encode_to_vec())
+        Content::Status(_) => {
+            ("weiche.institution.v1.DeliveryService.DeliverStatus", DeliverStatusRequest { delivery_id, change: None }.encode_to_vec())
         }
-        Content::Recall(notice) => {
-            let request = DeliverRecallRequest { delivery_id, notice: Some(notice.clone()) };
-            ("weiche.institution.v1.DeliveryService.DeliverRecall", request.encode_to_vec())
+        Content::Recall(_) => {
+            ("weiche.institution.v1.DeliveryService.DeliverRecall", DeliverRecallRequest { delivery_id, notice: None }.encode_to_vec())
         }
-    }
+    };
+    item.content.put(CONTENT, &mut request);
+    (method, request)
 }
 
 fn kind(content: &Content) -> &'static str {

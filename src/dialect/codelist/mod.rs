@@ -24,6 +24,8 @@ use std::sync::Arc;
 
 use index::Index;
 
+use crate::proto::types::DataCategory;
+
 /// One thing wrong with a code list file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{file}:{line}: {message}")]
@@ -96,6 +98,7 @@ pub struct Row {
     status: Status,
     absent: bool,
     attributes: Vec<(Arc<str>, Box<str>)>,
+    category: Option<DataCategory>,
     images: Vec<Option<(Box<str>, bool)>>,
 }
 
@@ -119,6 +122,10 @@ impl Row {
     /// The code only says that there is no statement (`999` of the nationalities): the canonical field stays empty.
     pub fn is_absent(&self) -> bool {
         self.absent
+    }
+    /// The category that the code demands besides that of its field (`@category`).
+    pub fn category(&self) -> Option<DataCategory> {
+        self.category
     }
     /// The value of column `@name`; none if it is empty or the list has no such column.
     pub fn attribute(&self, name: &str) -> Option<&str> {

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::{CodeList, CodeListError, ColumnTable, Index, Row, Status};
+use crate::proto::types::DataCategory;
 
 /// What the comment line `# column NAME: ...` says.
 #[derive(Default)]
@@ -200,6 +201,7 @@ pub(super) fn parse(name: &str, text: &str, errors: &mut Vec<CodeListError>) -> 
             status: Status::Current,
             absent: false,
             attributes: Vec::new(),
+            category: None,
             images: vec![None; columns.len()],
         };
         if let (Some(image), Some(accepted)) = (row.images.first_mut(), accepted.first_mut()) {
@@ -217,6 +219,7 @@ pub(super) fn parse(name: &str, text: &str, errors: &mut Vec<CodeListError>) -> 
                         ("status", "special") => row.status = Status::Special,
                         ("status", "reserved") => row.status = Status::Reserved,
                         ("absent", "yes") => row.absent = true,
+                        ("category", name) => row.category = DataCategory::from_str_name(&format!("DATA_CATEGORY_{name}")),
                         ("status", _) => parser.error(line, "@status is empty, `historic`, `special` or `reserved`"),
                         ("absent", _) => parser.error(line, "@absent is empty or `yes`"),
                         _ => {}

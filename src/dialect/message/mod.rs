@@ -89,6 +89,10 @@ pub(super) struct Message<'a> {
 }
 
 impl<'a> Message<'a> {
+    /// An empty message with room for some fields: most have few more than a handful.
+    pub(super) fn with_capacity(fields: usize) -> Self {
+        Self { fields: Vec::with_capacity(fields.min(16)) }
+    }
     /// A message of texts; empty ones are left out. The numbers ascend.
     pub(super) fn of_texts(texts: impl IntoIterator<Item = (u32, &'a str)>) -> Self {
         let texts = texts.into_iter().filter(|(_, text)| !text.is_empty());
@@ -173,6 +177,21 @@ impl<'a> Message<'a> {
     /// Takes those out.
     pub(super) fn drop_unknown(&mut self) {
         self.fields.retain(|(_, value)| !matches!(value, Value::Unknown(_)));
+    }
+    /// Takes them out everywhere inside, too.
+    pub(super) fn forget_unknown(&mut self) {
+        self.drop_unknown();
+        for (_, value) in &mut self.fields {
+            match value {
+                Value::Message(inside) => inside.forget_unknown(),
+                Value::List(list) => list.iter_mut().for_each(|element| {
+                    if let Value::Message(inside) = element {
+                        inside.forget_unknown();
+                    }
+                }),
+                _ => {}
+            }
+        }
     }
     /// Keeps the values that `keep` wants; it may change them.
     pub(super) fn retain(&mut self, mut keep: impl FnMut(u32, &mut Value<'a>) -> bool) {

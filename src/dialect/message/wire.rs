@@ -16,9 +16,14 @@ const DEPTH: u32 = 100;
 impl Types {
     /// A message of a type; none if the bytes are not one.
     pub(in crate::dialect) fn decode<'a>(&self, id: TypeId, bytes: &'a [u8]) -> Option<Message<'a>> {
-        let mut message = Message::default();
-        self.merge(id, &mut Cursor { rest: bytes }, &mut message, DEPTH)?;
+        let mut message = Message::with_capacity(16);
+        self.overlay(id, &mut message, bytes)?;
         Some(message)
+    }
+
+    /// The same, on top of what a message says already: the last value holds, messages inside come together.
+    pub(in crate::dialect) fn overlay<'a>(&self, id: TypeId, message: &mut Message<'a>, bytes: &'a [u8]) -> Option<()> {
+        self.merge(id, &mut Cursor { rest: bytes }, message, DEPTH)
     }
 
     /// The bytes of a message of a type, fields in the order of their numbers. `about`: their length as far as it can be guessed.

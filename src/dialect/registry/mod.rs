@@ -135,6 +135,9 @@ impl Dialects {
     pub fn lists(&self) -> &CodeLists {
         &self.lists
     }
+    pub(super) fn hub(&self) -> &Hub {
+        &self.hub
+    }
     /// Descriptors of the contract and of all dialects.
     pub fn pool(&self) -> &DescriptorPool {
         &self.pool
@@ -206,8 +209,17 @@ impl Dialect {
     /// # Errors
     /// [`TranslateError`]; every problem of the message at once.
     pub fn read(&self, message: &str, bytes: &[u8]) -> Result<(Bytes, Report), TranslateError> {
-        let (hub, report, problems) = self.read_all(message, bytes, false)?;
+        let (hub, report, problems) = self.read_all(message, bytes, Detail::Losses)?;
         if problems.is_empty() { Ok((hub, report)) } else { Err(TranslateError::Fields(problems)) }
+    }
+
+    /// As [`Dialect::read`], without the report.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn read_quiet(&self, message: &str, bytes: &[u8]) -> Result<Bytes, TranslateError> {
+        let (hub, _, problems) = self.read_all(message, bytes, Detail::None)?;
+        if problems.is_empty() { Ok(hub) } else { Err(TranslateError::Fields(problems)) }
     }
 
     /// From a canonical message to the dialect's, under a mask: what is outside has no instruction that could copy it.
@@ -229,11 +241,11 @@ impl Dialect {
     }
 
     /// As [`Dialect::read`]; problems do not hide what could be read.
-    pub(super) fn read_all(&self, message: &str, bytes: &[u8], verbose: bool) -> Result<Translated, TranslateError> {
+    pub(super) fn read_all(&self, message: &str, bytes: &[u8], detail: Detail) -> Result<Translated, TranslateError> {
         let types = self.hub.types();
         if let Some(plan) = self.plans.get(message) {
             let native = decode(types, plan.native_id, message, bytes)?;
-            let (hub, report, problems) = translate::read(plan, &self.lists, types, &native, verbose);
+            let (hub, report, problems) = translate::read(plan, &self.lists, types, &native, detail);
             // Codes come with the names of their lists.
             return Ok((types.encode(plan.hub.id, &hub, bytes.len() * 3).into(), report, problems));
         }
@@ -241,7 +253,7 @@ impl Dialect {
         let mut hub = decode(types, shape.id, message, bytes)?;
         let mut report = Report::default();
         for unknown in hub.unknown() {
-            report.push(format!("field {unknown}"), Outcome::Dropped("the contract does not know this field".to_owned()));
+            report.push(format!("field {unknown}"), Outcome::Dropped("the contract does not know this field".into()));
         }
         hub.drop_unknown();
         let problems = translate::verify(shape, &self.lists, &hub, None);
@@ -285,11 +297,11 @@ impl Dialect {
 /// The bytes of a message, what became of its fields, and what is wrong.
 pub(super) type Translated = (Bytes, Report, Vec<FieldProblem>);
 
-fn decode<'a>(types: &Types, id: TypeId, name: &str, bytes: &'a [u8]) -> Result<Message<'a>, TranslateError> {
+pub(super) fn decode<'a>(types: &Types, id: TypeId, name: &str, bytes: &'a [u8]) -> Result<Message<'a>, TranslateError> {
     types.decode(id, bytes).ok_or_else(|| TranslateError::Undecodable { message: name.to_owned() })
 }
 
-fn shape<'a>(hub: &'a Hub, dialect: &str, message: &str) -> Result<&'a Arc<Shape>, TranslateError> {
+pub(super) fn shape<'a>(hub: &'a Hub, dialect: &str, message: &str) -> Result<&'a Arc<Shape>, TranslateError> {
     hub.shape(message).ok_or_else(|| TranslateError::UnknownMessage { dialect: dialect.to_owned(), message: message.to_owned() })
 }
 

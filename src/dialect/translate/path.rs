@@ -37,11 +37,20 @@ impl<'p> Path<'p> {
     }
 
     fn spelt(&self, indices: bool) -> String {
-        let mut out = self.above.map(|above| above.spelt(indices)).unwrap_or_default();
-        push(&mut out, self.name, self.at.filter(|_| indices));
+        let mut out = String::with_capacity(USUAL);
+        self.spell(indices, &mut out);
         out
     }
+    fn spell(&self, indices: bool, out: &mut String) {
+        if let Some(above) = self.above {
+            above.spell(indices, out);
+        }
+        push(out, self.name, self.at.filter(|_| indices));
+    }
 }
+
+/// Bytes that most paths have room in.
+const USUAL: usize = 48;
 
 fn push(out: &mut String, name: &str, at: Option<usize>) {
     if !out.is_empty() {
@@ -127,9 +136,14 @@ impl<'p> Places<'p> {
     }
 
     pub(super) fn text(&self, id: Id) -> String {
-        let Some(place) = self.0.get(id.0).filter(|_| id != TOP) else { return String::new() };
-        let mut out = self.text(Id(place.above));
-        push(&mut out, place.name, place.at);
+        let mut out = String::with_capacity(USUAL);
+        self.spell(id, &mut out);
         out
+    }
+    fn spell(&self, id: Id, out: &mut String) {
+        if let Some(place) = self.0.get(id.0).filter(|_| id != TOP) {
+            self.spell(Id(place.above), out);
+            push(out, place.name, place.at);
+        }
     }
 }

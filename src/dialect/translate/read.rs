@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use super::native::texts;
-use super::{Path, verify};
+use super::{Detail, Path, verify};
 use crate::dialect::codelist::CodeLists;
 use crate::dialect::hub::Leaf;
 use crate::dialect::message::{Field, Message, Types, Value};
@@ -23,14 +23,14 @@ pub(in crate::dialect) fn read<'a>(
     lists: &CodeLists,
     types: &Types,
     native: &'a Message<'a>,
-    verbose: bool,
+    detail: Detail,
 ) -> (Message<'a>, Report, Vec<FieldProblem>) {
-    let Reader { mut report, mut problems, mut hub, .. } = run(plan, native, verbose, None);
+    let Reader { mut report, mut problems, mut hub, .. } = run(plan, native, detail, None);
     types.prune(plan.hub.id, &mut hub);
     let wrong = verify(&plan.hub, lists, &hub, Some(&plan.mandatory));
     if !wrong.is_empty() {
         // Read once more, now noting which field each place came from: most messages never need to know.
-        let origins = run(plan, native, false, Some(HashMap::new())).origins.unwrap_or_default();
+        let origins = run(plan, native, Detail::None, Some(HashMap::new())).origins.unwrap_or_default();
         problems.extend(wrong.into_iter().map(|problem| {
             let path = origins.get(&problem.canonical_path).cloned().unwrap_or_default();
             FieldProblem { path, ..problem }
@@ -40,12 +40,12 @@ pub(in crate::dialect) fn read<'a>(
     (hub, report, problems)
 }
 
-fn run<'a>(plan: &'a Plan, native: &'a Message<'a>, verbose: bool, origins: Option<HashMap<String, String>>) -> Reader<'a> {
+fn run<'a>(plan: &'a Plan, native: &'a Message<'a>, detail: Detail, origins: Option<HashMap<String, String>>) -> Reader<'a> {
     let mut reader = Reader {
-        verbose,
+        detail,
         report: Report::default(),
         problems: Vec::new(),
-        hub: Message::default(),
+        hub: Message::with_capacity(16),
         hops: Vec::new(),
         marking: Vec::new(),
         marks: HashMap::new(),
@@ -57,7 +57,7 @@ fn run<'a>(plan: &'a Plan, native: &'a Message<'a>, verbose: bool, origins: Opti
         reader.put(&write.hops, write.value, write.fallback, || write.origin);
     }
     for path in std::mem::take(&mut reader.refused) {
-        reader.report.push(path, Outcome::Dropped("another field says it already".to_owned()));
+        reader.note(|| path, || Outcome::Dropped("another field says it already".into()));
     }
     reader
 }
@@ -90,7 +90,7 @@ struct Marking<'a> {
 }
 
 struct Reader<'a> {
-    verbose: bool,
+    detail: Detail,
     report: Report,
     problems: Vec<FieldProblem>,
     hub: Message<'a>,
@@ -116,7 +116,7 @@ impl<'a> Reader<'a> {
                             self.enter(inside, to, 0, block, &path.below(field.name(), Some(0)));
                         }
                         for at in 1..list.len() {
-                            self.report.push(path.below(field.name(), Some(at)).text(), Outcome::Dropped("only the first one is read".to_owned()));
+                            self.note(|| path.below(field.name(), Some(at)).text(), || Outcome::Dropped("only the first one is read".into()));
                         }
                     }
                     Some(Value::List(list)) => {
@@ -134,15 +134,15 @@ impl<'a> Reader<'a> {
                 }
                 Rule::Ignore { field, why } => {
                     if native.has(field) {
-                        self.report.push(path.below(field.name(), None).text(), Outcome::Dropped(why.clone()));
+                        self.note(|| path.below(field.name(), None).text(), || Outcome::Dropped(why.clone().into()));
                     }
                 }
                 Rule::Value(rule) => self.value(native, rule, &path.below(&rule.name, None)),
             }
         }
         for unknown in native.unknown() {
-            let path = path.below(&format!("field {unknown}"), None).text();
-            self.report.push(path, Outcome::Dropped("the dialect does not know this field".to_owned()));
+            let path = || path.below(&format!("field {unknown}"), None).text();
+            self.note(path, || Outcome::Dropped("the dialect does not know this field".into()));
         }
     }
 
@@ -156,7 +156,7 @@ impl<'a> Reader<'a> {
     fn value(&mut self, native: &'a Message<'a>, rule: &'a ValueRule, path: &Path<'_>) {
         if !rule.way.read {
             if rule.native.fields().iter().any(|field| native.has(field)) {
-                self.report.push(path.text(), Outcome::Dropped("the field is only written by the gateway".to_owned()));
+                self.note(|| path.text(), || Outcome::Dropped("the field is only written by the gateway".into()));
             }
             return;
         }
@@ -175,8 +175,8 @@ impl<'a> Reader<'a> {
             if !texts.is_empty() {
                 self.text(rule, 0, texts.join(separator.to_string().as_str()).into(), path);
                 if texts.iter().any(|text| text.contains(separator)) {
-                    let how = format!("elements of `{}` cannot be told apart again", field.name());
-                    self.report.push(path.text(), Outcome::Lossy(how));
+                    let how = || Outcome::Lossy(format!("elements of `{}` cannot be told apart again", field.name()).into());
+                    self.note(|| path.text(), how);
                 }
             }
             return;
@@ -234,7 +234,7 @@ impl<'a> Reader<'a> {
             Ok(Some(Said { value, loss })) => {
                 self.write(spot, at, value, path, rule.fallback);
                 match loss {
-                    Some(loss) => self.report.push(path.text(), Outcome::Lossy(loss.to_owned())),
+                    Some(loss) => self.note(|| path.text(), || Outcome::Lossy(loss.into())),
                     None => self.exact(path),
                 }
             }
@@ -265,8 +265,15 @@ impl<'a> Reader<'a> {
     }
 
     fn exact(&mut self, path: &Path<'_>) {
-        if self.verbose {
+        if self.detail == Detail::All {
             self.report.push(path.text(), Outcome::Exact);
+        }
+    }
+
+    /// A line of the report, made only if somebody reads it.
+    fn note(&mut self, path: impl FnOnce() -> String, outcome: impl FnOnce() -> Outcome) {
+        if self.detail > Detail::None {
+            self.report.push(path(), outcome());
         }
     }
 

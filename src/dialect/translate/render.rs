@@ -35,8 +35,8 @@ pub(in crate::dialect) fn render<'a>(
     hub: &'a Message<'a>,
     detail: Detail,
 ) -> (Message<'a>, Report, Vec<FieldProblem>) {
-    let mut renderer = Renderer { detail, lines: Vec::new(), problems: Vec::new(), places: Places::new() };
-    let mut native = Message::default();
+    let mut renderer = Renderer { detail, lines: Vec::new(), problems: Vec::new(), places: Places::new(), found: Vec::new(), texts: Vec::new() };
+    let mut native = Message::with_capacity(block.rules.len());
     renderer.block(&mut native, block, hub, TOP, true);
     let Renderer { lines, problems, places, .. } = renderer;
     // What one field says less of, another may have said in full: a search form beside the name.
@@ -61,7 +61,7 @@ pub(in crate::dialect) fn render<'a>(
 
 /// Reports every field that is set and was not used.
 fn dropped(shape: &Shape, message: &Message<'_>, path: &Path<'_>, id: Option<Id>, places: &Places<'_>, report: &mut Report) {
-    let gone = || Outcome::Dropped("the dialect has no place for it".to_owned());
+    let gone = || Outcome::Dropped("the dialect has no place for it".into());
     for field in &shape.fields {
         let Some(value) = message.get(&field.field) else { continue };
         let list = value.as_list().is_some();
@@ -93,7 +93,7 @@ fn dropped(shape: &Shape, message: &Message<'_>, path: &Path<'_>, id: Option<Id>
     }
     for unknown in message.unknown() {
         let path = path.below(&format!("field {unknown}"), None).text();
-        report.push(path, Outcome::Dropped("the contract does not know this field".to_owned()));
+        report.push(path, Outcome::Dropped("the contract does not know this field".into()));
     }
 }
 
@@ -116,6 +116,9 @@ struct Renderer<'a> {
     problems: Vec<Problem>,
     /// Canonical places that were found; used and exact ones are marked.
     places: Places<'a>,
+    /// Room for what one rule finds and for its texts, used again for the next.
+    found: Vec<Found<'a>>,
+    texts: Vec<Cow<'a, str>>,
 }
 
 /// A canonical value with its place and those of the keys by which it was found.
@@ -140,7 +143,7 @@ impl<'a> Renderer<'a> {
             match rule {
                 Rule::Enter { field, to, each: false, block } => {
                     let Some((inside, place, keys)) = self.target(hub, to, base) else { continue };
-                    let mut message = Message::default();
+                    let mut message = Message::with_capacity(block.rules.len());
                     if self.block(&mut message, block, inside, place, false) {
                         wrote = true;
                         keys.into_iter().for_each(|key| self.places.used(key));
@@ -192,15 +195,18 @@ impl<'a> Renderer<'a> {
     fn value(&mut self, native: &mut Message<'a>, rule: &'a ValueRule, hub: &'a Message<'a>, base: Id) -> bool {
         match &rule.target {
             Target::At(spot) => {
-                let found = self.find(hub, &spot.steps, base);
+                let mut found = std::mem::take(&mut self.found);
+                self.seek(hub, &spot.steps, base, &mut found);
                 if matches!(spot.leaf, Leaf::Bytes | Leaf::Message(_))
                     || matches!((&spot.leaf, &rule.spelling), (Leaf::Timestamp | Leaf::PartialDate, Spelling::Plain))
                 {
-                    return self.copy(native, rule, found);
+                    let copied = self.copy(native, rule, found.drain(..));
+                    self.found = found;
+                    return copied;
                 }
                 let no_day = |value: &Value<'_>| spelling::day_of(value).is_ok_and(|day| day.day() == 0);
-                let mut texts = Vec::new();
-                for Found { place, mut keys, value } in found {
+                let mut texts = std::mem::take(&mut self.texts);
+                for Found { place, mut keys, value } in found.drain(..) {
                     if rule.full_date_only && spot.leaf == Leaf::PartialDate && no_day(value) {
                         continue;
                     }
@@ -219,12 +225,15 @@ impl<'a> Renderer<'a> {
                         (Some(text), None) => texts.push(text),
                     }
                 }
-                self.put(native, rule, texts)
+                let wrote = self.put(native, rule, &mut texts);
+                texts.clear();
+                (self.found, self.texts) = (found, texts);
+                wrote
             }
             Target::Join { parts, joint } => {
                 let (mut texts, mut places) = (Vec::with_capacity(parts.len()), Vec::new());
                 for spot in parts {
-                    let found = spot.as_ref().and_then(|spot| Some((spot, self.find(hub, &spot.steps, base).into_iter().next()?)));
+                    let found = spot.as_ref().and_then(|spot| Some((spot, self.first(hub, &spot.steps, base)?)));
                     let text = found.as_ref().and_then(|(spot, found)| plain_text(&spot.leaf, found.value));
                     texts.push(text.unwrap_or_default());
                     places.extend(found.into_iter().flat_map(|(_, found)| found.places()));
@@ -238,13 +247,13 @@ impl<'a> Renderer<'a> {
                 let readable = !rule.way.read || spelling::split(joint, &said.value, parts.len()).is_ok();
                 let said = if readable { Ok(said.map(Cow::Owned)) } else { Err("the parts cannot be told apart again".to_owned()) };
                 let text = self.said(rule, spot, &places, said);
-                self.put(native, rule, text.into_iter().collect())
+                self.put(native, rule, &mut text.into_iter().collect())
             }
             Target::Tuple { parts, column } => {
                 let mut places = Vec::new();
                 let mut codes = Vec::with_capacity(parts.len());
                 for spot in parts {
-                    let found = self.find(hub, &spot.steps, base).into_iter().next();
+                    let found = self.first(hub, &spot.steps, base);
                     let empty = if matches!(spot.leaf, Leaf::Bool) { "false" } else { "" };
                     let code = found.as_ref().map(|found| spelling::code_of(column, &spot.leaf, found.value));
                     codes.push(code.and_then(Result::ok).unwrap_or(Cow::Borrowed(empty)));
@@ -257,12 +266,12 @@ impl<'a> Renderer<'a> {
                 let codes: Vec<&str> = codes.iter().map(|code| &**code).collect();
                 let said = column.to_dialect_parts(&codes).map(|image| Said::lossy_if(image.lossy, Cow::Borrowed(image.value), MERGED));
                 let text = self.said(rule, spot, &places, said.ok_or_else(|| no_word(column)));
-                self.put(native, rule, text.into_iter().collect())
+                self.put(native, rule, &mut text.into_iter().collect())
             }
         }
     }
 
-    fn copy(&mut self, native: &mut Message<'a>, rule: &'a ValueRule, found: Vec<Found<'a>>) -> bool {
+    fn copy(&mut self, native: &mut Message<'a>, rule: &'a ValueRule, found: impl ExactSizeIterator<Item = Found<'a>>) -> bool {
         let [field] = rule.native.fields() else { return false };
         let mut values = Vec::with_capacity(found.len());
         for found in found {
@@ -304,7 +313,7 @@ impl<'a> Renderer<'a> {
             Ok(said) => {
                 for place in places {
                     match said.loss {
-                        Some(loss) if self.detail > Detail::None => self.lines.push((Line::At(*place), Outcome::Lossy(loss.to_owned()))),
+                        Some(loss) if self.detail > Detail::None => self.lines.push((Line::At(*place), Outcome::Lossy(loss.into()))),
                         Some(_) => {}
                         None => self.exact(*place),
                     }
@@ -313,7 +322,7 @@ impl<'a> Renderer<'a> {
             }
             Err(why) => {
                 if self.detail > Detail::None {
-                    self.lines.extend(places.iter().map(|place| (Line::At(*place), Outcome::Unmappable(why.clone()))));
+                    self.lines.extend(places.iter().map(|place| (Line::At(*place), Outcome::Unmappable(why.clone().into()))));
                 }
                 if spot.mandatory {
                     self.problems.push(Problem { path: rule.name.clone(), canonical: places.first().copied() });
@@ -323,8 +332,8 @@ impl<'a> Renderer<'a> {
         }
     }
 
-    /// Writes the texts; whether there were any.
-    fn put(&mut self, native: &mut Message<'a>, rule: &'a ValueRule, texts: Vec<Cow<'a, str>>) -> bool {
+    /// Writes the texts, and takes them for that; whether there were any.
+    fn put(&mut self, native: &mut Message<'a>, rule: &'a ValueRule, texts: &mut Vec<Cow<'a, str>>) -> bool {
         if texts.is_empty() {
             return false;
         }
@@ -344,8 +353,8 @@ impl<'a> Renderer<'a> {
                 };
                 let value = match rule.list {
                     Some(separator) => Some(Value::Text(Cow::Owned(list::join(texts.iter().map(|text| &**text), separator)))),
-                    None if field.is_list() => Some(Value::List(texts.into_iter().filter_map(value).collect())),
-                    None => texts.into_iter().next().and_then(value),
+                    None if field.is_list() => Some(Value::List(texts.drain(..).filter_map(value).collect())),
+                    None => texts.drain(..).next().and_then(value),
                 };
                 if let Some(value) = value {
                     native.set(field, value);
@@ -366,8 +375,17 @@ impl<'a> Renderer<'a> {
         if to.is_empty() {
             return Some((hub, base, Vec::new()));
         }
-        let found = self.find(hub, to, base).into_iter().next()?;
+        let found = self.first(hub, to, base)?;
         Some((found.value.as_message()?, found.place, found.keys))
+    }
+
+    /// The first value at a place.
+    fn first(&mut self, message: &'a Message<'a>, steps: &'a [Step], base: Id) -> Option<Found<'a>> {
+        let mut found = std::mem::take(&mut self.found);
+        self.seek(message, steps, base, &mut found);
+        let first = found.drain(..).next();
+        self.found = found;
+        first
     }
 
     /// The values at a place, in order.

@@ -25,7 +25,6 @@ use crate::grpc::status::{ErrorReason, Refusal};
 use crate::id::{DeliveryId, InstitutionId};
 use crate::outbox::{Failure, LeaseToken};
 use crate::proto::exchange as wire;
-use wire::receive_response::Item;
 
 /// Unacknowledged items that a stream starts with.
 const CREDITS: u32 = 16;
@@ -128,7 +127,7 @@ impl Stream {
         }
         for outgoing in self.exchange.release(&self.caller, free, LEASE).await? {
             let (id, token, mask) = (outgoing.id, outgoing.token, outgoing.mask);
-            match self.way.render(&item(outgoing).encode_to_vec(), mask) {
+            match self.way.render(&item(&outgoing), mask) {
                 Ok(native) => {
                     // All of them, even if the stream has ended meanwhile: what is open goes back at its end, not when its lease does.
                     self.open.insert(id, token);
@@ -144,15 +143,21 @@ impl Stream {
     }
 }
 
-fn item(outgoing: Outgoing) -> wire::ReceiveResponse {
-    wire::ReceiveResponse {
+/// A `weiche.exchange.v1.ReceiveResponse`.
+fn item(outgoing: &Outgoing) -> Vec<u8> {
+    let response = wire::ReceiveResponse {
         delivery_id: outgoing.id.to_string(),
         lease_token: URL_SAFE_NO_PAD.encode(outgoing.token),
         receipt: Some(receipt_to(&outgoing.receipt)),
-        item: Some(match outgoing.content {
-            Content::Referral(referral) => Item::Referral(*referral),
-            Content::Status(change) => Item::Status(change),
-            Content::Recall(notice) => Item::Recall(notice),
-        }),
-    }
+        item: None,
+    };
+    let mut bytes = response.encode_to_vec();
+    // The members of `item`.
+    let number = match &outgoing.content {
+        Content::Referral(_) => 3,
+        Content::Status(_) => 4,
+        Content::Recall(_) => 5,
+    };
+    outgoing.content.put(number, &mut bytes);
+    bytes
 }

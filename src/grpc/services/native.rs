@@ -28,7 +28,7 @@ pub(super) struct Way {
 impl Way {
     /// Native request to canonical request, checked.
     pub(super) fn read(&self, native: &[u8]) -> Result<Bytes, Refusal> {
-        let (canonical, _) = self.dialect.read(&self.method.request, native).map_err(|error| refuse::translation(&error))?;
+        let canonical = self.dialect.read_quiet(&self.method.request, native).map_err(|error| refuse::translation(&error))?;
         self.rules.check(&canonical).map_err(Refusal::from)?;
         Ok(canonical)
     }

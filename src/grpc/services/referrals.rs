@@ -14,7 +14,7 @@ use tonic::Status;
 
 use super::native::{Call, Way, institution};
 use crate::dialect::CategoryMask;
-use crate::exchange::{Event, Exchange};
+use crate::exchange::{Event, Exchange, StreamedRequest, SubmitRequest};
 use crate::grpc::convert::consent::time_to;
 use crate::grpc::convert::{outcome_to, receipt_to, summary_to};
 use crate::grpc::router::{Method, Reply};
@@ -42,14 +42,15 @@ pub(super) fn unary(name: &str) -> Option<Call> {
 }
 
 async fn submit(exchange: Arc<Exchange>, caller: InstitutionId, bytes: Bytes) -> Result<Bytes, Refusal> {
-    let request: wire::SubmitReferralRequest = decode(&bytes)?;
+    // Not from a slice: the referral shares these bytes.
+    let request = SubmitRequest::decode(bytes.clone()).map_err(|_| malformed())?;
     submitted(&exchange, &caller, request, &bytes).await.map(encode)
 }
 
 async fn submitted(
     exchange: &Exchange,
     caller: &InstitutionId,
-    request: wire::SubmitReferralRequest,
+    request: SubmitRequest,
     content: &[u8],
 ) -> Result<wire::SubmitReferralResponse, Refusal> {
     let request_id = request.request_id.clone();
@@ -60,7 +61,7 @@ async fn submitted(
         state: if done.referral.is_some() { ReferralState::Submitted.number() } else { 0 },
         receipt: done.receipt.as_ref().map(receipt_to),
         decision: Some(outcome_to(done.reason, done.granted, &done.withheld, done.legal_basis)),
-        report: done.report.to_proto(),
+        report: done.report.into_proto(),
     })
 }
 
@@ -101,11 +102,11 @@ async fn one_of_stream(exchange: &Exchange, way: &Way, caller: &InstitutionId, n
     let mut request_id = String::new();
     let result = async {
         let canonical = way.read(native)?;
-        let request: wire::SubmitReferralsRequest = decode(&canonical)?;
+        let request = StreamedRequest::decode(canonical).map_err(|_| malformed())?;
         let submission = request.submission.ok_or_else(|| Refusal::new(ErrorReason::InvalidField, "submission must be set"))?;
-        request_id.clone_from(&submission.request_id);
-        let content = submission.encode_to_vec();
-        submitted(exchange, caller, submission, &content).await
+        let request = SubmitRequest::decode(submission.clone()).map_err(|_| malformed())?;
+        request_id.clone_from(&request.request_id);
+        submitted(exchange, caller, request, &submission).await
     }
     .await;
     let result = match result {
@@ -167,7 +168,11 @@ async fn answer_recall(exchange: Arc<Exchange>, caller: InstitutionId, bytes: By
 
 /// A canonical message that its rules have passed.
 pub(super) fn decode<M: Message + Default>(bytes: &[u8]) -> Result<M, Refusal> {
-    M::decode(bytes).map_err(|_| Refusal::new(ErrorReason::MalformedMessage, "the bytes are not the message of this method"))
+    M::decode(bytes).map_err(|_| malformed())
+}
+
+fn malformed() -> Refusal {
+    Refusal::new(ErrorReason::MalformedMessage, "the bytes are not the message of this method")
 }
 
 pub(super) fn encode(message: impl Message) -> Bytes {

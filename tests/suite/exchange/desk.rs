@@ -20,7 +20,9 @@ use weiche::consent::{
     SecrecyRelease, Status, SubjectRef, TemplateUse, Voluntariness,
 };
 use weiche::dialect::{Category, CategoryMask, Dialects};
-use weiche::exchange::{Content, Exchange, Issued, Moved, OpenError, Outcome, Outgoing, Parts, Refusal, Submission, Withdrawn, WriterError};
+use weiche::exchange::{
+    Content, Exchange, Issued, Moved, OpenError, Outcome, Outgoing, Parts, Refusal, Submission, SubmitRequest, Withdrawn, WriterError,
+};
 use weiche::id::{ConsentId, InstitutionId, ReferralId, RequestId};
 use weiche::ledger::verify::Verify;
 use weiche::ledger::{Policy, RollbackGuard, SigningKey, verify_dir};
@@ -227,7 +229,7 @@ impl Desk {
         let caller = referral.sender.as_ref().unwrap().institution.parse().unwrap();
         let request = SubmitReferralRequest { request_id: request.to_string(), referral: Some(referral.clone()), validate_only: false };
         let content = request.encode_to_vec();
-        self.on().submit(&caller, request, &content).await
+        self.on().submit(&caller, SubmitRequest::decode(content.as_slice()).unwrap(), &content).await
     }
 
     /// Submits something that is accepted.
@@ -509,17 +511,22 @@ pub trait Issuing {
 
 /// What is in an item, if it is what the test expects.
 pub trait Contents {
-    fn referral(&self) -> &types::Referral;
+    fn referral(&self) -> types::Referral;
+    /// Whether it is the referral of this id.
+    fn is_referral(&self, id: &str) -> bool;
     fn status(&self) -> &StatusChange;
     fn recall(&self) -> &RecallNotice;
 }
 
 impl Contents for Outgoing {
-    fn referral(&self) -> &types::Referral {
+    fn referral(&self) -> types::Referral {
         match &self.content {
-            Content::Referral(referral) => referral,
+            Content::Referral(referral) => types::Referral::decode(referral.clone()).unwrap(),
             other => panic!("not a referral: {other:?}"),
         }
+    }
+    fn is_referral(&self, id: &str) -> bool {
+        matches!(self.content, Content::Referral(_)) && self.referral().referral_id == id
     }
     fn status(&self) -> &StatusChange {
         match &self.content {

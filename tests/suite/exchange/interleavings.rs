@@ -277,7 +277,8 @@ impl<'a> Observer<'a> {
         prop_assert_eq!(item.until, now.plus(LEASE));
         let first = self.first_seen.insert(id);
         match &item.content {
-            Content::Referral(content) => {
+            Content::Referral(_) => {
+                let content = item.referral();
                 let text = content.referral_id.clone();
                 let seen = self.referrals.get_mut(&text).ok_or_else(|| TestCaseError::fail("a referral that nobody sent"))?;
                 prop_assert!(!seen.ended, "sent although it has ended");
@@ -296,8 +297,8 @@ impl<'a> Observer<'a> {
                     prop_assert!(last.is_none_or(|last| last < leaf), "out of order");
                 }
                 for held in self.held.iter().filter(|held| !held.over && held.item.until > now) {
-                    if let Content::Referral(other) = &held.item.content {
-                        let other = &self.referrals[&other.referral_id];
+                    if matches!(held.item.content, Content::Referral(_)) {
+                        let other = &self.referrals[&held.item.referral().referral_id];
                         let allowed = self.put_back.contains(&id) || self.put_back.contains(&held.item.id);
                         prop_assert!(allowed || (other.person, other.to) != lane, "two of one lane at one time");
                     }
@@ -393,8 +394,7 @@ impl<'a> Observer<'a> {
             }
             let id_parsed: ReferralId = id.parse().unwrap();
             let (state, _) = self.desk.state(CARITAS, id_parsed).await;
-            let under_way =
-                self.held.iter().any(|held| !held.over && matches!(&held.item.content, Content::Referral(content) if content.referral_id == *id));
+            let under_way = self.held.iter().any(|held| !held.over && held.item.is_referral(id));
             match state {
                 ReferralState::Submitted if under_way => drop(expected[1].insert(id_parsed)),
                 ReferralState::Submitted | ReferralState::Blocked if !only_phone => drop(expected[0].insert(id_parsed)),
@@ -427,7 +427,7 @@ impl<'a> Observer<'a> {
         if result.is_ok_and(|moved| moved.state != Recalled) {
             // It stands for the acknowledgement.
             for held in &mut self.held {
-                if matches!(&held.item.content, Content::Referral(content) if content.referral_id == id) {
+                if held.item.is_referral(&id) {
                     held.over = true;
                     self.delivered.insert(held.item.id);
                     self.dead.remove(&held.item.id);
@@ -488,9 +488,7 @@ impl<'a> Observer<'a> {
 
     /// The recipient has acknowledged it.
     fn arrived(&self, id: &str) -> bool {
-        self.held.iter().any(|held| {
-            self.delivered.contains(&held.item.id) && matches!(&held.item.content, Content::Referral(content) if content.referral_id == id)
-        })
+        self.held.iter().any(|held| self.delivered.contains(&held.item.id) && held.item.is_referral(id))
     }
 }
 

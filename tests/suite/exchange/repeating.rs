@@ -6,7 +6,8 @@
 use std::sync::Arc;
 
 use futures_util::future::join_all;
-use weiche::exchange::Refusal;
+use prost::Message as _;
+use weiche::exchange::{Refusal, SubmitRequest};
 use weiche::id::RequestId;
 
 use super::desk::*;
@@ -151,6 +152,7 @@ async fn only_asking_writes_nothing() {
     let bad = referral(CARITAS, AGENTUR, "p-1", consent);
     for (case, reason) in [(good, weiche::consent::Reason::Ok), (bad, weiche::consent::Reason::WrongRecipient)] {
         let request = SubmitReferralRequest { request_id: String::new(), referral: Some(case), validate_only: true };
+        let request = SubmitRequest::decode(request.encode_to_vec().as_slice()).unwrap();
         let asked = desk.on().submit(&who(CARITAS), request, b"").await.unwrap();
         assert_eq!((asked.referral, asked.receipt, asked.reason), (None, None, reason));
     }
