@@ -22,7 +22,7 @@ pub(super) const REFERRAL: &str = "weiche.type.v1.Referral";
 /// Paths of lost fields that a leaf names at most; a leaf stays small.
 const LOST_PATHS: usize = 16;
 /// Times that a submission is prepared again because the consent changed meanwhile.
-const ATTEMPTS: usize = 3;
+pub(super) const ATTEMPTS: usize = 3;
 
 /// What became of a submission.
 #[derive(Debug, Clone)]

@@ -32,6 +32,7 @@ const STREAM_IN_FLIGHT: usize = 128;
 pub(super) fn unary(name: &str) -> Option<Call> {
     Some(match name {
         "SubmitReferral" => |exchange, caller, bytes| submit(exchange, caller, bytes).boxed(),
+        "ResubmitReferral" => |exchange, caller, bytes| resubmit(exchange, caller, bytes).boxed(),
         "GetReferral" => |exchange, caller, bytes| get(exchange, caller, bytes).boxed(),
         "ListReferrals" => |exchange, caller, bytes| list(exchange, caller, bytes).boxed(),
         "CancelReferral" => |exchange, caller, bytes| cancel(exchange, caller, bytes).boxed(),
@@ -113,6 +114,19 @@ async fn one_of_stream(exchange: &Exchange, way: &Way, caller: &InstitutionId, n
         Err(refusal) => wire::submit_referrals_response::Result::Refused(Bytes::copy_from_slice(Status::from(refusal).details())),
     };
     way.render(&wire::SubmitReferralsResponse { request_id, result: Some(result) }.encode_to_vec(), CategoryMask::ALL)
+}
+
+async fn resubmit(exchange: Arc<Exchange>, caller: InstitutionId, bytes: Bytes) -> Result<Bytes, Refusal> {
+    let request: wire::ResubmitReferralRequest = decode(&bytes)?;
+    let id = request_id(&request.request_id)?;
+    let consent = Some(request.consent_id.as_str()).filter(|id| !id.is_empty()).map(str::parse).transpose();
+    let consent = consent.map_err(|_| Refusal::new(ErrorReason::InvalidField, "consent_id must be a UUID").field("consent_id", "must be a UUID"))?;
+    let done = exchange.resubmit(&caller, id, &request.referral_id, consent, &bytes).await?;
+    Ok(encode(wire::ResubmitReferralResponse {
+        state: ReferralState::Submitted.number(),
+        receipt: done.receipt.as_ref().map(receipt_to),
+        decision: Some(outcome_to(done.reason, done.granted, &done.withheld, done.legal_basis)),
+    }))
 }
 
 async fn get(exchange: Arc<Exchange>, caller: InstitutionId, bytes: Bytes) -> Result<Bytes, Refusal> {

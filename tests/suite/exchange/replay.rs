@@ -69,8 +69,12 @@ impl Replayed {
                     state: ReferralState::Submitted,
                     reason: None,
                 };
-                if self.referrals.insert(entry.referral_id.to_vec(), story).is_some() {
-                    return Err("submitted twice".into());
+                // A second time only to repair what was blocked, and never with more than there was.
+                if let Some(before) = self.referrals.insert(entry.referral_id.to_vec(), story) {
+                    step(before.state, ReferralState::Submitted, Actor::Sender, None).map_err(|error| error.to_string())?;
+                    if !before.granted.covers(CategoryMask::from_bits(entry.granted)) {
+                        return Err("resubmitted more than was stored".into());
+                    }
                 }
                 self.deliveries.insert(delivery, (State::Ready, 0));
             }
