@@ -11,7 +11,7 @@ use super::receipts::Issued;
 use super::refusal::Refusal;
 use crate::agreement::{LegalBasis, Member, MemberKind, Purpose};
 use crate::consent::{self, Decision, Direction, Evidence, Party, Permit, Reason, decide};
-use crate::dialect::{Category, CategoryMask, FieldReport, Outcome, RecipientKind, Report};
+use crate::dialect::{Category, CategoryMask, FieldReport, Outcome, RecipientKind, Report, TranslateError};
 use crate::id::{ConsentId, DeliveryId, InstitutionId, ReferralId, RequestId};
 use crate::numbered::Numbered;
 use crate::proto::exchange::SubmitReferralRequest;
@@ -21,6 +21,8 @@ use crate::referral::ReferralState;
 pub(super) const REFERRAL: &str = "weiche.type.v1.Referral";
 /// Paths of lost fields that a leaf names at most; a leaf stays small.
 const LOST_PATHS: usize = 16;
+/// Where the referral lies in its request.
+const IN_REQUEST: &str = "referral.";
 /// Times that a submission is prepared again because the consent changed meanwhile.
 pub(super) const ATTEMPTS: usize = 3;
 
@@ -147,7 +149,7 @@ impl Exchange {
 
         let dialect = self.dialect_of(recipient).ok_or(Refusal::Internal("a member's dialect is missing"))?;
         let top = dialect.message_for(REFERRAL).ok_or(Refusal::Internal("a dialect has no referral"))?;
-        let (_, mut report) = dialect.render(top, &minimised.bytes, permit.mask())?;
+        let (_, mut report) = dialect.render(top, &minimised.bytes, permit.mask()).map_err(in_the_request)?;
         let withheld = minimised.withheld.into_iter().map(|(path, category)| FieldReport { path, outcome: Outcome::Withheld(category) });
         report.fields.extend(withheld);
 
@@ -164,6 +166,7 @@ impl Exchange {
             plan,
             lost_paths: lost.take(LOST_PATHS).map(|field| field.path.clone()).collect(),
         };
+        report.fields.iter_mut().for_each(|field| field.path.insert_str(0, IN_REQUEST));
         Ok(Prepared { referral: id, delivery, sealed, report })
     }
 
@@ -234,6 +237,16 @@ impl Exchange {
         let member = agreement.member(&transfer.recipient.institution);
         member.cloned().ok_or_else(|| field("referral.recipient.institution", "must be a member of the agreement"))
     }
+}
+
+/// The recipient has no word for something: the sender knows the field by its place in the request, not by the recipient's name for it.
+fn in_the_request(error: TranslateError) -> TranslateError {
+    let TranslateError::Fields(mut problems) = error else { return error };
+    for problem in &mut problems {
+        problem.path.clear();
+        problem.canonical_path.insert_str(0, IN_REQUEST);
+    }
+    TranslateError::Fields(problems)
 }
 
 /// What kind of institution a member is, for topics that never go to some kinds.

@@ -65,6 +65,13 @@ async fn submitted(
     })
 }
 
+/// An answer whose report names the fields of the request as its sender spells them.
+pub(super) fn reported(way: &Way, answer: Bytes) -> Result<Bytes, Refusal> {
+    let mut answer: wire::SubmitReferralResponse = decode(&answer)?;
+    way.report_in_words(&mut answer.report);
+    Ok(encode(answer))
+}
+
 /// `SubmitReferrals`: one answer per submission, in the order in which they are decided.
 pub(super) fn stream(exchange: Arc<Exchange>, way: Way) -> Method {
     Method::streaming(move |context, mut inbound| {
@@ -106,11 +113,14 @@ async fn one_of_stream(exchange: &Exchange, way: &Way, caller: &InstitutionId, n
         let submission = request.submission.ok_or_else(|| Refusal::new(ErrorReason::InvalidField, "submission must be set"))?;
         request_id.clone_from(&submission.request_id);
         let content = submission.encode_to_vec();
-        submitted(exchange, caller, submission, &content).await
+        submitted(exchange, caller, submission, &content).await.map_err(|refusal| way.in_words(refusal))
     }
     .await;
     let result = match result {
-        Ok(accepted) => wire::submit_referrals_response::Result::Accepted(accepted),
+        Ok(mut accepted) => {
+            way.report_in_words(&mut accepted.report);
+            wire::submit_referrals_response::Result::Accepted(accepted)
+        }
         Err(refusal) => wire::submit_referrals_response::Result::Refused(Bytes::copy_from_slice(Status::from(refusal).details())),
     };
     way.render(&wire::SubmitReferralsResponse { request_id, result: Some(result) }.encode_to_vec(), CategoryMask::ALL)
