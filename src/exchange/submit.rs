@@ -19,8 +19,6 @@ use crate::proto::types;
 use crate::referral::ReferralState;
 
 pub(super) const REFERRAL: &str = "weiche.type.v1.Referral";
-/// Paths of lost fields that a leaf names at most; a leaf stays small.
-const LOST_PATHS: usize = 16;
 /// Where the referral lies in its request.
 const IN_REQUEST: &str = "referral.";
 /// Times that a submission is prepared again because the consent changed meanwhile.
@@ -164,7 +162,7 @@ impl Exchange {
             commitment,
             case_number: self.vault.seal_short(id.as_bytes(), &referral.sender_case_number)?,
             plan,
-            lost_paths: lost.take(LOST_PATHS).map(|field| field.path.clone()).collect(),
+            lost_paths: lost.map(|field| field.path.clone()).collect(),
         };
         report.fields.iter_mut().for_each(|field| field.path.insert_str(0, IN_REQUEST));
         Ok(Prepared { referral: id, delivery, sealed, report })
