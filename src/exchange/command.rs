@@ -116,7 +116,7 @@ pub struct SealedReferral {
     pub case_number: Vec<u8>,
     /// First 8 bytes of the digest of the recipient's plan.
     pub plan: [u8; 8],
-    /// Paths of fields that translation loses.
+    /// Paths of fields that translation loses, all of them.
     pub lost_paths: Vec<String>,
 }
 
@@ -231,6 +231,8 @@ pub enum Outcome {
     },
     /// Never begun: put back as it was, without an attempt.
     Returned,
+    /// Never begun and not to be: what it would tell may no longer be told.
+    Untold,
 }
 
 /// The recipient's answer.
@@ -371,6 +373,8 @@ pub struct Released {
     pub mask: CategoryMask,
     /// Less may leave than was stored: the content is minimised once more.
     pub narrowed: bool,
+    /// Where the referral stands.
+    pub state: ReferralState,
     /// The leaf of the release.
     pub leaf: u64,
 }

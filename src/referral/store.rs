@@ -115,21 +115,27 @@ fn event_from_row(referral: &ReferralId, row: &SqliteRow) -> Result<Event, Store
 pub async fn load_recalls(conn: &mut SqliteConnection, ids: &[RecallId]) -> Result<Vec<Recall>, StoreError> {
     const SQL: &str = "SELECT id, referral, recipient, issued_at, due_at, outcome, norm, answered_at FROM recall WHERE id IN";
     let ids: Vec<&[u8]> = ids.iter().map(|id| id.as_bytes().as_slice()).collect();
-    let rows = select_in(conn, SQL, &ids).await?;
-    rows.iter()
-        .map(|row| {
-            let outcome = RecallOutcome::from_number(row.try_get(5)?);
-            let (norm, at) = (row.try_get(6)?, Time(row.try_get(7)?));
-            Ok(Recall {
-                id: DeliveryId::from_slice(row.try_get(0)?).ok_or(StoreError::Damaged("recall.id"))?,
-                referral: ReferralId::from_slice(row.try_get(1)?).ok_or(StoreError::Damaged("recall.referral"))?,
-                recipient: row.try_get::<&str, _>(2)?.parse().map_err(|_| StoreError::Damaged("recall.recipient"))?,
-                issued_at: Time(row.try_get(3)?),
-                due_at: Time(row.try_get(4)?),
-                answer: outcome.map(|outcome| RecallAnswer { outcome, norm, at }),
-            })
-        })
-        .collect()
+    select_in(conn, SQL, &ids).await?.iter().map(recall_from_row).collect()
+}
+
+/// The recalls of one referral, oldest first.
+pub async fn recalls_of(conn: &mut SqliteConnection, id: &ReferralId) -> Result<Vec<Recall>, StoreError> {
+    const SQL: &str =
+        "SELECT id, referral, recipient, issued_at, due_at, outcome, norm, answered_at FROM recall WHERE referral = ? ORDER BY issued_at";
+    sqlx::query(SQL).bind(id.as_bytes().as_slice()).fetch_all(conn).await?.iter().map(recall_from_row).collect()
+}
+
+fn recall_from_row(row: &SqliteRow) -> Result<Recall, StoreError> {
+    let outcome = RecallOutcome::from_number(row.try_get(5)?);
+    let (norm, at) = (row.try_get(6)?, Time(row.try_get(7)?));
+    Ok(Recall {
+        id: DeliveryId::from_slice(row.try_get(0)?).ok_or(StoreError::Damaged("recall.id"))?,
+        referral: ReferralId::from_slice(row.try_get(1)?).ok_or(StoreError::Damaged("recall.referral"))?,
+        recipient: row.try_get::<&str, _>(2)?.parse().map_err(|_| StoreError::Damaged("recall.recipient"))?,
+        issued_at: Time(row.try_get(3)?),
+        due_at: Time(row.try_get(4)?),
+        answer: outcome.map(|outcome| RecallAnswer { outcome, norm, at }),
+    })
 }
 
 /// Writes new and answered recalls.

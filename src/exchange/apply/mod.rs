@@ -18,7 +18,7 @@ mod submit;
 
 use std::sync::Arc;
 
-pub(super) use lifecycle::cut;
+pub(super) use lifecycle::{carried, cut};
 pub use queue::timestamp;
 
 use prost::Message;

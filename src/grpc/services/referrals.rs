@@ -150,7 +150,21 @@ async fn get(exchange: Arc<Exchange>, caller: InstitutionId, bytes: Bytes) -> Re
         at: Some(time_to(event.at)),
         ..StatusChange::default()
     };
-    Ok(encode(wire::GetReferralResponse { referral: Some(summary_to(&overview)), history: events.iter().map(step).collect() }))
+    let mut history: Vec<StatusChange> = events.iter().map(step).collect();
+    for (recall, answer) in exchange.recall_answers(&overview).await? {
+        let before = events.partition_point(|event| event.at <= answer.at);
+        history.push(StatusChange {
+            event_id: recall.to_string(),
+            state: before.checked_sub(1).and_then(|last| events.get(last)).map_or(0, |event| event.state.number()),
+            at: Some(time_to(answer.at)),
+            recall_outcome: answer.outcome.number(),
+            recall_norm: answer.norm,
+            referral_id: request.referral_id.clone(),
+            ..StatusChange::default()
+        });
+    }
+    history.sort_by_key(|change| change.at.map_or((0, 0), |at| (at.seconds, at.nanos)));
+    Ok(encode(wire::GetReferralResponse { referral: Some(summary_to(&overview)), history }))
 }
 
 async fn list(exchange: Arc<Exchange>, caller: InstitutionId, bytes: Bytes) -> Result<Bytes, Refusal> {

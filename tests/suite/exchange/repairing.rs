@@ -69,8 +69,12 @@ async fn a_repair_that_is_denied_is_logged_and_changes_nothing() {
     let id = blocked(&desk, "p-1").await;
     let elsewhere = desk.usual_consent(CARITAS, AGENTUR, "p-1").await;
     let somebody = desk.usual_consent(CARITAS, JOBCENTER, "p-2").await;
-    let cases =
-        [(None, Reason::Expired), (Some(elsewhere), Reason::WrongRecipient), (Some(somebody), Reason::NoRecord), (Some(ConsentId::random()), Reason::NoRecord)];
+    let cases = [
+        (None, Reason::Expired),
+        (Some(elsewhere), Reason::WrongRecipient),
+        (Some(somebody), Reason::NoRecord),
+        (Some(ConsentId::random()), Reason::NoRecord),
+    ];
     for (consent, reason) in cases {
         match desk.resubmit(CARITAS, id, consent).await {
             Err(Refusal::Denied { denial, .. }) => assert_eq!(denial.reason, reason),
