@@ -94,6 +94,8 @@ async fn a_canary_in_every_field_is_in_no_column_no_entry_and_no_trace() {
     desk.answer_with(JOBCENTER, answer).await.unwrap();
     assert_eq!(desk.deliver_all(CARITAS).await[0].status().outcome, "canary-outcome");
     desk.cancel(JOBCENTER, id).await.unwrap();
+    desk.accepted(&case).await;
+    desk.deliver_all(JOBCENTER).await;
     let (caritas, jobcenter, request) = (who(CARITAS), who(JOBCENTER), RequestId::random());
     desk.on().withdraw_consent(&caritas, request, consent, Scope::default(), "canary-channel".into(), b"w").await.unwrap();
     let recall_id = desk.deliver_all(JOBCENTER).await[0].recall().recall_id.clone();
