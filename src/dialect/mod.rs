@@ -20,6 +20,8 @@
 //! Dialect::render(native message, bytes, CategoryMask) -> Result<(Bytes, Report), TranslateError>   canonical -> dialect
 //! Dialect::render_quiet(native message, bytes, CategoryMask) -> Result<Bytes, TranslateError>   the same without the report
 //!
+//! Dialect::native_path(native message, "referral.recipient.unit") -> Option<String>             a place of the hub in the dialect's words
+//!
 //! Method { path, canonical, request, response, canonical_request, canonical_response, delivery, client_streaming, server_streaming }
 //!
 //! Dialects::minimise("weiche.type.v1.Referral", bytes, mask, RecipientKind) -> Result<Minimised { bytes, withheld }, TranslateError>

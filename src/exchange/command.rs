@@ -35,6 +35,8 @@ pub struct Idempotency {
 pub enum Command {
     /// Accept a referral, or log why not.
     Submit(Box<Submit>),
+    /// Submit what was blocked once more, or log why not.
+    Resubmit(Box<Resubmit>),
     /// Record a consent or a new version of it.
     RecordConsent(Box<RecordConsent>),
     /// Withdraw a consent, wholly or in part.
@@ -114,8 +116,51 @@ pub struct SealedReferral {
     pub case_number: Vec<u8>,
     /// First 8 bytes of the digest of the recipient's plan.
     pub plan: [u8; 8],
-    /// Paths of fields that translation loses.
+    /// Paths of fields that translation loses, all of them.
     pub lost_paths: Vec<String>,
+}
+
+/// Submit a blocked referral once more.
+#[derive(Debug)]
+pub struct Resubmit {
+    /// Whose call.
+    pub idempotency: Idempotency,
+    /// The sender: the caller.
+    pub sender: InstitutionId,
+    /// Which.
+    pub referral: ReferralId,
+    /// Consent it shall rest on; none: the one before.
+    pub consent: Option<ConsentId>,
+    /// Chosen by the gateway.
+    pub delivery: DeliveryId,
+    /// What of it can go again.
+    pub content: Again,
+}
+
+/// What a preparation outside the writer made of the content of a blocked referral.
+#[derive(Debug)]
+pub enum Again {
+    /// Minimised and sealed for the new delivery.
+    Sealed(SealedAgain),
+    /// Denied, so only the refusal is to be logged.
+    Denied,
+    /// The gateway no longer has it.
+    Erased,
+}
+
+/// The content of a referral that was blocked, sealed for another delivery.
+#[derive(Debug)]
+pub struct SealedAgain {
+    /// The content.
+    pub sealed: Sealed,
+    /// The mask under which it was minimised.
+    pub mask: CategoryMask,
+    /// Opening of the commitment.
+    pub salt: CommitmentSalt,
+    /// Commitment to the content.
+    pub commitment: [u8; 32],
+    /// First 8 bytes of the digest of the recipient's plan.
+    pub plan: [u8; 8],
 }
 
 /// Record a consent.
@@ -186,6 +231,8 @@ pub enum Outcome {
     },
     /// Never begun: put back as it was, without an attempt.
     Returned,
+    /// Never begun and not to be: what it would tell may no longer be told.
+    Untold,
 }
 
 /// The recipient's answer.
@@ -326,6 +373,8 @@ pub struct Released {
     pub mask: CategoryMask,
     /// Less may leave than was stored: the content is minimised once more.
     pub narrowed: bool,
+    /// Where the referral stands.
+    pub state: ReferralState,
     /// The leaf of the release.
     pub leaf: u64,
 }

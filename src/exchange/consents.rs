@@ -36,6 +36,10 @@ impl Exchange {
             return Err(field("consent.subject_ref", "must be your own reference of the person, at most 80 characters"));
         }
         consent.subject = subject_ref(&self.subject(caller, &consent.subject.0));
+        let place = consent.id;
+        for text in [&mut consent.evidence.location, &mut consent.grantor.proof] {
+            *text = self.vault.seal_text(place.as_bytes(), text)?;
+        }
         let idempotency = self.idempotency(caller, request, "record-consent", content);
         let command = RecordConsent { idempotency, controller: caller.clone(), consent };
         let committed = self.writer.run(Command::RecordConsent(Box::new(command))).await?;
@@ -57,6 +61,7 @@ impl Exchange {
         content: &[u8],
     ) -> Result<(Withdrawn, Issued), Refusal> {
         let idempotency = self.idempotency(caller, request, "withdraw-consent", content);
+        let channel = self.vault.seal_text(consent.as_bytes(), &channel)?;
         let command = Withdraw { idempotency, consent, received_by: caller.clone(), scope, channel, recall_answer_within: RECALL_ANSWER_WITHIN };
         let committed = self.writer.run(Command::Withdraw(Box::new(command))).await?;
         let receipt = self.receipt(&committed).await?;
@@ -69,12 +74,24 @@ impl Exchange {
     /// A consent that the caller recorded. The subject in it is the gateway's pseudonym.
     pub async fn consent(&self, caller: &InstitutionId, id: ConsentId) -> Result<Consent, Refusal> {
         let found = crate::consent::load(&mut self.store.reader().await?, &[id]).await?;
-        found.into_iter().find(|consent| consent.controller.institution == *caller).ok_or(Refusal::NotFound)
+        let found = found.into_iter().find(|consent| consent.controller.institution == *caller).ok_or(Refusal::NotFound)?;
+        self.readable(found)
     }
 
     /// Consents that the caller recorded, last changed first.
     pub async fn consents(&self, caller: &InstitutionId, before: Option<(Time, ConsentId)>, limit: u32) -> Result<Vec<(Time, Consent)>, Refusal> {
-        Ok(crate::consent::list(&mut self.store.reader().await?, caller, before, limit).await?)
+        let found = crate::consent::list(&mut self.store.reader().await?, caller, before, limit).await?;
+        found.into_iter().map(|(at, consent)| Ok((at, self.readable(consent)?))).collect()
+    }
+
+    /// A record as it was sent: what institutions wrote freely is kept sealed, because nobody knows what it says of the person.
+    fn readable(&self, mut consent: Consent) -> Result<Consent, Refusal> {
+        let place = consent.id;
+        let channels = consent.history.iter_mut().map(|event| &mut event.channel);
+        for text in [&mut consent.evidence.location, &mut consent.grantor.proof].into_iter().chain(channels) {
+            *text = self.vault.open_text(place.as_bytes(), text)?;
+        }
+        Ok(consent)
     }
 
     /// "Can I send this?" for a consent that the caller recorded, before anything is written. None of the caller's: as if there were no record.

@@ -10,7 +10,7 @@ use bytes::{BufMut, Bytes};
 use prost::Message;
 
 use super::Exchange;
-use super::apply::cut;
+use super::apply::{carried, cut};
 use super::command::{Command, Outcome, Release, Released, Settle};
 use super::prepare::released;
 use super::receipts::Issued;
@@ -21,8 +21,10 @@ use crate::clock::Time;
 use crate::consent::Permit;
 use crate::dialect::{CategoryMask, REFERRAL};
 use crate::id::{DeliveryId, InstitutionId};
+use crate::numbered::Numbered as _;
 use crate::outbox::{self, Failure, Kind, LeaseToken};
 use crate::proto::types::{RecallNotice, StatusChange};
+use crate::referral::{ReferralState, is_course};
 
 /// Deliveries that one release starts at most: a batch must stay short whatever a caller asks for.
 pub const AT_ONCE: u32 = 256;
@@ -109,7 +111,12 @@ impl Exchange {
             let sealed = payloads.get(&one.delivery.seq);
             let plain = sealed.and_then(|s| self.vault.open_sealed(one.delivery.id.as_bytes(), &s.ciphertext, &s.wrapped_key).ok());
             let Some(token) = one.delivery.token else { continue };
-            match plain.and_then(|plain| self.content(plain, one)) {
+            let content = plain.and_then(|plain| self.content(plain, one));
+            if matches!(&content, Some(Content::Status(change)) if is_untold(change, one.state)) {
+                self.settle(None, one.delivery.id, token, Outcome::Untold).await?;
+                continue;
+            }
+            match content {
                 Some(content) => {
                     let receipt = self.receipt_of(one.leaf, proof).await?;
                     let (id, until, attempt) = (one.delivery.id, one.delivery.due_at, one.delivery.attempts);
@@ -150,4 +157,12 @@ impl Exchange {
     pub async fn settle(&self, recipient: Option<&InstitutionId>, delivery: DeliveryId, token: LeaseToken, outcome: Outcome) -> Result<(), Refusal> {
         self.writer.run(Command::Settle(Settle { recipient: recipient.cloned(), delivery, token, outcome })).await.map(|_| ())
     }
+}
+
+/// A status that was queued when more could be told. Whoever withdrew is no longer spoken about, except to say what became of the data; and what was
+/// queued only for the result, attendance or appointment in it says nothing without them but how the work goes.
+fn is_untold(change: &StatusChange, now: ReferralState) -> bool {
+    let Some(state) = ReferralState::from_number(change.state.into()) else { return false };
+    let overtaken = now == ReferralState::Recalled && state != now;
+    change.recall_outcome == 0 && (overtaken || (is_course(state) && carried(change).is_empty()))
 }

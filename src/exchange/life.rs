@@ -7,13 +7,14 @@ use std::time::Duration;
 
 use super::Exchange;
 use super::command::{Answer, AnswerRecall, Cancel, Command, Expire, Reply};
+use super::query::Overview;
 use super::receipts::Issued;
 use super::refusal::Refusal;
 use super::submit::field;
 use crate::id::{InstitutionId, ReferralId, RequestId};
 use crate::numbered::Numbered;
-use crate::proto::types::{RecallAnswer, StatusChange};
-use crate::referral::{RecallOutcome, ReferralState, StatusReason};
+use crate::proto::types::{self, StatusChange};
+use crate::referral::{self, RecallAnswer, RecallId, RecallOutcome, ReferralState, StatusReason};
 
 /// Referrals ended by one sweep of the clock at most.
 const SWEEP: u32 = 200;
@@ -41,7 +42,8 @@ impl Exchange {
             event: event.into_bytes(),
             state: ReferralState::from_number(change.state.into()).ok_or_else(|| field("change.state", "must be a state"))?,
             reason: StatusReason::from_number(change.reason.into()),
-            change,
+            // Recalls have an answer of their own.
+            change: StatusChange { recall_outcome: 0, recall_norm: String::new(), ..change },
         };
         self.moved(Command::Answer(Box::new(command))).await
     }
@@ -66,8 +68,25 @@ impl Exchange {
         self.moved(Command::Cancel(command)).await
     }
 
+    /// What the recipient did about the recalls of a referral, for one of its sides, oldest first; the norms in the clear.
+    pub async fn recall_answers(&self, seen: &Overview) -> Result<Vec<(RecallId, RecallAnswer)>, Refusal> {
+        let recalls = referral::recalls_of(&mut self.store.reader().await?, &seen.referral.id).await?;
+        let mut answers = Vec::new();
+        for (id, answer) in recalls.into_iter().filter_map(|recall| Some((recall.id, recall.answer?))) {
+            answers.push((id, RecallAnswer { norm: self.vault.open_text(id.as_bytes(), &answer.norm)?, ..answer }));
+        }
+        answers.sort_by_key(|(_, answer)| answer.at);
+        Ok(answers)
+    }
+
     /// The recipient's answer to a recall.
-    pub async fn answer_recall(&self, caller: &InstitutionId, request: RequestId, answer: &RecallAnswer, content: &[u8]) -> Result<Issued, Refusal> {
+    pub async fn answer_recall(
+        &self,
+        caller: &InstitutionId,
+        request: RequestId,
+        answer: &types::RecallAnswer,
+        content: &[u8],
+    ) -> Result<Issued, Refusal> {
         let command = AnswerRecall {
             idempotency: self.idempotency(caller, request, "answer-recall", content),
             recipient: caller.clone(),

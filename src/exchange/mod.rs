@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: 2026 The Weiche authors
 // SPDX-License-Identifier: EUPL-1.2
 
-//! The stories of a referral, one file each: submit, consents, deliver, answer; and the one writer through which every change goes.
+//! The stories of a referral, one file each: submit, resubmit, consents, deliver, answer; and the one writer through which every change goes.
 //!
 //! What costs CPU (translation, minimisation, sealing, proofs) is done here, outside the writer and in parallel; what changes state is a
 //! [`command`] and is applied in the writer's order. Reads never pass the writer.
@@ -19,6 +19,7 @@ mod query;
 mod receipts;
 mod recent;
 mod refusal;
+mod resubmit;
 mod storage;
 mod submit;
 mod wake;

@@ -9,15 +9,15 @@ use super::command::SealedReferral;
 use super::excerpt::Marks;
 use super::refusal::Refusal;
 use crate::consent::Permit;
-use crate::dialect::{Dialect, Opened, Outcome, REFERRAL, RecipientKind, Report};
+use crate::dialect::{Dialect, Opened, Outcome, REFERRAL, RecipientKind, Report, TranslateError};
 use crate::id::{DeliveryId, ReferralId};
 use crate::numbered::Numbered;
 use crate::proto::types::Party;
 use crate::referral::ReferralState;
 use crate::vault::Vault;
 
-/// Paths of lost fields that a leaf names at most; a leaf stays small.
-const LOST_PATHS: usize = 16;
+/// Where the referral lies in its request.
+const IN_REQUEST: &str = "referral.";
 
 /// A referral that was minimised, rendered on trial and sealed under one permit.
 #[derive(Debug)]
@@ -59,10 +59,11 @@ pub fn prepare(
     let content = kept.bytes();
 
     let top = dialect.message_for(REFERRAL).ok_or(Refusal::Internal("a dialect has no referral"))?;
-    let mut report = dialect.rehearse(top, &kept)?;
+    let mut report = dialect.rehearse(top, &kept).map_err(in_the_request)?;
     let lost = report.fields.iter().filter(|field| field.outcome != Outcome::Exact);
-    let lost_paths = lost.take(LOST_PATHS).map(|field| field.path.clone()).collect();
+    let lost_paths = lost.map(|field| field.path.clone()).collect();
     report.fields.extend(withheld);
+    report.fields.iter_mut().for_each(|field| field.path.insert_str(0, IN_REQUEST));
 
     let mut plan = [0; 8];
     plan.copy_from_slice(&dialect.digest()[..8]);
@@ -87,4 +88,14 @@ pub(super) fn released(permit: &Permit) -> Marks {
         origin_203_stgb: Some(permit.origin_203_stgb()),
         ..Marks::default()
     }
+}
+
+/// The recipient has no word for something: the sender knows the field by its place in the request, not by the recipient's name for it.
+fn in_the_request(error: TranslateError) -> TranslateError {
+    let TranslateError::Fields(mut problems) = error else { return error };
+    for problem in &mut problems {
+        problem.path.clear();
+        problem.canonical_path.insert_str(0, IN_REQUEST);
+    }
+    TranslateError::Fields(problems)
 }

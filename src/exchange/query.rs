@@ -38,6 +38,8 @@ pub struct Overview {
     pub case_number: String,
     /// The caller is the sender.
     pub is_sender: bool,
+    /// The last step is the recipient's own affair: the sender is not told that there was one.
+    pub quiet: bool,
 }
 
 /// The queue of one recipient.
@@ -78,7 +80,13 @@ impl Exchange {
         let mut conn = self.store.reader().await?;
         let found = conn.row(SQL, [caller.as_str().into(), id.as_bytes().into()]).await?.ok_or(Refusal::NotFound)?;
         let found = self.overview(caller, referral::from_row(&found)?);
-        Ok((found, referral::events(&mut conn, &id).await?))
+        let mut events = referral::events(&mut conn, &id).await?;
+        if found.is_sender {
+            let benefit_body = self.is_benefit_body(caller);
+            events.retain(|event| !referral::is_course(event.state));
+            events.iter_mut().for_each(|event| event.reason = referral::seen_by_sender(event.state, event.reason, benefit_body).reason);
+        }
+        Ok((found, events))
     }
 
     /// The caller's referrals, last submitted first; `before` is the cursor of the page before.
@@ -92,7 +100,8 @@ impl Exchange {
         const SQL: &str = select_referral!(
             "WHERE ",
             visible!(),
-            " AND ($2 = 0 OR state = $2) AND (submitted_at, id) < ($3, $4) ORDER BY submitted_at DESC, id DESC LIMIT $5"
+            // To its sender a referral that is being worked on is an accepted one.
+            " AND ($2 = 0 OR CASE WHEN sender = $1 AND state IN (7, 8) THEN 5 ELSE state END = $2) AND (submitted_at, id) < ($3, $4) ORDER BY submitted_at DESC, id DESC LIMIT $5"
         );
         let (at, id) = before.map_or((i64::MAX, vec![0xff; 17]), |(at, id)| (at.0, id.as_bytes().to_vec()));
         let state = state.map_or(0, Numbered::number);
@@ -108,11 +117,21 @@ impl Exchange {
         rows.iter().map(|row| Ok(self.overview(caller, referral::from_row(row)?))).collect()
     }
 
-    fn overview(&self, caller: &InstitutionId, referral: Referral) -> Overview {
+    fn is_benefit_body(&self, institution: &InstitutionId) -> bool {
+        self.agreement().member(institution).is_none_or(|member| member.section_35)
+    }
+
+    /// The sender sees no more by asking than it is told.
+    fn overview(&self, caller: &InstitutionId, mut referral: Referral) -> Overview {
         let is_sender = referral.sender == *caller;
+        let quiet = is_sender && referral::is_course(referral.state);
+        if is_sender {
+            let seen = referral::seen_by_sender(referral.state, referral.reason, self.is_benefit_body(caller));
+            (referral.state, referral.reason) = (seen.state, seen.reason);
+        }
         let case_number =
             if is_sender { self.vault.open_short(referral.id.as_bytes(), &referral.case_number).unwrap_or_default() } else { String::new() };
-        Overview { referral, case_number, is_sender }
+        Overview { referral, case_number, is_sender, quiet }
     }
 
     /// The queues, by recipient.

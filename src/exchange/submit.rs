@@ -20,7 +20,7 @@ use crate::id::{ConsentId, DeliveryId, InstitutionId, ReferralId, RequestId};
 use crate::numbered::Numbered;
 
 /// Times that a submission is prepared again because the consent changed meanwhile.
-const ATTEMPTS: usize = 3;
+pub(super) const ATTEMPTS: usize = 3;
 
 /// What became of a submission.
 #[derive(Debug, Clone)]

@@ -298,7 +298,7 @@ impl Writer {
 
     async fn commit(&mut self, commands: Vec<Command>) -> Result<Vec<Result<Committed, Refusal>>, WriterError> {
         let now = self.clock.now();
-        let started = Stopwatch::start();
+        let mut stages = Stages::start();
         let count = commands.len();
         let mut wanted = Wanted::default();
         commands.iter().for_each(|command| command.wants(&mut wanted));
@@ -309,6 +309,7 @@ impl Writer {
         self.recent.check(head);
         let mut set = storage::load(&mut self.conn, &self.recent, &wanted, now).await?;
         set.next_delivery = head.next_delivery;
+        stages.end("load");
         let mut batch = Batch {
             set,
             agreement: self.agreement.load_full(),
@@ -326,12 +327,15 @@ impl Writer {
         let mut tree = self.tree.clone();
         let hashes: Vec<Hash> = batch.leaves.iter().map(|(_, hash)| *hash).collect();
         let full = tree.append(&hashes);
+        stages.end("apply");
         storage::save(&mut self.conn, &batch.set, &batch.added, tree.size(), now).await?;
         if !batch.leaves.is_empty() || next_delivery != head.next_delivery {
             let added = Appended { tree: &tree, leaves: &batch.leaves, full: &full, openings: &batch.openings, next_delivery };
             ledger::store::append(&mut self.conn, &added).await?;
         }
+        stages.end("save");
         self.conn.commit().await?;
+        stages.end("commit");
 
         // Sign after the commit, never before; what is not noted beside the key is not signed.
         let checkpoint = Checkpoint { origin: self.key.origin().to_owned(), size: tree.size(), root: tree.root() };
@@ -351,9 +355,29 @@ impl Writer {
         self.recent.keep(batch.set, Head { size: proof.size, next_delivery });
         self.progress.send_replace(Progress { size: proof.size });
         metrics::histogram!("weiche_batch_commands").record(f64::from(u32::try_from(count).unwrap_or(u32::MAX)));
-        metrics::histogram!("weiche_commit_seconds").record(started.elapsed().as_secs_f64());
+        stages.end("sign");
+        metrics::histogram!("weiche_commit_seconds").record(stages.all());
         metrics::gauge!("weiche_log_size").set(f64::from(u32::try_from(proof.size).unwrap_or(u32::MAX)));
         Ok(results.into_iter().map(|result| result.map(|answered| Committed { answered, proof: proof.clone() })).collect())
+    }
+}
+
+/// How long the stages of a batch take.
+struct Stages {
+    all: Stopwatch,
+    stage: Stopwatch,
+}
+
+impl Stages {
+    fn start() -> Self {
+        Self { all: Stopwatch::start(), stage: Stopwatch::start() }
+    }
+    fn end(&mut self, stage: &'static str) {
+        metrics::histogram!("weiche_batch_stage_seconds", "stage" => stage).record(self.stage.elapsed().as_secs_f64());
+        self.stage = Stopwatch::start();
+    }
+    fn all(&self) -> f64 {
+        self.all.elapsed().as_secs_f64()
     }
 }
 

@@ -67,6 +67,24 @@ impl Refusal {
         self
     }
 
+    /// The same with the paths of fields as the caller spells them, where `own` knows how. What they are in the hub is in the metadata then.
+    #[must_use]
+    pub fn in_words(mut self, own: impl Fn(&str) -> Option<String>) -> Self {
+        let mut canonical = Vec::new();
+        for (path, _) in &mut self.0.fields {
+            if let Some(own) = own(path) {
+                if let Some(rest) = self.0.message.strip_prefix(path.as_str()) {
+                    self.0.message = format!("{own}{rest}");
+                }
+                canonical.push(std::mem::replace(path, own));
+            }
+        }
+        if !canonical.is_empty() {
+            self.0.metadata.push(("canonical_fields", canonical.join(" ")));
+        }
+        self
+    }
+
     /// Adds a `PreconditionFailure`: what kind, of what, and what would have to hold.
     #[must_use]
     pub fn precondition(mut self, kind: impl Into<String>, subject: impl Into<String>, description: impl Into<String>) -> Self {

@@ -26,12 +26,25 @@ pub fn feedback(before: ReferralState, after: ReferralState, reason: Option<Stat
     if before == Recalled || !matches!(after, Accepted | Rejected | Completed | Failed | Cancelled) {
         return None;
     }
+    Some(seen_by_sender(after, reason, sender_is_benefit_body))
+}
+
+/// What a referral's sender sees when it asks where the referral stands: no more than it is told.
+pub fn seen_by_sender(state: ReferralState, reason: Option<StatusReason>, sender_is_benefit_body: bool) -> Feedback {
+    if is_course(state) {
+        return Feedback { state: ReferralState::Accepted, reason: None };
+    }
     let reason = reason.map(|reason| match reason {
         StatusReason::ClientUnknown | StatusReason::ClientDeclined if sender_is_benefit_body => StatusReason::Other,
         StatusReason::ClientDidNotAppear if sender_is_benefit_body => StatusReason::ClientNotReached,
         told => told,
     });
-    Some(Feedback { state: after, reason })
+    Feedback { state, reason }
+}
+
+/// The course of the work at the recipient: it looks like acceptance from outside.
+pub fn is_course(state: ReferralState) -> bool {
+    matches!(state, ReferralState::InProgress | ReferralState::OnHold)
 }
 
 #[cfg(test)]
@@ -54,6 +67,7 @@ mod tests {
     fn the_course_of_the_counselling_stays_at_the_centre() {
         for quiet in [InProgress, OnHold] {
             assert_eq!(feedback(Accepted, quiet, None, false), None);
+            assert_eq!(seen_by_sender(quiet, Some(ClientNotReached), false), Feedback { state: Accepted, reason: None });
         }
     }
 

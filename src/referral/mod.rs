@@ -9,9 +9,9 @@ mod record;
 mod state;
 mod store;
 
-pub use feedback::{Feedback, feedback};
+pub use feedback::{Feedback, feedback, is_course, seen_by_sender};
 pub use recall::{Recall, RecallAnswer, RecallId, RecallOutcome};
 pub use record::{Event, Referral};
 pub use state::{Actor, ReferralState, StatusReason, StepError, step};
 pub(crate) use store::select_referral;
-pub use store::{event, events, from_row, load, load_recalls, overdue, save, save_events, save_recalls, under_consent};
+pub use store::{event, events, from_row, load, load_recalls, overdue, recalls_of, save, save_events, save_recalls, under_consent};

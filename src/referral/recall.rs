@@ -40,7 +40,7 @@ pub struct Recall {
 pub struct RecallAnswer {
     /// What was done.
     pub outcome: RecallOutcome,
-    /// The norm that demands keeping; empty otherwise.
+    /// The norm that demands keeping, sealed as text; empty otherwise.
     pub norm: String,
     /// When.
     pub at: Time,

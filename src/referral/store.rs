@@ -177,18 +177,26 @@ fn event_from_row(referral: &ReferralId, row: &Row) -> Result<Event, StoreError>
 /// Recalls by id.
 pub async fn load_recalls(conn: &mut Connection, ids: &[RecallId]) -> Result<Vec<Recall>, StoreError> {
     const SQL: &str = "SELECT id, referral, recipient, issued_at, due_at, outcome, norm, answered_at FROM recall WHERE id {}";
-    let recall = |row: &Row| {
-        let (norm, at) = (row.text(6)?.to_owned(), Time(row.int(7)?));
-        Ok(Recall {
-            id: DeliveryId::from_slice(row.bytes(0)?).ok_or(StoreError::Damaged("recall.id"))?,
-            referral: ReferralId::from_slice(row.bytes(1)?).ok_or(StoreError::Damaged("recall.referral"))?,
-            recipient: row.text(2)?.parse().map_err(|_| StoreError::Damaged("recall.recipient"))?,
-            issued_at: Time(row.int(3)?),
-            due_at: Time(row.int(4)?),
-            answer: RecallOutcome::from_number(row.int(5)?).map(|outcome| RecallAnswer { outcome, norm, at }),
-        })
-    };
-    conn.rows_in(SQL, ids.iter().map(|id| id.as_bytes())).await?.iter().map(recall).collect()
+    conn.rows_in(SQL, ids.iter().map(|id| id.as_bytes())).await?.iter().map(recall_from_row).collect()
+}
+
+/// The recalls of one referral, oldest first.
+pub async fn recalls_of(conn: &mut Connection, id: &ReferralId) -> Result<Vec<Recall>, StoreError> {
+    const SQL: &str =
+        "SELECT id, referral, recipient, issued_at, due_at, outcome, norm, answered_at FROM recall WHERE referral = $1 ORDER BY issued_at";
+    conn.rows(SQL, [id.as_bytes().into()]).await?.iter().map(recall_from_row).collect()
+}
+
+fn recall_from_row(row: &Row) -> Result<Recall, StoreError> {
+    let (norm, at) = (row.text(6)?.to_owned(), Time(row.int(7)?));
+    Ok(Recall {
+        id: DeliveryId::from_slice(row.bytes(0)?).ok_or(StoreError::Damaged("recall.id"))?,
+        referral: ReferralId::from_slice(row.bytes(1)?).ok_or(StoreError::Damaged("recall.referral"))?,
+        recipient: row.text(2)?.parse().map_err(|_| StoreError::Damaged("recall.recipient"))?,
+        issued_at: Time(row.int(3)?),
+        due_at: Time(row.int(4)?),
+        answer: RecallOutcome::from_number(row.int(5)?).map(|outcome| RecallAnswer { outcome, norm, at }),
+    })
 }
 
 /// Writes new and answered recalls.

@@ -16,6 +16,8 @@ use std::path::Path;
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use aws_lc_rs::hkdf::{HKDF_SHA256, KeyType, Prk, Salt};
 use aws_lc_rs::{hmac, rand};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
 
 /// Length of every key here, in bytes.
@@ -62,6 +64,9 @@ pub struct Sealed {
     /// The payload's own key, wrapped. Deleting it is forgetting the payload.
     pub wrapped_key: Vec<u8>,
 }
+
+/// Before the base64 of a sealed text.
+const SEALED_TEXT: &str = "sealed:";
 
 /// The opening of a commitment: with it, somebody who holds the payload can show that it is the one in the log.
 pub type CommitmentSalt = [u8; KEY_LEN];
@@ -137,6 +142,22 @@ impl Vault {
     /// Opens what [`Vault::seal_short`] made.
     pub fn open_short(&self, place: &[u8], sealed: &[u8]) -> Result<String, VaultError> {
         String::from_utf8(decrypt(&self.wrapping, place, sealed)?).map_err(|_| VaultError::Sealed)
+    }
+
+    /// Seals a short text where only text can be kept, such as in a record of a consent: a mark and base64. What is empty stays empty.
+    pub fn seal_text(&self, place: &[u8], text: &str) -> Result<String, VaultError> {
+        if text.trim().is_empty() {
+            return Ok(String::new());
+        }
+        Ok(format!("{SEALED_TEXT}{}", STANDARD.encode(self.seal_short(place, text)?)))
+    }
+
+    /// Opens what [`Vault::seal_text`] made. A text without the mark, such as the gateway's own words, is given back as it is.
+    pub fn open_text(&self, place: &[u8], text: &str) -> Result<String, VaultError> {
+        match text.strip_prefix(SEALED_TEXT) {
+            Some(sealed) => self.open_short(place, &STANDARD.decode(sealed).map_err(|_| VaultError::Sealed)?),
+            None => Ok(text.to_owned()),
+        }
     }
 
     /// The keyed pseudonym of an institution's own reference of a person: the same person at two institutions has two.
@@ -273,6 +294,20 @@ mod tests {
         let other = Vault::from_key(&[8; 32]).unwrap();
         assert!(other.open_sealed(b"here", &sealed.ciphertext, &sealed.wrapped_key).is_err());
         assert!(vault.open_sealed(b"here", &[], &[]).is_err());
+    }
+
+    #[test]
+    fn a_sealed_text_is_text_and_opens_in_its_place_only() {
+        let vault = vault();
+        for text in ["Archiv, Ordner 7", "sealed:not", "ä"] {
+            let sealed = vault.seal_text(b"here", text).unwrap();
+            assert!(!sealed.contains(text) && sealed.is_ascii());
+            assert_eq!(vault.open_text(b"here", &sealed).unwrap(), text);
+            assert!(vault.open_text(b"there", &sealed).is_err());
+        }
+        assert_eq!(vault.seal_text(b"here", " ").unwrap(), "");
+        assert_eq!(vault.open_text(b"here", "record").unwrap(), "record");
+        assert!(vault.open_text(b"here", "sealed:?").is_err());
     }
 
     #[test]

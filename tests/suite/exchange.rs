@@ -13,6 +13,7 @@ mod interleavings;
 mod order;
 mod privacy;
 mod recalling;
+mod repairing;
 mod repeating;
 mod replay;
 mod replicas;

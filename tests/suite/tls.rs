@@ -345,6 +345,52 @@ async fn strangers_beyond_the_limit_are_closed_at_once() {
     gateway.call(pki.client(Some(&pki.system("awo-bremen"))), "/who").await.unwrap();
 }
 
+/// A frame of HTTP/2 (RFC 9113 4.1).
+fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
+    [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
+}
+
+/// The error code of the last GOAWAY among the frames that came.
+fn goaway(mut frames: &[u8]) -> Option<u32> {
+    let mut code = None;
+    while let Some((head, rest)) = frames.split_at_checked(9) {
+        let length = usize::from(head[0]) << 16 | usize::from(head[1]) << 8 | usize::from(head[2]);
+        let Some((payload, rest)) = rest.split_at_checked(length) else { break };
+        if head[3] == 7 {
+            code = Some(u32::from_be_bytes(payload[4..8].try_into().unwrap()));
+        }
+        frames = rest;
+    }
+    code
+}
+
+#[tokio::test]
+async fn a_flood_of_reset_streams_ends_the_connection_that_it_comes_on_and_no_other() {
+    const ENHANCE_YOUR_CALM: u32 = 11;
+    let pki = Pki::new();
+    let gateway = Gateway::start(&pki, Limits::default(), AGES).await;
+    let (flooding, other) = (pki.system("awo-bremen"), pki.system("drk-bremen"));
+    // `:method POST`, `:scheme https`, `:path /` by their numbers; the second says its method twice, which is an error of that stream.
+    for (what, headers, reset) in [("opened and reset", &[0x83, 0x87, 0x84][..], true), ("malformed", &[0x83, 0x83, 0x87, 0x84], false)] {
+        let mut stream = gateway.raw(pki.client(Some(&flooding))).await.unwrap();
+        let mut flood = [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".as_slice(), &frame(4, 0, 0, &[])].concat();
+        for id in (1..2000).step_by(2) {
+            flood.extend(frame(1, 4, id, headers));
+            if reset {
+                flood.extend(frame(3, 0, id, &8_u32.to_be_bytes()));
+            }
+        }
+        // It may be cut in the middle.
+        let _ = stream.write_all(&flood).await;
+        let _ = stream.flush().await;
+        let mut heard = Vec::new();
+        let _ = within(AGES, stream.read_to_end(&mut heard)).await;
+        assert_eq!(goaway(&heard), Some(ENHANCE_YOUR_CALM), "{what}");
+        assert!(gateway.call(pki.client(Some(&other)), "/").await.is_ok(), "{what}: the others are served");
+    }
+}
+
 #[tokio::test]
 async fn a_kill_ends_a_live_stream_at_once_and_spares_the_others() {
     let pki = Pki::new();

@@ -24,8 +24,10 @@ pub(super) struct History {
     pub answers: Vec<(String, i32)>,
     /// Recalls that recipients received: recipient, referral.
     pub recalls: Vec<(String, String)>,
-    /// Referrals whose consent was withdrawn after they were delivered.
+    /// Referrals that were taken back, or whose consent was withdrawn, after they were delivered.
     pub to_recall: Vec<String>,
+    /// What recipients did about recalls: referral, outcome.
+    pub given_up: Vec<(String, i32)>,
     /// Receipts: of what, and their text.
     pub receipts: Vec<(String, String)>,
     /// The log, entry by entry, verified.
@@ -70,6 +72,8 @@ pub(super) enum Outcome {
         granted: CategoryMask,
         /// What stays behind.
         withheld: CategoryMask,
+        /// Fields that stay behind.
+        fields: usize,
     },
     /// Refused by consent or agreement.
     Denied(DecisionReason),

@@ -85,7 +85,7 @@ impl Args {
         voice.title("8  Everything is checked on what happened");
         let mut verdict = verdict::of(&stage, &mut history).await?;
         files::write(&stage, &history)?;
-        let routes = summary::routes(&history, &stage.agreement);
+        let routes = summary::routes(&history);
         let files = files::listed(&stage, &verdict);
         let verifier_key = stage.made.verifier_key.clone();
         verdict.broken.extend(verdict::traces(&dir, &cases)?);

@@ -7,31 +7,29 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 
-use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
+use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{CellAlignment, ContentArrangement, Table};
 use serde::Serialize;
 
 use super::cases::Expected;
 use super::check::{Broken, Promise};
-use super::history::{History, Outcome, Submission};
+use super::history::{History, Outcome};
 use super::story::short;
-use crate::agreement::Agreement;
-use crate::grpc::convert::consent::purpose_from;
 
-/// One row: everything under one rule of the agreement.
+/// One row: everything from one institution to another.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub(super) struct Route {
     /// Cases that were sent.
     pub submitted: usize,
     /// Referrals that are at their recipients.
     pub delivered: usize,
-    /// Categories of data that stayed behind, over all cases.
+    /// Fields that stayed behind, over all cases.
     pub withheld: usize,
     /// Refused at once, by reason.
     pub denied: BTreeMap<&'static str, usize>,
     /// Accepted and stopped before they went out, by reason.
     pub stopped: BTreeMap<&'static str, usize>,
-    /// Called back after delivery.
+    /// Called back after delivery: consent withdrawn, or taken back by the sender.
     pub recalled: usize,
 }
 
@@ -66,7 +64,7 @@ pub(super) struct Summary {
     pub cases: usize,
     /// From beginning to end.
     pub seconds: f64,
-    /// By rule of the agreement.
+    /// By route, such as `awo-bremen -> caritas-bremen`.
     pub routes: BTreeMap<String, Route>,
     /// Receipts that were handed out and checked.
     pub receipts: usize,
@@ -82,19 +80,16 @@ pub(super) struct Summary {
     pub files: BTreeMap<&'static str, PathBuf>,
 }
 
-/// Cases without a rule: the agreement does not know their route.
-const NO_ROUTE: &str = "(no route)";
-
 /// The table's rows.
-pub(super) fn routes(history: &History, agreement: &Agreement) -> BTreeMap<String, Route> {
+pub(super) fn routes(history: &History) -> BTreeMap<String, Route> {
     let mut routes: BTreeMap<String, Route> = BTreeMap::new();
     for submission in &history.submissions {
-        let row = routes.entry(rule(submission, agreement).unwrap_or_else(|| NO_ROUTE.to_owned())).or_default();
+        let row = routes.entry(format!("{} -> {}", submission.sender, submission.recipient)).or_default();
         row.submitted += 1;
         match (&submission.outcome, submission.expected) {
             (Outcome::Denied(reason), _) => *row.denied.entry(short(*reason)).or_default() += 1,
-            (Outcome::Accepted { referral, withheld, .. }, expected) => {
-                row.withheld += withheld.len();
+            (Outcome::Accepted { referral, fields, .. }, expected) => {
+                row.withheld += fields;
                 row.recalled += usize::from(history.to_recall.contains(referral));
                 if history.arrivals_of(referral).next().is_some() {
                     row.delivered += 1;
@@ -106,12 +101,6 @@ pub(super) fn routes(history: &History, agreement: &Agreement) -> BTreeMap<Strin
         }
     }
     routes
-}
-
-fn rule(submission: &Submission, agreement: &Agreement) -> Option<String> {
-    let (from, to) = (submission.sender.parse().ok()?, submission.recipient.parse().ok()?);
-    let route = agreement.route(&from, &to, purpose_from(submission.sent.purpose)?)?;
-    Some(route.rule.to_string())
 }
 
 /// Each promise and whether it was kept.
@@ -145,8 +134,8 @@ impl fmt::Display for Summary {
 
 fn table(routes: &BTreeMap<String, Route>) -> Table {
     let mut table = Table::new();
-    table.load_preset(UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
-    table.set_header(["route", "submitted", "delivered", "withheld", "denied", "stopped", "recalled"]);
+    table.load_preset(UTF8_FULL_CONDENSED).set_content_arrangement(ContentArrangement::Dynamic);
+    table.set_header(["from -> to", "submitted", "delivered", "fields withheld", "denied", "stopped", "recalled"]);
     for (rule, row) in routes {
         table.add_row([
             rule.clone(),
@@ -167,5 +156,5 @@ fn table(routes: &BTreeMap<String, Route>) -> Table {
 }
 
 fn listed(reasons: &BTreeMap<&'static str, usize>) -> String {
-    reasons.iter().map(|(reason, count)| format!("{count} {reason}")).collect::<Vec<_>>().join("\n")
+    reasons.iter().map(|(reason, count)| format!("{count} {reason}")).collect::<Vec<_>>().join(", ")
 }

@@ -40,7 +40,7 @@ pub(super) fn name(outcome: &Outcome) -> &'static str {
         Outcome::Delivered => "delivered",
         Outcome::Failed { failure: Failure::Permanent, .. } => "refused",
         Outcome::Failed { failure: Failure::Transient { .. }, .. } => "failed",
-        Outcome::Returned => "returned",
+        Outcome::Returned | Outcome::Untold => "returned",
     }
 }
 

@@ -6,9 +6,12 @@
 //! The plan is a tree that follows the dialect's message; each rule holds field descriptors, code list columns and parsed
 //! patterns. A plan for a category mask is a smaller tree: what the mask does not cover has no rule in it.
 
+mod back;
 mod check;
 pub(super) mod compile;
 mod rule;
+
+pub(super) use back::native_path;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError, RwLock};

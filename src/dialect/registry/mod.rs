@@ -20,7 +20,7 @@ use super::error::{DialectError, DialectErrors};
 use super::hub::{Hub, Shape};
 use super::message::{Message, TypeId, Types};
 use super::minimise::{Minimised, carried, strip};
-use super::plan::Plan;
+use super::plan::{self, Plan};
 use super::report::{FieldProblem, Outcome, Report, TranslateError};
 use super::translate::{self, Detail};
 use crate::proto;
@@ -202,6 +202,12 @@ impl Dialect {
     /// Full names of the messages that can be translated by themselves.
     pub fn messages(&self) -> impl Iterator<Item = &str> {
         self.tops.values().map(String::as_str).chain(self.plans.keys().map(String::as_str))
+    }
+
+    /// The field of a message of the dialect behind a canonical path such as `referral.recipient.unit`; none if it says nothing there, and for
+    /// `canonical` itself.
+    pub fn native_path(&self, message: &str, canonical: &str) -> Option<String> {
+        plan::native_path(&self.plans.get(message)?.block, canonical)
     }
 
     /// From a message of the dialect to the canonical one, with what became of every field that did not arrive as it was.

@@ -50,7 +50,7 @@ impl Batch<'_> {
         let leaf = self.log_step(&referral, &actor, c.state, c.reason)?;
         self.moved(&mut referral, c.event, &actor, leaf);
 
-        let to_benefit_body = self.agreement.member(&referral.sender).is_none_or(|sender| sender.section_35);
+        let to_benefit_body = self.sender_is_benefit_body(&referral);
         let told = feedback(before, c.state, c.reason, to_benefit_body);
         let allowed = self.feedback_mask(&referral, carried(&c.change));
         if told.is_some() || !allowed.is_empty() {
@@ -95,7 +95,7 @@ impl Batch<'_> {
         self.stop_deliveries(&referral)?;
         match by {
             Actor::Recipient => {
-                let to_benefit_body = self.agreement.member(&referral.sender).is_none_or(|sender| sender.section_35);
+                let to_benefit_body = self.sender_is_benefit_body(&referral);
                 if let Some(told) = feedback(before, state, Some(c.reason), to_benefit_body) {
                     self.tell_sender(&referral, told.state, told.reason, StatusChange::default())?;
                 }

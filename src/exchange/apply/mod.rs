@@ -12,12 +12,13 @@ mod operator;
 mod queue;
 mod recalls;
 mod release;
+mod resubmit;
 mod settle;
 mod submit;
 
 use std::sync::Arc;
 
-pub(super) use lifecycle::cut;
+pub(super) use lifecycle::{carried, cut};
 pub use queue::timestamp;
 
 use prost::Message;
@@ -83,6 +84,11 @@ impl Command {
                 wanted.consents.extend(c.transfer.origin);
                 wanted.subjects.push(c.transfer.subject);
             }
+            Self::Resubmit(c) => {
+                call(&c.idempotency);
+                wanted.referrals.push(c.referral);
+                wanted.consents.extend(c.consent);
+            }
             Self::RecordConsent(c) => {
                 call(&c.idempotency);
                 wanted.consents.push(c.consent.id);
@@ -125,6 +131,10 @@ impl Batch<'_> {
             Command::Submit(mut c) => {
                 let call = c.idempotency.clone();
                 self.once(&call, |batch| batch.submit(&mut c))
+            }
+            Command::Resubmit(mut c) => {
+                let call = c.idempotency.clone();
+                self.once(&call, |batch| batch.resubmit(&mut c))
             }
             Command::RecordConsent(c) => self.once(&c.idempotency, |batch| batch.record_consent(&c)),
             Command::Withdraw(c) => self.once(&c.idempotency, |batch| batch.withdraw(&c)),

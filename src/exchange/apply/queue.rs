@@ -64,12 +64,18 @@ impl Batch<'_> {
             state: state.number(),
             reason: reason.map_or(0, Numbered::number),
             at: Some(timestamp(self.now)),
+            version: referral.version,
             ..change
         };
         let content = self.vault.seal(id.as_bytes(), &change.encode_to_vec())?;
         let sender = referral.sender.clone();
         self.enqueue(id, Kind::Status, referral, &sender, content);
         Ok(())
+    }
+
+    /// Whether the sender is a body under section 35 SGB I, which learns less; also one that is no member any more.
+    pub(super) fn sender_is_benefit_body(&self, referral: &Referral) -> bool {
+        self.agreement.member(&referral.sender).is_none_or(|sender| sender.section_35)
     }
 
     /// Keeps a step for those who ask for the referral's history.

@@ -17,8 +17,8 @@ use crate::id::DeliveryId;
 use crate::numbered::Numbered;
 use crate::outbox::Kind;
 use crate::proto::audit::EntryKind;
-use crate::proto::types::RecallNotice;
-use crate::referral::{Recall, RecallAnswer, RecallOutcome, Referral, StatusReason};
+use crate::proto::types::{RecallNotice, StatusChange};
+use crate::referral::{Recall, RecallAnswer, RecallOutcome, Referral, StatusReason, seen_by_sender};
 
 impl Batch<'_> {
     /// Queues a recall to the recipient of a referral. `categories`: those no longer covered; empty: all.
@@ -64,9 +64,14 @@ impl Batch<'_> {
         entry.recall_outcome = c.outcome.number();
         let leaf = self.log(&entry);
         let at = self.now;
+        let norm = self.vault.seal_text(recall.id.as_bytes(), &c.norm)?;
         if let Some(row) = self.set.recalls.change(&c.recall) {
-            row.answer = Some(RecallAnswer { outcome: c.outcome, norm: c.norm.clone(), at });
+            row.answer = Some(RecallAnswer { outcome: c.outcome, norm, at });
         }
+        // The sender has to tell the person what became of the data (Art. 19 GDPR), and no more of the referral than it is told anyway.
+        let seen = seen_by_sender(referral.state, referral.reason, self.sender_is_benefit_body(&referral));
+        let change = StatusChange { recall_outcome: c.outcome.number(), recall_norm: c.norm.clone(), ..StatusChange::default() };
+        self.tell_sender(&referral, seen.state, seen.reason, change)?;
         Ok((Reply::Done, leaf))
     }
 }

@@ -89,7 +89,7 @@ impl Batch<'_> {
         }
         let leaf = self.log(&entry);
         let narrowed = permit.as_ref().is_some_and(|permit| permit.mask() != referral.stored);
-        Ok(Some(Released { delivery, permit, mask, narrowed, leaf }))
+        Ok(Some(Released { delivery, permit, mask, narrowed, state: referral.state, leaf }))
     }
 
     /// Consent or agreement say no now: the delivery stops, and the sender is told.

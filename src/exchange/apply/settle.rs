@@ -47,6 +47,12 @@ impl Batch<'_> {
                 }
                 if pointless { self.stop(&delivery, &referral, RETURNED)? } else { self.put_back(&delivery, &referral, self.now, RETURNED)? }
             }
+            Outcome::Untold => {
+                if let Some(row) = self.set.deliveries.change(&c.delivery) {
+                    row.undo_start();
+                }
+                self.stop(&delivery, &referral, RETURNED)?;
+            }
         }
         Ok(Answered::quiet(Reply::Settled))
     }

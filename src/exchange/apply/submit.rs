@@ -4,6 +4,7 @@
 //! Accept a referral: decide, store, log, queue; or log why not.
 
 use super::Batch;
+use super::journal::name_lost;
 use crate::consent::{Decision, Direction, Evidence, decide};
 use crate::exchange::command::{Reply, Submit, Transfer};
 use crate::exchange::refusal::Refusal;
@@ -70,10 +71,10 @@ impl Batch<'_> {
         entry.plan = bytes::Bytes::copy_from_slice(&sealed.plan);
         entry.granted = permit.mask().bits();
         entry.withheld = (transfer.carried - permit.mask()).bits();
-        entry.lost_paths = sealed.lost_paths;
         entry.commitment = bytes::Bytes::copy_from_slice(&sealed.commitment);
         entry.delivery_id = bytes::Bytes::copy_from_slice(c.delivery.as_bytes());
         entry.state = ReferralState::Submitted.number();
+        name_lost(&mut entry, &sealed.lost_paths);
         let leaf = self.log(&entry);
         self.openings.push((leaf, sealed.salt));
 

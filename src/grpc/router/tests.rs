@@ -251,6 +251,20 @@ async fn what_is_not_grpc_is_turned_away() {
     assert_eq!(raw(post().header("grpc-timeout", "soon"), vec![0; 5]).await, (200, Some("3".into())));
 }
 
+#[tokio::test]
+async fn a_deadline_beyond_the_longest_is_cut_to_it() {
+    let health = Health::default();
+    let access = Arc::new(Access::canonical());
+    let limits = Limits { longest_deadline: Duration::from_millis(200), ..limits() };
+    let router = Router::new(access.clone(), health.clone(), limits).method(SERVICE, "Hang", Method::unary(|_, _| std::future::pending()));
+    let mut client = client(&Arc::new(health.serve(router, &access)), institution()).await;
+    let mut request = Request::new(Bytes::new());
+    request.metadata_mut().insert("grpc-timeout", "1H".parse().unwrap());
+    let answer = tokio::time::timeout(Duration::from_secs(20), client.unary(request, path("Hang"), BytesCodec)).await;
+    let status = answer.expect("an hour is not waited for").unwrap_err();
+    assert_eq!(reason(&status), (Code::DeadlineExceeded, "DEADLINE_PASSED".into()));
+}
+
 #[test]
 fn timeouts_are_read_as_the_specification_writes_them() {
     assert_eq!(timeout("1H"), Some(Duration::from_secs(3600)));

@@ -4,18 +4,20 @@
 //! A method of a dialect: read the request into the hub, check the hub's rules, call the canonical handler, render the answer.
 //! The contract's own methods are those of the dialect `canonical` and take the same way.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::Bytes;
 
 use super::{consents, inbox, referrals, refuse, rules, watch};
-use crate::dialect::{self, CategoryMask, Dialect};
+use crate::dialect::{self, CategoryMask, Dialect, REFERRAL};
 use crate::exchange::Exchange;
 use crate::grpc::router::{Lane, Method};
 use crate::grpc::status::{ErrorReason, Refusal};
 use crate::grpc::validate::{RuleError, Rules};
 use crate::id::InstitutionId;
 use crate::identity::Caller;
+use crate::proto::exchange::FieldReport;
 
 /// Both directions of one method of one dialect.
 #[derive(Clone)]
@@ -29,8 +31,35 @@ impl Way {
     /// Native request to canonical request, checked.
     pub(super) fn read(&self, native: &[u8]) -> Result<Bytes, Refusal> {
         let canonical = self.dialect.read_quiet(&self.method.request, native).map_err(|error| refuse::translation(&error))?;
-        self.rules.check(&canonical).map_err(Refusal::from)?;
+        let own = |canonical: &str| self.dialect.native_path(&self.method.request, canonical);
+        self.rules.check(&canonical).map_err(|violations| Refusal::from(violations).in_words(own))?;
         Ok(canonical)
+    }
+
+    /// What a use case refuses, with the fields as the caller spells them.
+    pub(super) fn in_words(&self, refusal: Refusal) -> Refusal {
+        refusal.in_words(|canonical| self.own(canonical))
+    }
+
+    /// A field that a use case names, as the caller spells it. What comes in a stream lies deeper than what comes alone.
+    fn own(&self, canonical: &str) -> Option<String> {
+        let streamed = self.method.canonical == "weiche.exchange.v1.ReferralService.SubmitReferrals";
+        let place = if streamed { Cow::Owned(format!("submission.{canonical}")) } else { Cow::Borrowed(canonical) };
+        self.dialect.native_path(&self.method.request, &place)
+    }
+
+    /// Whether the answer has a report on the fields of the request, and they have other names there.
+    fn reports(&self) -> bool {
+        self.method.canonical == "weiche.exchange.v1.ReferralService.SubmitReferral" && self.dialect.message_for(REFERRAL) != Some(REFERRAL)
+    }
+
+    /// The fields of a report as the caller spells them.
+    pub(super) fn report_in_words(&self, report: &mut [FieldReport]) {
+        for field in report {
+            if let Some(own) = self.own(&field.path) {
+                field.path = own;
+            }
+        }
     }
 
     /// Canonical response to native response. `mask`: what of a referral in it may leave.
@@ -72,7 +101,10 @@ fn unary(exchange: Arc<Exchange>, way: Way, call: Call) -> Method {
         async move {
             let caller = institution(&context.caller)?;
             let canonical = way.read(&native)?;
-            let answer = call(exchange, caller, canonical).await?;
+            let mut answer = call(exchange, caller, canonical).await.map_err(|refusal| way.in_words(refusal))?;
+            if way.reports() {
+                answer = referrals::reported(&way, answer)?;
+            }
             way.render(&answer, CategoryMask::ALL)
         }
     })

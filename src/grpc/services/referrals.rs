@@ -32,6 +32,7 @@ const STREAM_IN_FLIGHT: usize = 128;
 pub(super) fn unary(name: &str) -> Option<Call> {
     Some(match name {
         "SubmitReferral" => |exchange, caller, bytes| submit(exchange, caller, bytes).boxed(),
+        "ResubmitReferral" => |exchange, caller, bytes| resubmit(exchange, caller, bytes).boxed(),
         "GetReferral" => |exchange, caller, bytes| get(exchange, caller, bytes).boxed(),
         "ListReferrals" => |exchange, caller, bytes| list(exchange, caller, bytes).boxed(),
         "CancelReferral" => |exchange, caller, bytes| cancel(exchange, caller, bytes).boxed(),
@@ -63,6 +64,13 @@ async fn submitted(
         decision: Some(outcome_to(done.reason, done.granted, &done.withheld, done.legal_basis)),
         report: done.report.into_proto(),
     })
+}
+
+/// An answer whose report names the fields of the request as its sender spells them.
+pub(super) fn reported(way: &Way, answer: Bytes) -> Result<Bytes, Refusal> {
+    let mut answer: wire::SubmitReferralResponse = decode(&answer)?;
+    way.report_in_words(&mut answer.report);
+    Ok(encode(answer))
 }
 
 /// `SubmitReferrals`: one answer per submission, in the order in which they are decided.
@@ -106,14 +114,30 @@ async fn one_of_stream(exchange: &Exchange, way: &Way, caller: &InstitutionId, n
         let submission = request.submission.ok_or_else(|| Refusal::new(ErrorReason::InvalidField, "submission must be set"))?;
         let request = SubmitRequest::decode(submission.clone()).map_err(|_| malformed())?;
         request_id.clone_from(&request.request_id);
-        submitted(exchange, caller, request, &submission).await
+        submitted(exchange, caller, request, &submission).await.map_err(|refusal| way.in_words(refusal))
     }
     .await;
     let result = match result {
-        Ok(accepted) => wire::submit_referrals_response::Result::Accepted(accepted),
+        Ok(mut accepted) => {
+            way.report_in_words(&mut accepted.report);
+            wire::submit_referrals_response::Result::Accepted(accepted)
+        }
         Err(refusal) => wire::submit_referrals_response::Result::Refused(Bytes::copy_from_slice(Status::from(refusal).details())),
     };
     way.render(&wire::SubmitReferralsResponse { request_id, result: Some(result) }.encode_to_vec(), CategoryMask::ALL)
+}
+
+async fn resubmit(exchange: Arc<Exchange>, caller: InstitutionId, bytes: Bytes) -> Result<Bytes, Refusal> {
+    let request: wire::ResubmitReferralRequest = decode(&bytes)?;
+    let id = request_id(&request.request_id)?;
+    let consent = Some(request.consent_id.as_str()).filter(|id| !id.is_empty()).map(str::parse).transpose();
+    let consent = consent.map_err(|_| Refusal::new(ErrorReason::InvalidField, "consent_id must be a UUID").field("consent_id", "must be a UUID"))?;
+    let done = exchange.resubmit(&caller, id, &request.referral_id, consent, &bytes).await?;
+    Ok(encode(wire::ResubmitReferralResponse {
+        state: ReferralState::Submitted.number(),
+        receipt: done.receipt.as_ref().map(receipt_to),
+        decision: Some(outcome_to(done.reason, done.granted, &done.withheld, done.legal_basis)),
+    }))
 }
 
 async fn get(exchange: Arc<Exchange>, caller: InstitutionId, bytes: Bytes) -> Result<Bytes, Refusal> {
@@ -127,7 +151,21 @@ async fn get(exchange: Arc<Exchange>, caller: InstitutionId, bytes: Bytes) -> Re
         at: Some(time_to(event.at)),
         ..StatusChange::default()
     };
-    Ok(encode(wire::GetReferralResponse { referral: Some(summary_to(&overview)), history: events.iter().map(step).collect() }))
+    let mut history: Vec<StatusChange> = events.iter().map(step).collect();
+    for (recall, answer) in exchange.recall_answers(&overview).await? {
+        let before = events.partition_point(|event| event.at <= answer.at);
+        history.push(StatusChange {
+            event_id: recall.to_string(),
+            state: before.checked_sub(1).and_then(|last| events.get(last)).map_or(0, |event| event.state.number()),
+            at: Some(time_to(answer.at)),
+            recall_outcome: answer.outcome.number(),
+            recall_norm: answer.norm,
+            referral_id: request.referral_id.clone(),
+            ..StatusChange::default()
+        });
+    }
+    history.sort_by_key(|change| change.at.map_or((0, 0), |at| (at.seconds, at.nanos)));
+    Ok(encode(wire::GetReferralResponse { referral: Some(summary_to(&overview)), history }))
 }
 
 async fn list(exchange: Arc<Exchange>, caller: InstitutionId, bytes: Bytes) -> Result<Bytes, Refusal> {

@@ -42,6 +42,9 @@ pub(super) fn serve(exchange: Arc<Exchange>, way: Way) -> Method {
                     };
                     for overview in &found {
                         after = overview.referral.changed_leaf;
+                        if overview.quiet {
+                            continue;
+                        }
                         let change = wire::WatchReferralsResponse { referral: Some(summary_to(overview)), index: after };
                         if changes.send(way.render(&change.encode_to_vec(), CategoryMask::ALL)).await.is_err() {
                             return;

@@ -40,7 +40,8 @@ async fn a_bad_message_is_answered_with_code_reason_and_field_and_leaves_no_row(
         ("other letters", own, AWO_SUBMIT, awo(&[("/name", json!("Иванов, Eva"))]), Invalid, "OUTSIDE_DIN_91379", "fall.name", "Иванов"),
         ("a request id that is none", drk, SUBMIT, request(SUBMIT, json!({"requestId": "secret", "referral": by_consent()})), Invalid, "INVALID_FIELD", "request_id", "secret"),
         ("in another's name", "awo-bremen", SUBMIT, canonical(&[]), Invalid, "INVALID_FIELD", "referral.sender.institution", ""),
-        ("no own unit among several", own, AWO_SUBMIT, awo(&[("/absender_stelle", json!(""))]), Invalid, "INVALID_FIELD", "referral.sender.unit", ""),
+        ("no own unit among several", own, AWO_SUBMIT, awo(&[("/absender_stelle", json!(""))]), Invalid, "INVALID_FIELD", "fall.absender_stelle", ""),
+        ("no such recipient", own, AWO_SUBMIT, awo(&[("/absender_stelle", json!("mbe-groepelingen")), ("/empfaenger", json!("nobody-here"))]), Invalid, "INVALID_FIELD", "fall.empfaenger", "nobody-here"),
         ("no such recipient", drk, SUBMIT, canonical(&[("/recipient/institution", json!("nobody-here"))]), Invalid, "INVALID_FIELD", "referral.recipient.institution", "nobody-here"),
         ("an unknown method", drk, "weiche.exchange.v1.ReferralService/Secret", Vec::new(), Unimplemented, "UNKNOWN_METHOD", "", "Secret"),
         ("an unknown service", drk, "secret.v1.Service/Call", Vec::new(), Unimplemented, "UNKNOWN_METHOD", "", "secret"),
@@ -74,12 +75,15 @@ async fn a_denial_is_logged_and_nothing_else_is_kept_of_it() {
     assert_eq!(judge(&denied, Code::PermissionDenied, "NOT_PERMITTED", "", "Beispiel"), Ok(()));
     // Who names no consent wants to send without one: that is a denial too.
     let unnamed = [
-        ("drk-bremen", SUBMIT, canonical(&[("/consent", Value::Null)]), "Beispiel"),
-        ("awo-bremen", AWO_SUBMIT, awo(&[("/ew_nr", json!("")), ("/absender_stelle", json!("mbe-groepelingen"))]), "Musterweg"),
+        ("drk-bremen", SUBMIT, canonical(&[("/consent", Value::Null)]), "referral.consent.consent_id", "Beispiel"),
+        ("awo-bremen", AWO_SUBMIT, awo(&[("/ew_nr", json!("")), ("/absender_stelle", json!("mbe-groepelingen"))]), "fall.ew_nr", "Musterweg"),
     ];
-    for (who, path, body, quoted) in unnamed {
+    for (who, path, body, field, quoted) in unnamed {
         let refused = site.call(who, path, body).await.unwrap_err();
-        assert_eq!(judge(&refused, Code::InvalidArgument, "CONSENT_REFERENCE_MISSING", "referral.consent.consent_id", quoted), Ok(()), "{path}");
+        assert_eq!(judge(&refused, Code::InvalidArgument, "CONSENT_REFERENCE_MISSING", field, quoted), Ok(()), "{path}");
+        // The canonical name is there too, for whoever reads our documents.
+        let canonical = refused.get_details_error_info().unwrap().metadata.remove("canonical_fields");
+        assert_eq!(canonical.as_deref(), (field != "referral.consent.consent_id").then_some("referral.consent.consent_id"));
     }
     let after = site.rows().await;
     let grown: Vec<_> =

@@ -6,6 +6,7 @@
 mod doors;
 mod marks;
 mod messages;
+mod reloading;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

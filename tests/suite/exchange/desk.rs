@@ -290,6 +290,16 @@ impl Desk {
         self.on().cancel(&who(by), request, &referral.to_string(), Some(StatusReason::Duplicate), false, request.as_bytes()).await
     }
 
+    /// The sender repairs what was blocked.
+    pub async fn resubmit(&self, by: &str, referral: ReferralId, consent: Option<ConsentId>) -> Result<Submission, Refusal> {
+        self.resubmit_as(RequestId::random(), by, referral, consent).await
+    }
+
+    pub async fn resubmit_as(&self, request: RequestId, by: &str, referral: ReferralId, consent: Option<ConsentId>) -> Result<Submission, Refusal> {
+        let content = format!("{referral} {consent:?}");
+        self.on().resubmit(&who(by), request, &referral.to_string(), consent, content.as_bytes()).await
+    }
+
     /// The recipient answers.
     pub async fn answer(&self, by: &str, referral: ReferralId, state: ReferralState, reason: Option<StatusReason>) -> Result<Moved, Refusal> {
         self.answer_with(by, change(referral, state, reason)).await

@@ -103,3 +103,90 @@ async fn the_course_of_the_counselling_stays_at_the_centre_and_steps_are_checked
     assert_eq!(states, [ReferralState::Accepted, ReferralState::Completed]);
     assert!(matches!(desk.answer(AWO, id, ReferralState::InProgress, None).await, Err(Refusal::Step(_))), "what has ended has ended");
 }
+
+#[tokio::test]
+async fn a_sender_that_asks_sees_no_more_than_it_is_told() {
+    let desk = Desk::open().await;
+    let id = delivered(&desk, JOBCENTER, AWO, &[]).await;
+    desk.answer(AWO, id, ReferralState::Accepted, None).await.unwrap();
+    desk.answer(AWO, id, ReferralState::OnHold, Some(StatusReason::ClientNotReached)).await.unwrap();
+    let accepted = (ReferralState::Accepted, None);
+    let jobcenter = who(JOBCENTER);
+    let listed = |state| {
+        let (desk, jobcenter) = (&desk, &jobcenter);
+        async move { desk.on().referrals(jobcenter, Some(state), None, 10).await.unwrap().len() }
+    };
+    assert_eq!(desk.state(JOBCENTER, id).await, accepted);
+    assert_eq!((listed(ReferralState::OnHold).await, listed(ReferralState::Accepted).await), (0, 1), "not even by looking for it");
+    assert!(desk.on().changes(&jobcenter, 0, 10).await.unwrap().iter().all(|change| change.quiet));
+    assert_eq!(
+        desk.on().referral(&who(AWO), &id.to_string()).await.unwrap().0.referral.state,
+        ReferralState::OnHold,
+        "its recipient sees what it did"
+    );
+    desk.answer(AWO, id, ReferralState::Failed, Some(StatusReason::ClientDidNotAppear)).await.unwrap();
+    assert_eq!(desk.state(JOBCENTER, id).await, (ReferralState::Failed, Some(StatusReason::ClientNotReached)));
+    let (_, course) = desk.on().referral(&jobcenter, &id.to_string()).await.unwrap();
+    let course: Vec<_> = course.iter().map(|step| (step.state, step.reason)).collect();
+    use ReferralState::*;
+    assert_eq!(course, [(Submitted, None), (Delivered, None), accepted, (Failed, Some(StatusReason::ClientNotReached))]);
+}
+
+#[tokio::test]
+async fn a_step_that_was_told_only_for_what_came_with_it_is_not_told_when_that_may_no_longer_come() {
+    let desk = Desk::open().await;
+    let id = delivered(&desk, CARITAS, AWO, &[Category::Outcome]).await;
+    desk.answer(AWO, id, ReferralState::Accepted, None).await.unwrap();
+    let mut step = change(id, ReferralState::InProgress, None);
+    step.outcome = "Beratung begonnen".into();
+    desk.answer_with(AWO, step).await.unwrap();
+    let (seen, _) = desk.on().referral(&who(CARITAS), &id.to_string()).await.unwrap();
+    let scope = weiche::consent::Scope { purpose: Some(weiche::agreement::Purpose::StatusFeedback), ..Default::default() };
+    desk.withdraw_as(CARITAS, seen.referral.consent.unwrap(), scope).await.unwrap();
+    let items = desk.deliver_all(CARITAS).await;
+    let states: Vec<_> = items.iter().map(|item| told(item.status()).0).collect();
+    assert_eq!(states, [ReferralState::Accepted]);
+    desk.answer(AWO, id, ReferralState::Completed, None).await.unwrap();
+    assert_eq!(desk.deliver_all(CARITAS).await.len(), 1, "what comes after it is not held up");
+    super::replay::check(&desk).await;
+}
+
+#[tokio::test]
+async fn of_somebody_who_withdrew_nothing_more_is_told_than_that() {
+    let desk = Desk::open().await;
+    let id = delivered(&desk, CARITAS, AWO, &[]).await;
+    desk.answer(AWO, id, ReferralState::Accepted, None).await.unwrap();
+    let (seen, _) = desk.on().referral(&who(CARITAS), &id.to_string()).await.unwrap();
+    desk.withdraw(CARITAS, seen.referral.consent.unwrap()).await;
+    let items = desk.deliver_all(CARITAS).await;
+    let states: Vec<_> = items.iter().map(|item| told(item.status()).0).collect();
+    assert_eq!(states, [ReferralState::Recalled], "the acceptance was still waiting");
+    super::replay::check(&desk).await;
+}
+
+#[tokio::test]
+async fn a_status_that_was_put_back_tells_that_it_is_older_than_what_came_before_it() {
+    let desk = Desk::open().await;
+    let id = delivered(&desk, CARITAS, AWO, &[]).await;
+    desk.answer(AWO, id, ReferralState::Accepted, None).await.unwrap();
+    let item = desk.release_one(CARITAS).await;
+    desk.settle(&item, invalid()).await.unwrap();
+    desk.answer(AWO, id, ReferralState::Completed, None).await.unwrap();
+    let newer = desk.release_one(CARITAS).await;
+    desk.acknowledge(&newer).await;
+    desk.on().requeue("anna", weiche::id::RequestId::random(), item.id).await.unwrap();
+    let older = desk.release_one(CARITAS).await;
+    assert_eq!((told(newer.status()).0, told(older.status()).0), (ReferralState::Completed, ReferralState::Accepted));
+    assert!(older.status().version < newer.status().version);
+}
+
+#[tokio::test]
+async fn a_recipient_does_not_answer_a_recall_in_passing() {
+    let desk = Desk::open().await;
+    let id = delivered(&desk, CARITAS, AWO, &[]).await;
+    let mut accepted = change(id, ReferralState::Accepted, None);
+    (accepted.recall_outcome, accepted.recall_norm, accepted.version) = (1, "section 67c SGB X".into(), 99);
+    desk.answer_with(AWO, accepted).await.unwrap();
+    let status = desk.release_one(CARITAS).await.status().clone();
+    assert_eq!((status.recall_outcome, status.recall_norm.as_str(), status.version), (0, "", 3));
+}

@@ -475,7 +475,9 @@ impl<'a> Observer<'a> {
             let status_died = dead.iter().any(|one| one.referral.to_string() == *id && one.kind != weiche::outbox::Kind::Referral);
             use ReferralState::{Accepted, Completed, Expired, Recalled, Rejected};
             if matches!(state, Recalled | Expired | Accepted | Rejected | Completed) && !status_died {
-                prop_assert_eq!(self.statuses.get(id).copied(), Some((state, reason)), "the sender was told something else");
+                // Behind a step that is not told it sees that the case was taken, without a reason.
+                let told = self.statuses.get(id).map(|(state, reason)| (*state, reason.filter(|_| !overview.quiet)));
+                prop_assert_eq!(told, Some((state, reason)), "the sender was told something else");
             }
             let called_back = self.held.iter().any(|held| matches!(&held.item.content, Content::Recall(notice) if notice.referral_id == *id));
             let must = matches!(state, ReferralState::Recalled) || self.cancelled.contains(id);

@@ -4,11 +4,13 @@
 //! No data of a person stands anywhere but sealed; nobody reads what is not theirs.
 
 use sqlx::{Column, Row, TypeInfo, ValueRef};
+use weiche::consent::{Consent, Scope};
 use weiche::dialect::{Category, CategoryMask};
 use weiche::exchange::Refusal;
 use weiche::id::{ConsentId, RequestId};
+use weiche::numbered::Numbered;
 use weiche::proto::types;
-use weiche::referral::{ReferralState, StatusReason};
+use weiche::referral::{RecallOutcome, ReferralState, StatusReason};
 
 use super::desk::*;
 use crate::captured::Captured;
@@ -72,7 +74,12 @@ async fn a_canary_in_every_field_is_in_no_column_no_entry_and_no_trace() {
 
     let desk = Desk::open().await;
     let subject = "canary-subject";
-    let consent = desk.consent(CARITAS, subject).to(JOBCENTER, usual()).with_feedback(Category::Outcome.mask()).record().await;
+    let consent = desk.consent(CARITAS, subject).to(JOBCENTER, usual()).with_feedback(Category::Outcome.mask());
+    let written = |record: &mut Consent| {
+        record.evidence.location = "canary-location".into();
+        record.grantor.proof = "canary-proof".into();
+    };
+    let consent = consent.with(written).record().await;
     let case = full(CARITAS, JOBCENTER, subject, consent);
     let id = desk.accepted(&case).await;
     let denied = full(CARITAS, AGENTUR, subject, consent);
@@ -87,8 +94,16 @@ async fn a_canary_in_every_field_is_in_no_column_no_entry_and_no_trace() {
     desk.answer_with(JOBCENTER, answer).await.unwrap();
     assert_eq!(desk.deliver_all(CARITAS).await[0].status().outcome, "canary-outcome");
     desk.cancel(JOBCENTER, id).await.unwrap();
-    desk.withdraw(CARITAS, consent).await;
+    desk.accepted(&case).await;
     desk.deliver_all(JOBCENTER).await;
+    let (caritas, jobcenter, request) = (who(CARITAS), who(JOBCENTER), RequestId::random());
+    desk.on().withdraw_consent(&caritas, request, consent, Scope::default(), "canary-channel".into(), b"w").await.unwrap();
+    let recall_id = desk.deliver_all(JOBCENTER).await[0].recall().recall_id.clone();
+    let kept = types::RecallAnswer { recall_id, outcome: RecallOutcome::RetainedStatutory.number(), norm: "canary-norm".into() };
+    desk.on().answer_recall(&jobcenter, RequestId::random(), &kept, b"r").await.unwrap();
+    let record = desk.on().consent(&caritas, consent).await.unwrap();
+    let read = (record.evidence.location.as_str(), record.grantor.proof.as_str(), record.history[1].channel.as_str());
+    assert_eq!(read, ("canary-location", "canary-proof", "canary-channel"), "sealed, and readable for whoever wrote it");
 
     let mut searched = 0;
     use sqlx::ConnectOptions;

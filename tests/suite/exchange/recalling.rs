@@ -178,9 +178,20 @@ async fn a_recall_is_answered_once_and_for_good_reason() {
     assert!(matches!(send(JOBCENTER, answer.clone()).await, Err(Refusal::Field { .. })), "keeping needs a norm");
     answer.norm = "section 84(1) SGB X".into();
     assert_eq!(send(CARITAS, answer.clone()).await, Err(Refusal::NotFound), "somebody else's recall");
-    send(JOBCENTER, answer).await.unwrap();
+    told_to(&desk, CARITAS).await;
+    send(JOBCENTER, answer.clone()).await.unwrap();
+    let told_back = desk.deliver_all(CARITAS).await;
+    let [outcome] = told_back.as_slice() else { panic!("{told_back:?}") };
+    let status = outcome.status();
+    assert_eq!((status.recall_outcome, status.recall_norm.as_str()), (answer.outcome, "section 84(1) SGB X"), "the sender can tell the person");
+    assert_eq!((told(status), status.referral_id.clone()), (GONE, id.to_string()));
+    for side in [CARITAS, JOBCENTER] {
+        let (seen, _) = desk.on().referral(&who(side), &id.to_string()).await.unwrap();
+        let answers = desk.on().recall_answers(&seen).await.unwrap();
+        assert_eq!(answers.iter().map(|(_, answer)| answer.norm.as_str()).collect::<Vec<_>>(), ["section 84(1) SGB X"], "{side}");
+    }
     let log = desk.log().await;
-    let answered = log.last().unwrap();
+    let answered = log.iter().rev().find(|entry| entry.recall_outcome != 0).unwrap();
     assert_eq!((answered.kind(), answered.recall_outcome), (EntryKind::RecallAnswered, RecallOutcome::RetainedStatutory.number()));
 }
 

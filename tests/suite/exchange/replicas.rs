@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use weiche::exchange::{Content, Refusal};
+use weiche::exchange::Refusal;
 use weiche::id::RequestId;
 use weiche::referral::ReferralState;
 use weiche::store::{Store, StoreError};
@@ -74,7 +74,7 @@ async fn a_withdrawal_at_one_stops_what_the_other_would_start() {
         let id = one.accepted(&referral(CARITAS, JOBCENTER, &subject, consent)).await;
         let (withdrawn, started) = tokio::join!(one.withdraw(CARITAS, consent), other.release(JOBCENTER));
         // Whichever was first in the one order, both say the same.
-        match started.iter().any(|item| matches!(&item.content, Content::Referral(sent) if sent.referral_id == id.to_string())) {
+        match started.iter().any(|item| item.is_referral(&id.to_string())) {
             true => assert_eq!((withdrawn.in_flight, withdrawn.stopped.len()), (vec![id], 0)),
             false => assert_eq!((withdrawn.stopped, withdrawn.in_flight.len()), (vec![id], 0)),
         }

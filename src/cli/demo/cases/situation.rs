@@ -56,6 +56,14 @@ pub(in crate::cli::demo) enum Situation {
     ComesOfAge,
     /// Withdrawn after it was delivered: recalled.
     WithdrawnAfter,
+    /// One kind of data withdrawn after it was delivered: recalled, the rest stays.
+    WithdrawnInPart,
+    /// The sender takes it back after it was delivered.
+    TakenBack,
+    /// It should never have been sent.
+    EnteredInError,
+    /// The sender asks first what would happen, and nothing does.
+    AskedFirst,
     /// From a centre to the Jobcenter, with a consent that lists the Agentur too, and on from there.
     OnwardAllowed,
     /// The same with a consent that does not list the Agentur.
@@ -113,6 +121,10 @@ impl Situation {
         (ExpiresWaiting, 15),
         (ComesOfAge, 10),
         (WithdrawnAfter, 30),
+        (WithdrawnInPart, 20),
+        (TakenBack, 15),
+        (EnteredInError, 10),
+        (AskedFirst, 20),
         (OnwardAllowed, 20),
         (OnwardDenied, 15),
     ];
@@ -170,6 +182,10 @@ impl Situation {
             ExpiresWaiting => "consent ends while waiting",
             ComesOfAge => "comes of age while waiting",
             WithdrawnAfter => "withdrawn after delivery: recall (Rückruf)",
+            WithdrawnInPart => "withdrawn in part after delivery: recall of that part",
+            TakenBack => "taken back by the sender after delivery (Rücknahme)",
+            EnteredInError => "entered in error (Irrläufer)",
+            AskedFirst => "asked first what would happen",
             OnwardAllowed => "onward transfer, consented",
             OnwardDenied => "onward transfer, not consented",
         }

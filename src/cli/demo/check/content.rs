@@ -23,7 +23,7 @@ const ROUTING: &[&str] =
 pub(super) fn exact(history: &History, dialects: &Dialects, findings: &mut Findings) {
     let promise = Promise::ExactContent;
     for submission in &history.submissions {
-        let Outcome::Accepted { referral, granted, withheld } = &submission.outcome else { continue };
+        let Outcome::Accepted { referral, granted, withheld, .. } = &submission.outcome else { continue };
         let sent = submission.sent.encode_to_vec();
         let carried = dialects.categories_of(REFERRAL, &sent).unwrap_or_default();
         let may = submission.allowed & carried;

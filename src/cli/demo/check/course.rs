@@ -93,6 +93,11 @@ pub(super) fn told(history: &History, findings: &mut Findings) {
             let asked = history.recalls.iter().any(|(recipient, recalled)| *recipient == submission.recipient && recalled == referral);
             findings.unless(asked, promise, || format!("{}: the recipient was never asked to give the data up", name(submission)));
         }
+        for (_, outcome) in history.given_up.iter().filter(|(given_up, _)| given_up == referral) {
+            let mut news = history.news.iter().filter(|(institution, change)| *institution == submission.sender && change.referral_id == referral);
+            let told = news.any(|(_, change)| change.recall_outcome == *outcome);
+            findings.unless(told, promise, || format!("{}: the sender was never told what became of the data", name(submission)));
+        }
     }
 }
 

@@ -58,7 +58,7 @@ fn play(history: &mut History, dialects: &Dialects, case: &Case) {
     let (referral, consent) = (uuid::Uuid::new_v4(), uuid::Uuid::new_v4());
     let outcome = match case.expected {
         Expected::Denied(reason) => Outcome::Denied(reason),
-        _ => Outcome::Accepted { referral: referral.to_string(), granted: may, withheld: carried - may },
+        _ => Outcome::Accepted { referral: referral.to_string(), granted: may, withheld: carried - may, fields: 0 },
     };
     let entry = |kind: EntryKind| Entry {
         kind: kind.into(),

@@ -5,7 +5,9 @@ use prost_types::Timestamp;
 
 use super::Story;
 use crate::cli::demo::cases::{Case, Situation};
+use crate::cli::demo::history::Outcome;
 use crate::clock::Clock as _;
+use crate::dialect::{Category, CategoryMask};
 use crate::proto::types::{Appointment, RecallAnswer, RecallOutcome, ReferralState, StatusChange, StatusReason};
 
 impl Story<'_> {
@@ -73,12 +75,16 @@ impl Story<'_> {
         self.pages().answers.push((referral.to_owned(), state.into()));
     }
 
-    /// Consents that are withdrawn after delivery: the recipients have to give the data up, and say so.
+    /// Consents that are withdrawn and referrals that are taken back after delivery: the recipients have to give the data up, and say so.
     pub(super) async fn recalls(&self) {
         self.voice.title("7  Tuesday: people withdraw what was delivered already; their data are called back (Rückruf)");
-        let cases = self.accepted(&[Situation::WithdrawnAfter]);
+        let cases = self.accepted(&[Situation::WithdrawnAfter, Situation::WithdrawnInPart, Situation::TakenBack, Situation::EnteredInError]);
         for (case, referral) in &cases {
-            self.withdraw(case).await;
+            match case.situation {
+                Situation::WithdrawnAfter => self.withdraw(case, CategoryMask::EMPTY).await,
+                Situation::WithdrawnInPart => self.withdraw(case, self.one_kind(referral)).await,
+                situation => self.take_back(case, referral, situation == Situation::EnteredInError).await,
+            }
             self.pages().to_recall.push(referral.clone());
         }
         for (case, referral) in &cases {
@@ -86,12 +92,58 @@ impl Story<'_> {
             let notice = || recipient.book().look(|pages| pages.recalls.iter().find(|notice| notice.referral_id == *referral).cloned());
             self.until(&format!("the recipient of case {} is asked to give the data up", case.number), || notice().is_some()).await;
             let Some(notice) = notice() else { continue };
-            let answer = RecallAnswer { recall_id: notice.recall_id, outcome: RecallOutcome::Deleted.into(), norm: String::new() };
+            let in_part = !notice.categories.is_empty();
+            if in_part != (case.situation == Situation::WithdrawnInPart) {
+                self.surprise(format!("case {}: the recall names other data than were withdrawn", case.number));
+            }
+            let (outcome, norm) = match case.referral.recipient.as_ref().map(|party| party.institution.as_str()) {
+                // A benefit body may have to keep what it has begun to work with.
+                Some("jobcenter-bremen") if !in_part => (RecallOutcome::RetainedStatutory, "§ 67c SGB X"),
+                _ if in_part => (RecallOutcome::Restricted, ""),
+                _ => (RecallOutcome::Deleted, ""),
+            };
+            let answer = RecallAnswer { recall_id: notice.recall_id, outcome: outcome.into(), norm: norm.to_owned() };
             match recipient.answer_recall(&uuid::Uuid::new_v4().to_string(), &answer).await {
                 Ok(receipt) => self.receipt(format!("answer to the recall of case {}", case.number), receipt),
                 Err(refused) => self.surprise(format!("case {}: the answer to its recall was refused: {refused}", case.number)),
             }
+            self.pages().given_up.push((referral.clone(), outcome.into()));
         }
-        self.voice.event(&format!("{} recalls were delivered and answered: deleted (gelöscht)", cases.len()));
+        let of = |situation| cases.iter().filter(|(case, _)| case.situation == situation).count();
+        self.voice.event(&format!(
+            "{} withdrew everything, {} one kind of data; {} were taken back by their senders (Rücknahme), {} had been sent by mistake (Irrläufer)",
+            of(Situation::WithdrawnAfter),
+            of(Situation::WithdrawnInPart),
+            of(Situation::TakenBack),
+            of(Situation::EnteredInError)
+        ));
+        let gave = |outcome: RecallOutcome| self.pages().given_up.iter().filter(|(_, did)| *did == i32::from(outcome)).count();
+        self.voice.event(&format!(
+            "{} recalls were answered: {} deleted (gelöscht), {} restricted (eingeschränkt), {} kept by law (gesetzlich behalten), with the norm",
+            cases.len(),
+            gave(RecallOutcome::Deleted),
+            gave(RecallOutcome::Restricted),
+            gave(RecallOutcome::RetainedStatutory)
+        ));
+        self.voice.event("each sender was told what became of the data, and can tell the person");
+    }
+
+    /// One kind of data that went, besides who the person is.
+    fn one_kind(&self, referral: &str) -> CategoryMask {
+        let pages = self.pages();
+        let granted = pages.submissions.iter().find_map(|submission| match &submission.outcome {
+            Outcome::Accepted { referral: taken, granted, .. } if taken == referral => Some(*granted),
+            _ => None,
+        });
+        let besides = granted.unwrap_or_default() - Category::Ident.mask();
+        besides.iter().next().map(Category::mask).unwrap_or_default()
+    }
+
+    async fn take_back(&self, case: &Case, referral: &str, entered_in_error: bool) {
+        let Some(sender) = self.sender_of(case) else { return };
+        match sender.cancel(&uuid::Uuid::new_v4().to_string(), referral, entered_in_error).await {
+            Ok(receipt) => self.receipt(format!("case {}, taken back", case.number), receipt),
+            Err(refused) => self.surprise(format!("case {}: it could not be taken back: {refused}", case.number)),
+        }
     }
 }

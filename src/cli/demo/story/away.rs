@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::Story;
 use crate::cli::demo::cases::{AWAY, Case, Expected, Phase, Situation};
 use crate::clock::Clock as _;
+use crate::dialect::CategoryMask;
 use crate::proto::types::ReferralState;
 
 /// Past midnight: consents and powers that end with the day have ended.
@@ -24,7 +25,7 @@ impl Story<'_> {
 
         let withdrawn = self.accepted(&[Situation::WithdrawnWaiting]);
         for (case, _) in &withdrawn {
-            self.withdraw(case).await;
+            self.withdraw(case, CategoryMask::EMPTY).await;
         }
         self.voice.event(&format!("{} people withdrew their consent meanwhile (Widerruf)", withdrawn.len()));
         self.stage.clock.advance(OVERNIGHT);

@@ -3,6 +3,7 @@
 
 use super::Story;
 use crate::cli::demo::cases::{Case, Situation};
+use crate::dialect::CategoryMask;
 
 impl Story<'_> {
     /// Every consent is recorded by the institution that the person trusts; some are withdrawn right away.
@@ -32,16 +33,16 @@ impl Story<'_> {
             (Ok(receipt), situation) => {
                 self.receipt(format!("consent of case {}", case.number), receipt);
                 if situation == Situation::WithdrawnBefore {
-                    self.withdraw(case).await;
+                    self.withdraw(case, CategoryMask::EMPTY).await;
                 }
             }
         }
     }
 
-    /// The person withdraws at the counter of the institution that recorded the consent.
-    pub(super) async fn withdraw(&self, case: &Case) {
+    /// The person withdraws at the counter of the institution that recorded the consent: everything, or `only` some kinds of data.
+    pub(super) async fn withdraw(&self, case: &Case, only: CategoryMask) {
         let (Some(sender), Some(consent)) = (self.sender_of(case), &case.consent) else { return };
-        match sender.withdraw(&uuid::Uuid::new_v4().to_string(), &consent.consent_id).await {
+        match sender.withdraw(&uuid::Uuid::new_v4().to_string(), &consent.consent_id, only).await {
             Ok(receipt) => self.receipt(format!("withdrawal of case {}", case.number), receipt),
             Err(refused) => self.surprise(format!("case {}: its withdrawal was refused: {refused}", case.number)),
         }

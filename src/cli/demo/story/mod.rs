@@ -131,12 +131,30 @@ impl<'a> Story<'a> {
         {
             recipient.manners().refuse(&referral.sender_case_number);
         }
+        let asked = if case.situation == Situation::AskedFirst { Some(sender.ask(&referral).await) } else { None };
         let request = uuid::Uuid::new_v4().to_string();
         let answer = sender.submit(&request, &referral).await;
+        if let Some(asked) = asked {
+            self.as_announced(case, &asked, &answer);
+        }
         if case.situation == Situation::SentTwice {
             self.again(case, sender, &request, &referral, &answer).await;
         }
         self.write(case, sender, &referral, answer);
+    }
+
+    /// What the gateway says before is what it does afterwards, and asking leaves nothing.
+    fn as_announced(&self, case: &Case, asked: &Result<Accepted, Refused>, done: &Result<Accepted, Refused>) {
+        let same = match (asked, done) {
+            (Ok(asked), Ok(done)) => (asked.granted, asked.withheld, asked.fields) == (done.granted, done.withheld, done.fields),
+            _ => false,
+        };
+        if !same {
+            self.surprise(format!("case {}: it went otherwise than the gateway had announced", case.number));
+        }
+        if asked.as_ref().is_ok_and(|asked| !asked.referral.is_empty() || !asked.receipt.is_empty()) {
+            self.surprise(format!("case {}: asking left something", case.number));
+        }
     }
 
     /// The same request with the same number: the same answer, and nothing happens twice.
@@ -159,9 +177,9 @@ impl<'a> Story<'a> {
 
     fn write(&self, case: &Case, sender: &System, referral: &Referral, answer: Result<Accepted, Refused>) {
         let outcome = match answer {
-            Ok(Accepted { referral, granted, withheld, receipt }) => {
+            Ok(Accepted { referral, granted, withheld, fields, receipt }) => {
                 self.receipt(format!("case {}, submitted", case.number), receipt);
-                Outcome::Accepted { referral, granted, withheld }
+                Outcome::Accepted { referral, granted, withheld, fields }
             }
             Err(Refused { decision: Some(reason), .. }) => Outcome::Denied(reason),
             Err(refused) => Outcome::Failed(refused.to_string()),

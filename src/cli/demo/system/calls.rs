@@ -15,10 +15,11 @@ use super::tongue::TongueError;
 use crate::dialect::CategoryMask;
 use crate::grpc::codec::BytesCodec;
 use crate::proto::exchange::{
-    AnswerRecallRequest, AnswerRecallResponse, AnswerReferralRequest, AnswerReferralResponse, DecisionReason, Receipt, RecordConsentRequest,
-    RecordConsentResponse, SubmitReferralRequest, SubmitReferralResponse, WithdrawConsentRequest, WithdrawConsentResponse,
+    AnswerRecallRequest, AnswerRecallResponse, AnswerReferralRequest, AnswerReferralResponse, CancelReferralRequest, CancelReferralResponse,
+    DecisionReason, FieldOutcome, Receipt, RecordConsentRequest, RecordConsentResponse, SubmitReferralRequest, SubmitReferralResponse,
+    WithdrawConsentRequest, WithdrawConsentResponse,
 };
-use crate::proto::types::{Consent, RecallAnswer, Referral, StatusChange};
+use crate::proto::types::{Consent, RecallAnswer, Referral, StatusChange, StatusReason, WithdrawalScope};
 
 const EXCHANGE: &str = "weiche.exchange.v1";
 
@@ -31,6 +32,8 @@ pub(in crate::cli::demo) struct Accepted {
     pub granted: CategoryMask,
     /// What stays behind.
     pub withheld: CategoryMask,
+    /// Fields that stay behind.
+    pub fields: usize,
     /// Proof.
     pub receipt: String,
 }
@@ -73,12 +76,13 @@ impl System {
         Ok(text(done.receipt))
     }
 
-    /// Withdraws a consent as a whole; the receipt.
-    pub(in crate::cli::demo) async fn withdraw(&self, request_id: &str, consent_id: &str) -> Result<String, Refused> {
+    /// Withdraws a consent, as a whole or for some kinds of data; the receipt.
+    pub(in crate::cli::demo) async fn withdraw(&self, request_id: &str, consent_id: &str, only: CategoryMask) -> Result<String, Refused> {
+        let categories: Vec<i32> = only.iter().map(|category| category.number().into()).collect();
         let request = WithdrawConsentRequest {
             request_id: request_id.to_owned(),
             consent_id: consent_id.to_owned(),
-            scope: None,
+            scope: (!only.is_empty()).then(|| WithdrawalScope { categories, ..WithdrawalScope::default() }),
             channel: "counter".to_owned(),
         };
         let done: WithdrawConsentResponse = self.call("ConsentService.WithdrawConsent", &request).await?;
@@ -87,11 +91,35 @@ impl System {
 
     /// Submits a referral.
     pub(in crate::cli::demo) async fn submit(&self, request_id: &str, referral: &Referral) -> Result<Accepted, Refused> {
-        let request = SubmitReferralRequest { request_id: request_id.to_owned(), referral: Some(referral.clone()), validate_only: false };
+        self.submission(request_id, referral, false).await
+    }
+
+    /// Asks what would happen to a referral; nothing does, and there is neither number nor receipt.
+    pub(in crate::cli::demo) async fn ask(&self, referral: &Referral) -> Result<Accepted, Refused> {
+        self.submission(&uuid::Uuid::new_v4().to_string(), referral, true).await
+    }
+
+    async fn submission(&self, request_id: &str, referral: &Referral, validate_only: bool) -> Result<Accepted, Refused> {
+        let request = SubmitReferralRequest { request_id: request_id.to_owned(), referral: Some(referral.clone()), validate_only };
         let done: SubmitReferralResponse = self.call("ReferralService.SubmitReferral", &request).await?;
         let decision = done.decision.unwrap_or_default();
         let mask = |numbers: Vec<i32>| numbers.into_iter().filter_map(crate::dialect::Category::from_number).collect();
-        Ok(Accepted { referral: done.referral_id, granted: mask(decision.granted), withheld: mask(decision.withheld), receipt: text(done.receipt) })
+        Ok(Accepted {
+            referral: done.referral_id,
+            granted: mask(decision.granted),
+            withheld: mask(decision.withheld),
+            fields: done.report.iter().filter(|field| field.outcome() == FieldOutcome::Withheld).count(),
+            receipt: text(done.receipt),
+        })
+    }
+
+    /// Takes a referral back; the receipt.
+    pub(in crate::cli::demo) async fn cancel(&self, request_id: &str, referral: &str, entered_in_error: bool) -> Result<String, Refused> {
+        let reason = if entered_in_error { StatusReason::Mistake } else { StatusReason::ClientDeclined };
+        let request =
+            CancelReferralRequest { request_id: request_id.to_owned(), referral_id: referral.to_owned(), reason: reason.into(), entered_in_error };
+        let done: CancelReferralResponse = self.call("ReferralService.CancelReferral", &request).await?;
+        Ok(text(done.receipt))
     }
 
     /// Answers a referral; the receipt.
