@@ -112,7 +112,7 @@ impl Exchange {
                 let plain = if one.narrowed {
                     let agreement = self.agreement();
                     let kind = kind_of(agreement.member(&permit.to().institution)?);
-                    self.dialects.minimise(REFERRAL, &plain, permit.mask(), kind).ok()?.bytes
+                    self.dialects().minimise(REFERRAL, &plain, permit.mask(), kind).ok()?.bytes
                 } else {
                     plain.into()
                 };

@@ -143,7 +143,7 @@ impl Exchange {
         stored.origin_203_stgb = permit.origin_203_stgb();
         let sender = stored.sender.get_or_insert_default();
         sender.institution = permit.from().to_string();
-        let minimised = self.dialects.minimise(REFERRAL, &stored.encode_to_vec(), permit.mask(), kind_of(recipient))?;
+        let minimised = self.dialects().minimise(REFERRAL, &stored.encode_to_vec(), permit.mask(), kind_of(recipient))?;
 
         let dialect = self.dialect_of(recipient).ok_or(Refusal::Internal("a member's dialect is missing"))?;
         let top = dialect.message_for(REFERRAL).ok_or(Refusal::Internal("a dialect has no referral"))?;
@@ -208,7 +208,7 @@ impl Exchange {
             },
             purpose,
             subject: self.subject(caller, &referral.subject_ref),
-            carried: self.dialects.categories_of(REFERRAL, &referral.encode_to_vec())?,
+            carried: self.dialects().categories_of(REFERRAL, &referral.encode_to_vec())?,
             submitted_at: self.clock.now(),
             consent,
             necessity: Some(referral.necessity.clone()).filter(|code| !code.is_empty()),

@@ -1,23 +1,15 @@
 // SPDX-FileCopyrightText: 2026 The Weiche authors
 // SPDX-License-Identifier: EUPL-1.2
 
-//! What people ask of dialects at a terminal: compile a folder, explain what is lost between two systems, translate one message.
+//! A plan as a table: where each field of one dialect comes out in another.
 
-use std::path::{Path, PathBuf};
-
-use prost::Message;
-use prost_reflect::{DescriptorPool, DeserializeOptions, DynamicMessage, SerializeOptions};
-use protox::Compiler;
-use protox::file::{ChainFileResolver, DescriptorSetFileResolver, GoogleFileResolver, IncludeFileResolver};
-
-use super::category::CategoryMask;
-use super::error::{DialectError, DialectErrors};
-use super::path::{Select, Step, spelt};
-use super::plan::{Block, Rule, Spelling, Target, ValueRule, Way};
-use super::registry::{Dialect, Dialects};
-use super::report::{FieldProblem, Outcome, Report, TranslateError};
-use super::translate::Detail;
-use crate::proto;
+use crate::dialect::category::CategoryMask;
+use crate::dialect::hub::FieldShape;
+use crate::dialect::path::{Select, Step, spelt};
+use crate::dialect::plan::{Block, Rule, Spelling, Target, ValueRule, Way};
+use crate::dialect::registry::{Dialect, Dialects};
+use crate::dialect::report::TranslateError;
+use crate::dialect::translate::below;
 
 /// One line of an explanation: where a field of the sender comes out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,102 +26,7 @@ pub struct Row {
     pub loss: String,
 }
 
-/// A message translated from JSON to JSON.
-#[derive(Debug, Clone)]
-pub struct Translation {
-    /// Protobuf JSON with the field names of the `.proto` files.
-    pub json: serde_json::Value,
-    /// What became of the sender's fields on the way in.
-    pub read: Report,
-    /// What became of the canonical fields on the way out.
-    pub rendered: Report,
-    /// What a gateway would refuse the message for. A tool shows what comes out nevertheless.
-    pub problems: Vec<FieldProblem>,
-}
-
-/// The hub message that the tools translate if nothing else is said.
-pub const REFERRAL: &str = "weiche.type.v1.Referral";
-
-/// The descriptors of a folder of `.proto` files together with the contract, which they may import.
-///
-/// # Errors
-/// What the protobuf compiler says, with file and line; or a folder without `.proto` files.
-pub fn open_folder(folder: &Path) -> Result<DescriptorPool, DialectErrors> {
-    let failed = |file: String, message: String| {
-        DialectErrors(vec![DialectError { file, line: 0, column: 0, message, help: "put it right and try again".to_owned() }])
-    };
-    let mut files = Vec::new();
-    collect(folder, &mut files).map_err(|error| failed(folder.display().to_string(), error.to_string()))?;
-    files.sort();
-    if files.is_empty() {
-        return Err(failed(folder.display().to_string(), "the folder has no .proto file".to_owned()));
-    }
-    let contract = DescriptorSetFileResolver::decode(proto::DESCRIPTOR_SET).map_err(|error| failed("the contract".to_owned(), error.to_string()))?;
-    let mut resolver = ChainFileResolver::new();
-    resolver.add(IncludeFileResolver::new(folder.to_owned()));
-    resolver.add(contract);
-    resolver.add(GoogleFileResolver::new());
-    let mut compiler = Compiler::with_file_resolver(resolver);
-    compiler.include_imports(true).include_source_info(true);
-    // The whole contract, so that a method may name a service that no file imports.
-    let own = files.iter().filter_map(|file| file.strip_prefix(folder).ok().map(Path::to_owned));
-    let contract = proto::pool().files().filter(|file| file.package_name().starts_with("weiche.")).map(|file| PathBuf::from(file.name()));
-    for file in own.chain(contract) {
-        compiler.open_file(&file).map_err(|error| {
-            let name = error.file().map_or_else(|| file.display().to_string(), str::to_owned);
-            failed(name, format!("{error:?}"))
-        })?;
-    }
-    DescriptorPool::decode(compiler.encode_file_descriptor_set().as_slice()).map_err(|error| failed(folder.display().to_string(), error.to_string()))
-}
-
-fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
-    for entry in std::fs::read_dir(folder)? {
-        let path = entry?.path();
-        if path.is_dir() {
-            collect(&path, files)?;
-        } else if path.extension().is_some_and(|extension| extension == "proto") {
-            files.push(path);
-        }
-    }
-    Ok(())
-}
-
 impl Dialects {
-    /// Translates the JSON of one message from a dialect to another, under a mask.
-    ///
-    /// Names may be those of the `.proto` files or the JSON names; 64-bit numbers may be numbers or strings.
-    /// `hub` is the canonical message that both have a message for.
-    ///
-    /// # Errors
-    /// [`TranslateError::UnknownMessage`], [`TranslateError::Json`]. Problems of fields are part of the answer.
-    pub fn translate(
-        &self,
-        from: &Dialect,
-        to: &Dialect,
-        hub: &str,
-        mask: CategoryMask,
-        json: &serde_json::Value,
-        verbose: bool,
-    ) -> Result<Translation, TranslateError> {
-        let top = |dialect: &Dialect| {
-            let unknown = || TranslateError::UnknownMessage { dialect: dialect.name().to_owned(), message: hub.to_owned() };
-            dialect.message_for(hub).map(str::to_owned).ok_or_else(unknown)
-        };
-        let (source, target) = (top(from)?, top(to)?);
-        let wrong = |message: &str, error: serde_json::Error| TranslateError::Json { message: message.to_owned(), reason: error.to_string() };
-        let options = DeserializeOptions::new().deny_unknown_fields(true);
-        let native = DynamicMessage::deserialize_with_options(from.descriptor(&source)?, json, &options).map_err(|error| wrong(&source, error))?;
-        let (hub, read, mut problems) = from.read_all(&source, &native.encode_to_vec(), verbose)?;
-        let detail = if verbose { Detail::All } else { Detail::Losses };
-        let (out, rendered, unmappable) = to.render_all(&target, &hub, mask, detail)?;
-        problems.extend(unmappable);
-        let out = DynamicMessage::decode(to.descriptor(&target)?, out).map_err(|_| TranslateError::Undecodable { message: target.clone() })?;
-        let options = SerializeOptions::new().use_proto_field_name(true).skip_default_fields(true).stringify_64_bit_integers(true);
-        let json = out.serialize_with_options(serde_json::value::Serializer, &options).map_err(|error| wrong(&target, error))?;
-        Ok(Translation { json, read, rendered, problems })
-    }
-
     /// Where each field of `from` comes out at `to` under a mask. Losses that depend on the value are not among them.
     ///
     /// # Errors
@@ -157,11 +54,11 @@ impl Dialects {
 }
 
 /// A rule of a plan as a line.
-struct Leaf {
-    native: String,
-    steps: Vec<Step>,
-    rule: String,
-    loss: String,
+pub(super) struct Leaf {
+    pub(super) native: String,
+    pub(super) steps: Vec<Step>,
+    pub(super) rule: String,
+    pub(super) loss: String,
 }
 
 fn leaves(dialect: &Dialect, hub: &str, mask: CategoryMask, way: fn(&Way) -> bool) -> Result<Vec<Leaf>, TranslateError> {
@@ -176,7 +73,7 @@ fn leaves(dialect: &Dialect, hub: &str, mask: CategoryMask, way: fn(&Way) -> boo
 }
 
 /// The canonical dialect: every field stands for itself.
-fn whole(fields: &[super::hub::FieldShape], base: &[Step], mask: CategoryMask, out: &mut Vec<Leaf>) {
+fn whole(fields: &[FieldShape], base: &[Step], mask: CategoryMask, out: &mut Vec<Leaf>) {
     for shape in fields {
         let select = if shape.field.is_list() { Select::From(0) } else { Select::One };
         let steps: Vec<Step> = base.iter().cloned().chain([Step { field: shape.field.clone(), select }]).collect();
@@ -190,16 +87,16 @@ fn whole(fields: &[super::hub::FieldShape], base: &[Step], mask: CategoryMask, o
     }
 }
 
-fn flatten(block: &Block, path: &str, base: &[Step], way: fn(&Way) -> bool, out: &mut Vec<Leaf>) {
+pub(super) fn flatten(block: &Block, path: &str, base: &[Step], way: fn(&Way) -> bool, out: &mut Vec<Leaf>) {
     for rule in &block.rules {
         match rule {
             Rule::Enter { field, to, each, block } => {
                 let steps: Vec<Step> = base.iter().chain(to).cloned().collect();
-                let name = super::translate::below(path, field.name());
+                let name = below(path, field.name());
                 flatten(block, &if *each { format!("{name}[]") } else { name }, &steps, way, out);
             }
             Rule::Value(value) if way(&value.way) => {
-                let native = super::translate::below(path, &value.name);
+                let native = below(path, &value.name);
                 for spot in value.target.spots() {
                     out.push(Leaf {
                         native: native.clone(),
@@ -214,7 +111,7 @@ fn flatten(block: &Block, path: &str, base: &[Step], way: fn(&Way) -> bool, out:
     }
 }
 
-fn described(rule: &ValueRule) -> String {
+pub(super) fn described(rule: &ValueRule) -> String {
     let mut words = Vec::new();
     match &rule.target {
         Target::At(_) => {}
@@ -264,18 +161,4 @@ fn meet(left: &[Step], right: &[Step]) -> bool {
                 _ => true,
             }
     })
-}
-
-impl Outcome {
-    /// One word, as reports print it.
-    pub fn word(&self) -> &'static str {
-        match self {
-            Self::Exact => "exact",
-            Self::Lossy(_) => "lossy",
-            Self::Defaulted => "defaulted",
-            Self::Withheld(_) => "withheld",
-            Self::Dropped(_) => "dropped",
-            Self::Unmappable(_) => "unmappable",
-        }
-    }
 }
