@@ -247,8 +247,8 @@ async fn a_seventh_and_an_eighth_institution_come_with_folders_only_and_their_re
         assert_eq!(record[field], value, "{field} in {record:#}");
     }
     assert_eq!(record["GESCHL"], 2);
-    // LANG is covered; the topic and the token of the sender are not for the recipient.
-    assert_eq!((record["DOLM"].as_str(), record["PERSREF"].as_str()), (Some("J"), Some("")));
+    // The sender's own token of the person is not for the recipient, nor is who works on it.
+    assert_eq!((record["DOLM"].as_str(), record.get("PERSREF"), record.get("SB")), (Some("J"), None, None));
 
     // Eighth to seventh: pulled, with the answer on the same way back.
     let request = ("altsys.v1.EINGABE_A", json!({ "LFDNR": uuid(), "SATZ": altsys_record("nova-bremen/haupt") }));

@@ -116,7 +116,8 @@ pub(super) fn dialect(
     }
     if mapping.version.split('.').next() != Some(version.major.to_string().as_str()) {
         let message = format!("the dialect says version `{}` and its package `v{}`", mapping.version, version.major);
-        errors.push(place.error(message, format!("say `version: \"{}\"`, or call the package `{family}.v...`", version.major)));
+        let said = mapping.version.split('.').next().filter(|said| !said.is_empty()).unwrap_or("N");
+        errors.push(place.error(message, format!("say `version: \"{}\"`, or call the package `{family}.v{said}`", version.major)));
     }
     let messages: Vec<MessageDescriptor> = pool
         .all_messages()
