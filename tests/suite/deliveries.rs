@@ -357,6 +357,17 @@ async fn a_member_that_is_called_elsewhere_from_now_on_is_found_there_after_a_re
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_reload_that_comes_while_the_gateway_ends_does_not_keep_it_from_ending() {
+    let mut site = Site::new().await;
+    site.shutdown.cancel();
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    site.on().reload().await;
+    let asked = Instant::now();
+    tokio::time::timeout(AGES, site.end()).await.expect("it ends");
+    assert!(asked.elapsed() < Duration::from_secs(20), "{:?}", asked.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_institution_that_pulls_is_told_to_go_at_the_end_and_holds_nobody_up() {
     let mut site = Site::new().await;
     let certs = site.dir.path().join("certs");

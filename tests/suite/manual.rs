@@ -16,6 +16,7 @@ use weiche::cli::gateway::{self, Listeners};
 use weiche::clock::SystemClock;
 use weiche::dialect::{CategoryMask, Dialects, REFERRAL};
 
+use crate::deliveries::until;
 use crate::onboarding::{client, next};
 
 const MANUAL: &str = include_str!("../../docs/DIALECTS.md");
@@ -215,7 +216,15 @@ async fn the_way_from_an_empty_folder_to_a_delivered_referral_can_be_walked() {
     let item = agentur.json("weiche.exchange.v1.ReceiveResponse", &next(&mut items).await);
     assert_eq!(item["referral"]["subject"]["name"], json!({ "family": "Beispiel", "given": "Nur" }));
     assert_eq!(item["referral"]["referral_id"], sent["number"]);
-    drop((up, items));
+    let receipt = json!({ "acknowledgement": { "delivery_id": item["delivery_id"], "lease_token": item["lease_token"] } });
+    up.send(agentur.bytes("weiche.exchange.v1.ReceiveRequest", &receipt)).unwrap();
+    let (exchange, number) = (running.exchange().clone(), sent["number"].as_str().unwrap().to_owned());
+    until("delivered", || async {
+        let found = exchange.referral(&"jobcenter-bremen".parse().unwrap(), &number).await.unwrap();
+        found.0.referral.state == weiche::referral::ReferralState::Delivered
+    })
+    .await;
+    drop((up, items, exchange));
     shutdown.cancel();
     running.ended().await.unwrap();
 }

@@ -261,7 +261,7 @@ async fn a_seventh_and_an_eighth_institution_come_with_folders_only_and_their_re
     assert_eq!((&case["client"]["lastName"], &case["client"]["sex"]), (&json!("Beispiel"), &json!("F")));
     assert_eq!((&case["client"]["birthYear"], case["client"].get("dobMs")), (&json!(1991), None));
     assert_eq!((&case["client"]["citizenships"], &case["client"]["mobileE164"]), (&json!(["SYR"]), &json!("+491713920012")));
-    assert_eq!((&case["reasonCode"], &case["from"]["org"], &case["socialData"]), (&json!("JOB"), &json!(ALTSYS), &json!(true)));
+    assert_eq!((&case["reasonCode"], &case["from"]["org"]), (&json!("JOB"), &json!(ALTSYS)));
     up.send(nova.bytes("nova.v1.PollCommand", &json!({ "ackId": item["id"], "ackToken": item["token"] }))).unwrap();
 
     // What each says of the other's referral comes back in the other's words.

@@ -168,7 +168,7 @@ impl serde::Serialize for Matrix {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let loss = |loss: &Loss| {
             let side = if loss.side == Side::Read { "sender" } else { "canonical" };
-            json!({ "side": side, "path": loss.path, "kind": loss.kind.word(), "always": loss.always, "why": loss.why })
+            json!({ "side": side, "path": loss.path, "kind": loss.kind.word(), "always": loss.always, "rare": loss.is_rare(), "why": loss.why })
         };
         let pair = |pair: &Pair| json!({ "from": pair.from, "to": pair.to, "losses": pair.losses.iter().map(loss).collect::<Vec<_>>() });
         serializer.collect_seq(self.0.iter().map(pair))
@@ -185,7 +185,8 @@ impl fmt::Display for Matrix {
             .iter()
             .map(|pair| {
                 let count = |always| {
-                    let paths = pair.losses.iter().filter(|loss| loss.always == always).map(|loss| (loss.side, loss.path.as_str()));
+                    let paths =
+                        pair.losses.iter().filter(|loss| loss.always == always && !loss.is_rare()).map(|loss| (loss.side, loss.path.as_str()));
                     paths.collect::<std::collections::BTreeSet<_>>().len()
                 };
                 ((pair.from.as_str(), pair.to.as_str()), format!("{} / {}", count(true), count(false)))

@@ -3,6 +3,7 @@
 
 //! A plan as a table: where each field of one dialect comes out in another.
 
+use super::predict::{LossKind, Side};
 use crate::dialect::category::CategoryMask;
 use crate::dialect::hub::FieldShape;
 use crate::dialect::path::{Select, Step, spelt};
@@ -12,7 +13,7 @@ use crate::dialect::report::TranslateError;
 use crate::dialect::translate::below;
 
 /// One line of an explanation: where a field of the sender comes out.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Row {
     /// Field of the sender, such as `anschrift`; empty for a field that only the recipient has.
     pub source: String,
@@ -27,7 +28,7 @@ pub struct Row {
 }
 
 impl Dialects {
-    /// Where each field of `from` comes out at `to` under a mask. Losses that depend on the value are not among them.
+    /// Where each field of `from` comes out at `to` under a mask, with what is predicted to be lost; fields that stay with the sender come last.
     ///
     /// # Errors
     /// [`TranslateError::UnknownMessage`].
@@ -40,16 +41,27 @@ impl Dialects {
             let names = found.iter().map(|leaf| leaf.native.as_str()).collect::<Vec<_>>().join(", ");
             (names, found.iter().filter(|leaf| !leaf.loss.is_empty()).map(|leaf| leaf.loss.clone()).next().unwrap_or_default())
         };
+        let predicted = self.predicted_losses(from, to, hub, mask)?;
+        let may = |steps: &[Step]| {
+            let path = steps.iter().map(|step| step.field.name()).collect::<Vec<_>>().join(".");
+            let here = predicted.iter().filter(|loss| loss.side == Side::Render && loss.path == path && !loss.is_rare());
+            let mut whys: Vec<&str> = here.map(|loss| loss.why.as_str()).collect();
+            whys.dedup();
+            whys.join("; ")
+        };
         let row = |source: &Leaf| {
             let (target, loss) = named(&open, &source.steps);
             let loss = match (target.is_empty(), named(&all, &source.steps).0.is_empty()) {
                 (true, true) => "dropped: no place for it".to_owned(),
                 (true, false) => "withheld: category not covered".to_owned(),
+                _ if loss.is_empty() => may(&source.steps),
                 _ => loss,
             };
             Row { source: source.native.clone(), canonical: spelt(&source.steps), rule: source.rule.clone(), target, loss }
         };
-        Ok(sources.iter().map(row).collect())
+        let stays = predicted.iter().filter(|loss| loss.side == Side::Read && loss.always && loss.kind == LossKind::Dropped);
+        let stays = stays.map(|loss| Row { source: loss.path.clone(), loss: format!("dropped: {}", loss.why), ..Row::default() });
+        Ok(sources.iter().map(row).chain(stays).collect())
     }
 }
 

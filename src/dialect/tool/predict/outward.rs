@@ -9,6 +9,7 @@ use jiff::Timestamp;
 
 use super::inward::{join, keys};
 use super::{Loss, LossKind, Side};
+use crate::dialect::codelist::Status;
 use crate::dialect::hub::Leaf;
 use crate::dialect::message::Scalar;
 use crate::dialect::path::{Select, Step};
@@ -113,13 +114,14 @@ fn lost_by(rule: &ValueRule, leaf: &Leaf) -> Vec<(LossKind, bool, String)> {
         return losses;
     }
     if let Some(column) = rule.column() {
-        let rows = || column.list().rows().iter().filter(|row| !row.is_absent());
+        let rows = || column.list().rows().iter().filter(|row| !row.is_absent() && row.status() != Status::Reserved);
         if rows().any(|row| column.image(row).is_some_and(|image| image.lossy)) {
             lose(LossKind::Lossy, false, MERGED);
         }
-        // A tuple of which only a part is set may be in no row.
-        if rows().any(|row| column.image(row).is_none()) || matches!(rule.target, Target::Tuple { .. }) {
+        if rows().any(|row| column.image(row).is_none()) {
             lose(LossKind::Unmappable, false, &no_word(column));
+        } else if matches!(rule.target, Target::Tuple { .. }) {
+            lose(LossKind::Unmappable, false, "a part of it alone is in no row of the list");
         }
     }
     match &rule.spelling {
