@@ -204,9 +204,9 @@ fn nova_case() -> Value {
     })
 }
 
-fn altsys_record(to: &str) -> Value {
+fn altsys_record(to: &str, person: &str) -> Value {
     json!({
-        "SATZART": "01", "AKZ": "A/4711", "PERSREF": "zufall-1", "ABSTELLE": "altsys-bremen/haupt", "ANSTELLE": to, "ZWK": "030",
+        "SATZART": "01", "AKZ": "A/4711", "PERSREF": person, "ABSTELLE": "altsys-bremen/haupt", "ANSTELLE": to, "ZWK": "030",
         "RGRUND": "vermittlung-50-1", "NACHN": "Beispiel", "VORN": "Amal", "GEBDAT": "19910000", "GESCHL": 2, "STAAT1": "SYR",
         "VORW": "0171", "RUFNR": "3920012", "STR": "Musterweg", "HNR": "1", "PLZ": "28237", "ORT": "Bremen", "DOLM": "J", "SB": "MM"
     })
@@ -251,7 +251,7 @@ async fn a_seventh_and_an_eighth_institution_come_with_folders_only_and_their_re
     assert_eq!((record["DOLM"].as_str(), record.get("PERSREF"), record.get("SB")), (Some("J"), None, None));
 
     // Eighth to seventh: pulled, with the answer on the same way back.
-    let request = ("altsys.v1.EINGABE_A", json!({ "LFDNR": uuid(), "SATZ": altsys_record("nova-bremen/haupt") }));
+    let request = ("altsys.v1.EINGABE_A", json!({ "LFDNR": uuid(), "SATZ": altsys_record("nova-bremen/haupt", "zufall-1") }));
     let accepted = altsys.call("/altsys.v1.KASSE/EINGABE", request, "altsys.v1.EINGABE_B").await.unwrap();
     assert_eq!(accepted["ERL"], "J");
     let first = nova.bytes("nova.v1.PollCommand", &json!({ "slots": 4 }));
@@ -272,11 +272,11 @@ async fn a_seventh_and_an_eighth_institution_come_with_folders_only_and_their_re
     let (path, bytes) = site.system.calls().remove(1);
     assert_eq!(path, "/altsys.v1.ANNAHME/NEUIGKEIT");
     assert_eq!(altsys.json("altsys.v1.NEUIGKEIT_A", &bytes)["SATZ"]["STAND"], "05");
-    let answer = json!({ "SATZART": "02", "VMNR": record["VMNR"], "EREIGNIS": uuid(), "STAND": "06", "ZEIT": "02.03.2026 10:15" });
+    let answer = json!({ "SATZART": "02", "VMNR": record["VMNR"], "EREIGNIS": uuid(), "STAND": "05", "ZEIT": "02.03.2026 10:15" });
     let answer = ("altsys.v1.STAND_A", json!({ "LFDNR": uuid(), "SATZ": answer }));
     altsys.call("/altsys.v1.KASSE/STAND", answer, "altsys.v1.STAND_B").await.unwrap();
     let item = nova.json("nova.v1.PollItem", &next(&mut items).await);
-    assert_eq!((&item["update"]["state"], &item["update"]["externalId"]), (&json!("declined"), &json!("C-1001")));
+    assert_eq!((&item["update"]["state"], &item["update"]["externalId"]), (&json!("open"), &json!("C-1001")));
 
     drop((up, items));
     site.end().await;
@@ -322,8 +322,9 @@ async fn a_second_version_is_served_beside_the_first_and_a_stream_ends_with_the_
     assert_eq!(ids, ["nova.v1", "nova.v2"]);
 
     // The stream was opened before the second version came; it goes on in the first.
-    let request = || ("altsys.v1.EINGABE_A", json!({ "LFDNR": uuid(), "SATZ": altsys_record("nova-bremen/haupt") }));
-    altsys.call("/altsys.v1.KASSE/EINGABE", request(), "altsys.v1.EINGABE_B").await.unwrap();
+    // Two people: what comes later for the same one would wait for the first.
+    let request = |person: &str| ("altsys.v1.EINGABE_A", json!({ "LFDNR": uuid(), "SATZ": altsys_record("nova-bremen/haupt", person) }));
+    altsys.call("/altsys.v1.KASSE/EINGABE", request("zufall-1"), "altsys.v1.EINGABE_B").await.unwrap();
     let item = nova.json("nova.v1.PollItem", &next(&mut old).await);
     assert_eq!(item["case"]["client"]["lastName"], "Beispiel");
 
@@ -338,7 +339,7 @@ async fn a_second_version_is_served_beside_the_first_and_a_stream_ends_with_the_
     until("delivered", || async { !site.system.calls().is_empty() }).await;
     assert_eq!(altsys.json("altsys.v1.FALL_A", &site.system.calls()[0].1)["SATZ"]["GEBDAT"], "19910500");
     let (up, mut new) = nova.stream("/nova.v2.Cases/Listen", nova.bytes("nova.v2.ListenCommand", &json!({ "slots": 4 }))).await;
-    altsys.call("/altsys.v1.KASSE/EINGABE", request(), "altsys.v1.EINGABE_B").await.unwrap();
+    altsys.call("/altsys.v1.KASSE/EINGABE", request("zufall-2"), "altsys.v1.EINGABE_B").await.unwrap();
     let item = nova.json("nova.v2.ListenItem", &next(&mut new).await);
     assert_eq!((&item["case"]["name"], &item["case"]["dob"]), (&json!("Beispiel;Amal"), &json!("1991")));
     drop((up, new, old));

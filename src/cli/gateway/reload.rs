@@ -48,7 +48,7 @@ impl Inner {
             (Some(change), Ok(_)) => change,
             (None, Ok(found)) => self.take_dialects(&found).unwrap_or_else(|| {
                 let agreement = self.exchange.agreement();
-                Change::Refused(unspoken(&agreement, &found).map(|member| missing(member)).unwrap_or_default())
+                Change::Refused(unspoken(&agreement, &found).map(missing).unwrap_or_default())
             }),
         };
         let certificates = self.reload_certificates();
