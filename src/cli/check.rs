@@ -139,7 +139,7 @@ async fn local(config: &Config) -> Checked {
     let vault = Vault::open(&config.vault_key).map(|_| "readable".to_owned());
     checked.add("key of the payloads", vault.map_err(|error| Failure::usage(&error)));
     let agreement = agreement_of(&config.agreement).map_err(failure);
-    let dialects = Dialects::embedded().map_err(|error| Failure::failed(&error));
+    let dialects = Dialects::with_folders(&config.dialects).map_err(|errors| super::dialect::wrong(&errors));
     checked.add("dialects", dialects.as_ref().map(|dialects| format!("{} compiled", dialects.iter().count())).map_err(Clone::clone));
     if let (Ok((agreement, _)), Ok(dialects)) = (&agreement, &dialects) {
         checked.add("members", members(agreement, dialects));
@@ -155,8 +155,7 @@ fn members(agreement: &Agreement, dialects: &Dialects) -> Result<String, Failure
     let mut failure = Failure::new(Exit::Usage, "members without a dialect");
     let mut called = 0;
     for member in agreement.members() {
-        let name = member.dialect.split('.').next().unwrap_or_default();
-        if name != "weiche" && dialects.get(name).is_none() {
+        if dialects.spoken(&member.dialect).is_none() {
             failure =
                 failure.with(format!("{} speaks `{}`, which is not among the dialects", member.id, member.dialect), "see `weiche dialect list`");
         }

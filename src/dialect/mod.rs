@@ -10,9 +10,11 @@
 //! ```text
 //! Dialects::embedded() -> Result<Dialects, DialectErrors>              all dialects of the build, compiled with the code lists
 //! Dialects::compile(&DescriptorPool, CodeLists) -> Result<_, _>        the same for any pool
-//! Dialects::{get(name), iter(), lists(), pool(), method(path) -> Option<(&Arc<Dialect>, &Method)>}
+//! Dialects::with_folders(&[folder]) -> Result<Dialects, DialectErrors>     those of the build and of folders that the configuration names
+//! Dialects::of_folder(&Path) -> Result<Dialects, DialectErrors>         those of one folder alone
+//! Dialects::{get("awo" | "awo.v1"), iter(), lists(), pool(), method(path) -> Option<(&Arc<Dialect>, &Method)>}
 //!
-//! Dialect::{name(), version(), title(), digest() -> &[u8; 32]}
+//! Dialect::{id(), name(), version(), title(), digest() -> &[u8; 32]}
 //! Dialect::{methods(), method("/awo.v1.Vermittlung/Uebergeben"), implementing("weiche.exchange.v1.ReferralService.SubmitReferral")}
 //! Dialect::message_for("weiche.type.v1.Referral") -> Option<&str>      the top message of the dialect
 //! Dialect::read(native message, bytes) -> Result<(Bytes, Report), TranslateError>             dialect -> canonical
@@ -32,9 +34,11 @@
 //! Kept::{overlay(bytes) -> Result<Kept, _>, bytes() -> Bytes}
 //! Dialect::rehearse(native message, &Kept) -> Result<Report, TranslateError>             the report of a rendering, without its bytes
 //!
-//! open_folder(&Path) -> Result<DescriptorPool, DialectErrors>          a vendor's folder of .proto files with the contract
 //! Dialects::translate(from, to, hub, mask, json, verbose) -> Result<Translation { json, read, rendered, problems }, _>
 //! Dialects::explain(from, to, hub, mask) -> Result<Vec<Row { source, canonical, rule, target, loss }>, _>
+//! Dialects::predicted_losses(from, to, hub, mask) -> Result<Vec<Loss { side, path, kind, always, why }>, _>
+//! Dialects::differences(new, before, old) -> Vec<Difference { weight, place, change }>     what a new version changes
+//! Dialects::page(dialect) -> Page; Page::text(Format::{Markdown, Html})  for an institution's IT
 //! ```
 //!
 //! The dialect `canonical` stands for institutions that speak the hub: its native messages are the canonical ones, its methods
@@ -55,6 +59,7 @@ mod path;
 mod plan;
 mod registry;
 mod report;
+mod source;
 mod spelling;
 mod tool;
 mod translate;
@@ -66,4 +71,4 @@ pub use minimise::Minimised;
 pub use opened::{Kept, Opened};
 pub use registry::{Dialect, Dialects, Method};
 pub use report::{FieldProblem, FieldReport, Outcome, ProblemKind, Report, TranslateError};
-pub use tool::{REFERRAL, Row, Translation, open_folder};
+pub use tool::{Difference, Format, Loss, LossKind, Page, REFERRAL, Row, Side, Translation, Weight};

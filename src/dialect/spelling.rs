@@ -72,7 +72,10 @@ pub(super) fn write<'a>(spelling: &'a Spelling, leaf: &'a Leaf, value: &'a Value
         }
         Spelling::Boolean(words) => Ok(Said::exact(words.write(*value == Value::Bool(true)).into())),
         Spelling::SearchForm => Ok(Said::lossy(din91379::search_form(value.as_text().unwrap_or_default()).into(), "only the search form is written")),
-        Spelling::Plain => plain_text(leaf, value).map(Said::exact).ok_or_else(|| "it is no text".to_owned()),
+        Spelling::Plain => match (leaf, value) {
+            (Leaf::Text, Value::Text(text)) => Ok(din91379::without_deprecated(text)),
+            _ => plain_text(leaf, value).map(Said::exact).ok_or_else(|| "it is no text".to_owned()),
+        },
     }
 }
 
@@ -194,7 +197,11 @@ pub(super) fn join(joint: &Joint, parts: &[Cow<'_, str>]) -> Said<String> {
             let texts: Vec<&str> = parts.iter().map(|part| &**part).collect();
             let joined = join.join(&texts);
             let back = join.split(&joined, parts.len());
-            Said::lossy_if(!back.is_ok_and(|back| back.iter().eq(&texts)), joined, "the parts cannot be told apart again")
+            let told_apart = back.is_ok_and(|back| back.iter().eq(&texts));
+            match din91379::without_deprecated(&joined) {
+                Said { value: Cow::Owned(value), loss } => Said { value, loss },
+                Said { value: Cow::Borrowed(_), .. } => Said::lossy_if(!told_apart, joined, "the parts cannot be told apart again"),
+            }
         }
         Joint::AddressLine => {
             let part = |at: usize| parts.get(at).map(|part| part.clone().into_owned()).unwrap_or_default();

@@ -141,7 +141,7 @@ impl Exchange {
                 let minimised = if one.narrowed {
                     let agreement = self.agreement();
                     let kind = kind_of(agreement.member(&permit.to().institution)?);
-                    self.dialects.minimise(REFERRAL, &plain, permit.mask(), kind).ok()?.bytes.into()
+                    self.dialects().minimise(REFERRAL, &plain, permit.mask(), kind).ok()?.bytes.into()
                 } else {
                     plain
                 };

@@ -87,7 +87,7 @@ pub struct Exchange {
     vault: Arc<Vault>,
     key: Arc<SigningKey>,
     agreement: Arc<ArcSwap<Agreement>>,
-    dialects: Arc<Dialects>,
+    dialects: ArcSwap<Dialects>,
     clock: Arc<dyn Clock>,
     progress: watch::Receiver<Progress>,
     wake: Wake,
@@ -100,10 +100,8 @@ impl Exchange {
     /// dropped, or with an error when a write has failed: then the process must stop.
     pub async fn open(parts: Parts) -> Result<(Self, JoinHandle<Result<(), WriterError>>), OpenError> {
         let Parts { store: (store, conn), vault, key, guard, agreement: (agreement, text), dialects, clock } = parts;
-        for member in agreement.members() {
-            if dialect_name(member).is_none_or(|name| dialects.get(name).is_none()) {
-                return Err(OpenError::Dialect { member: member.id.clone(), dialect: member.dialect.clone() });
-            }
+        if let Some(member) = unspoken(&agreement, &dialects) {
+            return Err(OpenError::Dialect { member: member.id.clone(), dialect: member.dialect.clone() });
         }
         let (vault, key) = (Arc::new(vault), Arc::new(key));
         let agreement = Arc::new(ArcSwap::from_pointee(agreement));
@@ -111,7 +109,8 @@ impl Exchange {
         let (writer, progress) =
             Writer::new((store.place().clone(), conn), key.clone(), guard, vault.clone(), agreement.clone(), clock.clone(), wake.clone()).await?;
         let (writer, task) = writer.spawn();
-        let exchange = Self { store, writer, vault, key, agreement, dialects, clock, progress, wake, lately: Mutex::default() };
+        let exchange =
+            Self { store, writer, vault, key, agreement, dialects: ArcSwap::new(dialects), clock, progress, wake, lately: Mutex::default() };
         let in_force = exchange.agreement.load_full();
         if exchange.agreement_in_log().await?.as_ref() != Some(in_force.digest()) {
             exchange.adopt(in_force, text, "gateway".into()).await?;
@@ -128,9 +127,13 @@ impl Exchange {
     pub fn agreement(&self) -> Arc<Agreement> {
         self.agreement.load_full()
     }
-    /// The dialects.
-    pub fn dialects(&self) -> &Arc<Dialects> {
-        &self.dialects
+    /// The dialects in force. Whoever holds them goes on with them, whatever comes into force meanwhile.
+    pub fn dialects(&self) -> Arc<Dialects> {
+        self.dialects.load_full()
+    }
+    /// Puts other dialects into force; every member of the agreement must find its own among them ([`unspoken`]).
+    pub fn adopt_dialects(&self, dialects: Arc<Dialects>) {
+        self.dialects.store(dialects);
     }
     /// The gateway's clock.
     pub fn clock(&self) -> &Arc<dyn Clock> {
@@ -150,8 +153,8 @@ impl Exchange {
     }
 
     /// The dialect that a member speaks.
-    pub fn dialect_of(&self, member: &Member) -> Option<&Arc<Dialect>> {
-        self.dialects.get(dialect_name(member)?)
+    pub fn dialect_of(&self, member: &Member) -> Option<Arc<Dialect>> {
+        self.dialects.load().spoken(&member.dialect).cloned()
     }
 
     fn idempotency(&self, caller: &InstitutionId, request: RequestId, method: &str, content: &[u8]) -> Idempotency {
@@ -187,12 +190,9 @@ pub enum OpenError {
     Agreement(#[from] Refusal),
 }
 
-/// `caritas.v1` is the dialect `caritas`; `weiche` is the hub itself.
-fn dialect_name(member: &Member) -> Option<&str> {
-    match member.dialect.split('.').next() {
-        Some("weiche") => Some("canonical"),
-        name => name,
-    }
+/// The first member whose dialect is not there: it could be sent nothing.
+pub fn unspoken<'a>(agreement: &'a Agreement, dialects: &Dialects) -> Option<&'a Member> {
+    agreement.members().find(|member| dialects.spoken(&member.dialect).is_none())
 }
 
 /// A pseudonym as consent records hold it.

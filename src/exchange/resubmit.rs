@@ -70,7 +70,7 @@ impl Exchange {
         // Who has left the agreement since the decision has no route either: the writer says so.
         let Some(recipient) = agreement.member(&referral.recipient) else { return Ok(Again::Denied) };
         let dialect = self.dialect_of(recipient).ok_or(Refusal::Internal("a member's dialect is missing"))?;
-        let content = self.dialects.minimise(REFERRAL, &plain, permit.mask(), kind_of(recipient))?.bytes;
+        let content = self.dialects().minimise(REFERRAL, &plain, permit.mask(), kind_of(recipient))?.bytes;
         let mut plan = [0; 8];
         plan.copy_from_slice(&dialect.digest()[..8]);
         let (salt, commitment) = self.vault.commit(&content)?;

@@ -46,12 +46,13 @@ impl Exchange {
     pub async fn submit(&self, caller: &InstitutionId, request: SubmitRequest, content: &[u8]) -> Result<Submission, Refusal> {
         let referral = request.referral.ok_or_else(|| field("referral", "must be set"))?;
         let routing = Routing::decode(referral.clone()).map_err(|_| TranslateError::Undecodable { message: REFERRAL.to_owned() })?;
-        let opened = self.dialects.open(REFERRAL, &referral)?;
+        let dialects = self.dialects();
+        let opened = dialects.open(REFERRAL, &referral)?;
         let transfer = self.transfer(caller, &routing, opened.categories()).await?;
         let recipient = self.recipient(&transfer)?;
         let prepare = |opened: Opened<'_>, permit: &Permit| {
             let dialect = self.dialect_of(&recipient).ok_or(Refusal::Internal("a member's dialect is missing"))?;
-            prepare(&self.vault, opened, &routing.sender_case_number, permit, dialect, kind_of(&recipient))
+            prepare(&self.vault, opened, &routing.sender_case_number, permit, &dialect, kind_of(&recipient))
         };
         if request.validate_only {
             return self.ask(&transfer, |permit| Ok(prepare(opened, permit)?.report)).await;
@@ -65,7 +66,7 @@ impl Exchange {
             let (id, delivery, sealed, report) = match self.preview(&transfer, &consents) {
                 Decision::Permitted(permit) => {
                     // Used up when the consent changed meanwhile.
-                    let opened = opened.take().map_or_else(|| self.dialects.open(REFERRAL, &referral), Ok)?;
+                    let opened = opened.take().map_or_else(|| dialects.open(REFERRAL, &referral), Ok)?;
                     let Prepared { referral, delivery, sealed, report } = prepare(opened, &permit)?;
                     (referral, delivery, Some(sealed), report)
                 }

@@ -330,10 +330,109 @@ fn dialects_are_listed_checked_and_explained() {
     let names: Vec<_> = listed.as_array().unwrap().iter().map(|row| row["name"].as_str().unwrap()).collect();
     assert_eq!(names, ["canonical", "agentur", "awo", "caritas", "diakonie", "drk", "jobcenter"]);
     ends(0, &["dialect", "check"]);
-    let rows = json(0, &["dialect", "explain", "--from", "awo", "--to", "jobcenter", "--categories", "IDENT,CONTACT"]);
+    let rows = json(0, &["dialect", "explain", "awo", "jobcenter", "--categories", "IDENT,CONTACT"]);
     assert!(rows.as_array().unwrap().iter().any(|row| row["loss"] == "withheld: category not covered"));
-    assert!(ends(2, &["dialect", "explain", "--from", "awo", "--to", "jobcentre"]).contains("there are canonical, agentur"));
-    assert!(ends(2, &["dialect", "explain", "--from", "awo", "--to", "jobcenter", "--categories", "EVERYTHING"]).contains("not a data category"));
+    assert!(ends(2, &["dialect", "explain", "awo", "jobcentre"]).contains("there are canonical, agentur"));
+    assert!(ends(2, &["dialect", "explain", "awo", "jobcenter", "--categories", "EVERYTHING"]).contains("not a data category"));
     let empty = tempfile::tempdir().unwrap();
     assert!(ends(1, &["dialect", "check", empty.path().to_str().unwrap()]).contains("no .proto file"));
+}
+
+/// A folder of the tests' own dialects.
+fn dialects(name: &str) -> String {
+    format!("{}/tests/cases/dialects/{name}", env!("CARGO_MANIFEST_DIR"))
+}
+
+#[test]
+fn a_vendors_folder_is_checked_explained_documented_and_used_without_a_gateway() {
+    let (seven, onboarding) = (dialects("seven"), dialects("onboarding"));
+    assert!(ends(0, &["dialect", "check", &seven]).contains("A seventh system"));
+    let broken = format!("{}/tests/cases/dialect-errors/unknown-path", env!("CARGO_MANIFEST_DIR"));
+    let told = ends(1, &["dialect", "check", &broken]);
+    assert!(told.contains("seven.proto:") && told.contains("help: did you mean"), "{told}");
+
+    let rows = json(0, &["dialect", "explain", "nova", "altsys", "--dialects", &onboarding]);
+    assert!(rows.as_array().unwrap().iter().any(|row| row["source"] == "client.dobMs" && row["target"] == "GEBDAT"), "{rows:#}");
+    let pairs = json(0, &["dialect", "matrix", "--dialects", &onboarding, "--categories", "IDENT"]);
+    assert_eq!(pairs.as_array().unwrap().len(), 9 * 8);
+    let pair = pairs.as_array().unwrap().iter().find(|pair| pair["from"] == "nova.v1" && pair["to"] == "altsys.v1").unwrap();
+    let loss = |path: &str| pair["losses"].as_array().unwrap().iter().find(|loss| loss["path"] == path).unwrap_or_else(|| panic!("{path}: {pair:#}"));
+    assert_eq!((&loss("assignee")["kind"], &loss("assignee")["always"]), (&"dropped".into(), &true.into()));
+    assert_eq!(loss("needs")["kind"], "withheld");
+    assert!(ends(0, &["dialect", "matrix"]).contains("awo.v1"));
+
+    let page = ends(0, &["dialect", "doc", &onboarding, "--format", "html", "--output", "text"]);
+    assert!(page.contains("<html lang=\"en\">") && page.contains("<th scope=\"row\"><code>client.dobMs</code></th>"));
+    assert!(!page.contains("<script") && !page.contains("http-equiv") && !page.contains("src="), "a page needs nothing but itself");
+    let out = tempfile::tempdir().unwrap();
+    ends(0, &["dialect", "doc", "awo", "--out", out.path().to_str().unwrap()]);
+    let markdown = std::fs::read_to_string(out.path().join("awo.v1.md")).unwrap();
+    assert!(markdown.contains("| /awo.v1.Vermittlung/FallSenden | you call the gateway |"), "{markdown}");
+    assert!(markdown.contains(
+        "| geb | Geburtsdatum TT.MM.JJJJ; unbekannter Tag oder Monat 00, etwa 00.00.1991. | subject.birth_date | date TT.MM.JJJJ | both |"
+    ));
+    assert!(out.path().join("awo.v1.html").exists());
+    assert!(ends(2, &["dialect", "doc", "klingonisch"]).contains("is no folder either"));
+}
+
+#[test]
+fn a_difference_says_what_changed_in_meaning_and_ends_badly_where_bytes_break() {
+    let dir = tempfile::tempdir().unwrap();
+    let source = std::fs::read_to_string(format!("{}/seven.proto", dialects("seven"))).unwrap();
+    let version = |name: &str, text: &str| {
+        let folder = dir.path().join(name);
+        std::fs::create_dir(&folder).unwrap();
+        std::fs::write(folder.join("seven.proto"), text).unwrap();
+        folder.display().to_string()
+    };
+    let old = version("old", &source);
+    assert!(ends(0, &["dialect", "diff", &old, &old]).contains("Nothing changed"));
+
+    let meaning = source.replace("nationality/iso2", "nationality/iso3").replace("width: 40", "width: 30");
+    let meaning = meaning.replace(
+        "  string goal = 7",
+        "  string mail = 11 [(weiche.dialect.v1.field) = { at: \"subject.contact_points[system=email].value\" }];\n  string goal = 7",
+    );
+    let changes = json(0, &["dialect", "diff", &old, &version("meaning", &meaning)]);
+    let said = |weight: &str, place: &str, part: &str| {
+        let found = changes
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|change| change["weight"] == weight && change["place"] == place && change["change"].as_str().unwrap().contains(part));
+        assert!(found, "{weight} {place} {part}: {changes:#}");
+    };
+    said("meaning", "Client.nations", "codes nationality/iso2, and now as subject.nationalities[], codes nationality/iso3");
+    said("meaning", "Client.given_family", "at most 30 characters");
+    said("addition", "Client.mail", "a new field, 11");
+
+    let breaking = source.replace("int32 born_year = 4", "string born_year = 4");
+    let breaking = breaking.lines().filter(|line| !line.contains("string level = 10")).collect::<Vec<_>>().join("\n");
+    let told = ends(1, &["dialect", "diff", &old, &version("breaking", &breaking)]);
+    assert!(told.contains("was int32 and is string") && told.contains("the field 10 is gone; reserve its number"), "{told}");
+    let next = source
+        .replace("package seven.v1", "package seven.v2")
+        .replace("version: \"1\"", "version: \"2\"")
+        .replace("int32 born_year = 4", "string born_year = 4");
+    assert!(ends(0, &["dialect", "diff", &old, &version("next", &next)]).contains("was int32 and is string"));
+}
+
+#[test]
+fn many_messages_are_translated_line_by_line_with_a_summary() {
+    let dir = tempfile::tempdir().unwrap();
+    let right: Value = serde_json::from_str(include_str!("../../proto/dialects/awo/examples/fall.json")).unwrap();
+    let mut wrong = right.clone();
+    wrong["geb"] = "31.02.1991".into();
+    let file = dir.path().join("cases.jsonl");
+    std::fs::write(&file, format!("{right}\n\n{wrong}\nnonsense\n{right}\n")).unwrap();
+    let output = weiche(&["dialect", "translate", "--batch", "--from", "awo", "--to", "caritas", "--output", "json", file.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(1), "{}", told(&output));
+    let lines: Vec<Value> = String::from_utf8(output.stdout).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let at: Vec<u64> = lines.iter().map(|line| line["line"].as_u64().unwrap()).collect();
+    assert_eq!(at, [1, 3, 4, 5]);
+    assert!(lines[0]["problems"].as_array().unwrap().is_empty() && lines[0]["message"]["user"]["lastName"].is_string());
+    assert!(lines[1]["problems"][0].as_str().unwrap().starts_with("geb: ") && lines[2]["message"].is_null());
+    let summary: Value = serde_json::from_slice(&output.stderr).unwrap();
+    assert_eq!((&summary["messages"], &summary["refused"]), (&4.into(), &2.into()));
+    assert!(summary["losses"].as_object().unwrap().keys().any(|loss| loss.starts_with("dropped ")), "{summary:#}");
 }

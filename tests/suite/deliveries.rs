@@ -52,7 +52,7 @@ enum Answer {
 
 /// The recipient's case system: keeps what it is sent, answers as told, and with "stored" when nothing is told.
 #[derive(Clone, Default)]
-struct System(Arc<Mutex<Kept>>);
+pub(crate) struct System(Arc<Mutex<Kept>>);
 
 #[derive(Default)]
 struct Kept {
@@ -64,7 +64,7 @@ impl System {
     fn then(&self, answer: Answer) {
         self.0.lock().unwrap().next.push_back(answer);
     }
-    fn calls(&self) -> Vec<(String, Bytes)> {
+    pub(crate) fn calls(&self) -> Vec<(String, Bytes)> {
         self.0.lock().unwrap().calls.clone()
     }
 
@@ -90,20 +90,24 @@ impl System {
         }
     }
 
-    /// Listens until `stop`; lets in whoever shows a certificate of the servers' authority.
     fn serve(&self, listener: TcpListener, certs: &Path, stop: CancellationToken) {
+        self.serve_as(RECIPIENT, listener, certs, stop);
+    }
+
+    /// Listens until `stop`, with the certificate of an institution; lets in whoever shows a certificate of the servers' authority.
+    pub(crate) fn serve_as(&self, institution: &str, listener: TcpListener, certs: &Path, stop: CancellationToken) {
         let pem = |name: &str| std::fs::read(certs.join(name)).unwrap();
         let chain = |name: &str| CertificateDer::pem_slice_iter(&pem(name)).collect::<Result<Vec<_>, _>>().unwrap();
         let mut roots = rustls::RootCertStore::empty();
         roots.add(chain("servers-ca.pem").remove(0)).unwrap();
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let verifier = rustls::server::WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone()).build().unwrap();
-        let key = PrivateKeyDer::from_pem_slice(&pem(&format!("institution/{RECIPIENT}.key"))).unwrap();
+        let key = PrivateKeyDer::from_pem_slice(&pem(&format!("institution/{institution}.key"))).unwrap();
         let mut tls = rustls::ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .unwrap()
             .with_client_cert_verifier(verifier)
-            .with_single_cert(chain(&format!("institution/{RECIPIENT}.pem")), key)
+            .with_single_cert(chain(&format!("institution/{institution}.pem")), key)
             .unwrap();
         tls.alpn_protocols = vec![b"h2".to_vec()];
         let (acceptor, system) = (tokio_rustls::TlsAcceptor::from(Arc::new(tls)), self.clone());
@@ -220,7 +224,7 @@ impl Site {
     }
 }
 
-async fn until<F: Future<Output = bool>>(what: &str, met: impl Fn() -> F) {
+pub(crate) async fn until<F: Future<Output = bool>>(what: &str, met: impl Fn() -> F) {
     let since = Instant::now();
     while !met().await {
         assert!(since.elapsed() < AGES, "never: {what}");
@@ -350,6 +354,17 @@ async fn a_member_that_is_called_elsewhere_from_now_on_is_found_there_after_a_re
     assert_eq!(reloaded.agreement, gateway::Change::Taken);
     site.until_delivered(&referral).await;
     site.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reload_that_comes_while_the_gateway_ends_does_not_keep_it_from_ending() {
+    let mut site = Site::new().await;
+    site.shutdown.cancel();
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    site.on().reload().await;
+    let asked = Instant::now();
+    tokio::time::timeout(AGES, site.end()).await.expect("it ends");
+    assert!(asked.elapsed() < Duration::from_secs(20), "{:?}", asked.elapsed());
 }
 
 #[tokio::test(flavor = "multi_thread")]

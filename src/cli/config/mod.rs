@@ -23,6 +23,8 @@ pub use template::template;
 pub struct Config {
     /// The domain of all SPIFFE URIs, such as `weiche.example.invalid`.
     pub trust_domain: String,
+    /// Folders with dialects besides those of the program.
+    pub dialects: Vec<PathBuf>,
     /// Where case systems call.
     pub institutions: Door,
     /// Where admins and auditors call.

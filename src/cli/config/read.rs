@@ -34,6 +34,10 @@ pub(super) fn parse(text: &str, folder: &Path) -> Result<Config, Vec<ConfigProbl
 fn read(reading: &mut Reading<'_>, file: DeTable<'_>) -> Option<Config> {
     let mut top = Section { name: String::new(), start: 0, table: file };
     let trust_domain = reading.required::<String>(&mut top, "trust_domain");
+    let dialects = match reading.optional::<Vec<PathBuf>>(&mut top, "dialects") {
+        Some((_, folders)) => folders.into_iter().map(|path| reading.folder.join(path)).collect(),
+        None => Vec::new(),
+    };
     let institutions = reading.section(&mut top, "institutions", true).and_then(|section| reading.door(section));
     let operators = reading.section(&mut top, "operators", true).and_then(|section| reading.door(section));
     let ops = reading.section(&mut top, "ops", false).map(|mut section| {
@@ -74,6 +78,7 @@ fn read(reading: &mut Reading<'_>, file: DeTable<'_>) -> Option<Config> {
     reading.finish(top);
     Some(Config {
         trust_domain: trust_domain?,
+        dialects,
         institutions: institutions?,
         operators: operators?,
         ops: ops.flatten(),

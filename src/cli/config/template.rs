@@ -7,10 +7,13 @@ use std::net::SocketAddr;
 pub fn template(trust_domain: &str, institutions: SocketAddr, operators: SocketAddr, ops: SocketAddr, store: &str) -> String {
     format!(
         r##"# Configuration of the gateway. Paths are relative to this file. Check it with `weiche check --config weiche.toml`.
-# Lines that begin with "#:" show a default. SIGHUP reads the agreement and the certificates again, not this file.
+# Lines that begin with "#:" show a default. SIGHUP reads the agreement, the dialects and the certificates again, not this file.
 
 # The domain of all SPIFFE URIs in certificates.
 trust_domain = "{trust_domain}"
+
+# Folders with dialects besides those of the program: .proto files or a .binpb each. SIGHUP reads them again; check one with `weiche dialect check`.
+#: dialects = []
 
 # Where case systems call, over mutual TLS.
 [institutions]

@@ -11,7 +11,7 @@
 //! gateway::run(config, clock, listeners, shutdown).await? -> Running     ready to serve when it answers
 //! Running::{institutions(), operators()} -> SocketAddr                   where it listens
 //! Running::{exchange() -> &Arc<Exchange>, health() -> &Health, connections() -> &Connections}
-//! Running::reload().await -> Reloaded                                    agreement and certificates again, as SIGHUP does (reloader(): from elsewhere)
+//! Running::reload().await -> Reloaded                                    agreement, dialects, certificates again, as SIGHUP does (reloader(): from elsewhere)
 //! shutdown.cancel(); running.ended().await? -> Ended                     drained, or the error that stopped it
 //! ```
 //!
@@ -45,7 +45,7 @@ use crate::clock::Clock;
 use crate::delivery::Push;
 use crate::exchange::{Exchange, OpenError, WriterError};
 use crate::grpc::health::{Condition, Health};
-use crate::grpc::router::Router;
+use crate::grpc::router::{Connection, Router};
 use crate::grpc::{listener, router, services};
 use crate::identity::Connections;
 use crate::identity::tls::ServerTls;
@@ -139,6 +139,9 @@ struct Inner {
     push: Push,
     institutions: Arc<ArcSwap<ServerTls>>,
     operators: Arc<ArcSwap<ServerTls>>,
+    /// What institutions may call; another one comes with other dialects.
+    for_institutions: Arc<ArcSwap<Router>>,
+    limits: router::Limits,
     /// One reload at a time.
     reloading: tokio::sync::Mutex<()>,
 }
@@ -151,8 +154,9 @@ pub async fn run(config: Config, clock: Arc<dyn Clock>, listeners: Listeners, sh
     let health = Health::default();
     let limits = router::Limits { ordinary: config.limits.calls, streams: config.limits.streams, ..router::Limits::default() };
     let failed = |error: &dyn std::fmt::Display| GatewayError::Services(error.to_string());
-    let for_institutions = services::institutions(exchange.clone(), &health, limits.clone()).map_err(|error| failed(&error))?;
-    let for_operators = services::operators(exchange.clone(), &health, limits).map_err(|error| failed(&error))?;
+    let for_institutions = services::institutions(exchange.clone(), &exchange.dialects(), &health, limits.clone()).map_err(|error| failed(&error))?;
+    let for_institutions = Arc::new(ArcSwap::from_pointee(for_institutions));
+    let for_operators = services::operators(exchange.clone(), &health, limits.clone()).map_err(|error| failed(&error))?;
     let address = |listener: &TcpListener, wanted| listener.local_addr().map_err(|source| GatewayError::Listen { address: wanted, source });
     let institutions = address(&listeners.institutions, config.institutions.listen)?;
     let operators = address(&listeners.operators, config.operators.listen)?;
@@ -166,9 +170,11 @@ pub async fn run(config: Config, clock: Arc<dyn Clock>, listeners: Listeners, sh
         push,
         institutions: Arc::new(ArcSwap::from_pointee(tls.institutions)),
         operators: Arc::new(ArcSwap::from_pointee(tls.operators)),
+        for_institutions,
+        limits,
         reloading: tokio::sync::Mutex::default(),
     });
-    let serving = Serving { inner: inner.clone(), listeners, for_institutions, for_operators, writer };
+    let serving = Serving { inner: inner.clone(), listeners, for_operators, writer };
     let task = tokio::spawn(serving.serve(shutdown));
     health.set(Condition::Ready);
     tracing::info!(%institutions, %operators, agreement = %inner.exchange.agreement().version(), "ready");
@@ -196,7 +202,7 @@ impl Running {
     pub fn connections(&self) -> &Connections {
         &self.inner.connections
     }
-    /// Reads agreement and certificates again. What is wrong is not taken over: the last good one stays.
+    /// Reads agreement, dialects and certificates again. What is wrong is not taken over: the last good one stays.
     pub async fn reload(&self) -> Reloaded {
         self.inner.reload().await
     }
@@ -226,19 +232,19 @@ impl Reloader {
 struct Serving {
     inner: Arc<Inner>,
     listeners: Listeners,
-    for_institutions: Arc<Router>,
     for_operators: Arc<Router>,
     writer: JoinHandle<Result<(), WriterError>>,
 }
 
 impl Serving {
     async fn serve(self, shutdown: CancellationToken) -> Result<Ended, GatewayError> {
-        let Self { inner, listeners, for_institutions, for_operators, mut writer } = self;
+        let Self { inner, listeners, for_operators, mut writer } = self;
+        let for_operators = Arc::new(ArcSwap::new(for_operators));
         let (close, quiet) = (CancellationToken::new(), CancellationToken::new());
         let ops = listeners
             .ops
             .map(|(listener, metrics)| tokio::spawn(ops::serve(listener, inner.health.clone(), metrics, quiet.clone().cancelled_owned())));
-        let institutions = tokio::spawn(door(&inner, listeners.institutions, inner.institutions.clone(), for_institutions, &close));
+        let institutions = tokio::spawn(door(&inner, listeners.institutions, inner.institutions.clone(), inner.for_institutions.clone(), &close));
         let operators = tokio::spawn(door(&inner, listeners.operators, inner.operators.clone(), for_operators, &close));
         let sweep = tokio::spawn(sweep(inner.clone(), close.clone()));
 
@@ -285,7 +291,7 @@ fn door(
     inner: &Arc<Inner>,
     listener: TcpListener,
     tls: Arc<ArcSwap<ServerTls>>,
-    router: Arc<Router>,
+    router: Arc<ArcSwap<Router>>,
     close: &CancellationToken,
 ) -> impl Future<Output = listener::Drained> + use<> {
     let limits = listener::Limits {
@@ -293,7 +299,7 @@ fn door(
         connections_per_caller: inner.config.limits.connections_per_caller,
         ..listener::Limits::default()
     };
-    let make = move |caller, peer: listener::PeerInfo| router.connection(caller, peer.address);
+    let make = move |caller, peer: listener::PeerInfo| Connection::new(router.clone(), caller, peer.address);
     listener::serve(listener, tls, limits, inner.connections.clone(), make, close.clone(), inner.config.drain_within)
 }
 

@@ -58,8 +58,8 @@ pub enum PartsError {
         /// In the order of the lines.
         problems: Vec<AgreementError>,
     },
-    /// The dialects of this build.
-    #[error("the dialects of this program cannot be used:\n{0}")]
+    /// The dialects of this build and of the configuration.
+    #[error("the dialects cannot be used:\n{0}")]
     Dialects(#[from] DialectErrors),
     /// The log's key.
     #[error(transparent)]
@@ -85,7 +85,7 @@ pub(super) struct Tls {
 /// Everything that an exchange is made of.
 pub(super) async fn open(config: &Config, clock: Arc<dyn Clock>) -> Result<Parts, PartsError> {
     let agreement = agreement(&config.agreement)?;
-    let dialects = Arc::new(Dialects::embedded()?);
+    let dialects = Arc::new(Dialects::with_folders(&config.dialects)?);
     let key = SigningKey::load(&config.ledger_key)?;
     let guard = RollbackGuard::open(&config.ledger_guard, key.origin())?;
     let vault = Vault::open(&config.vault_key)?;

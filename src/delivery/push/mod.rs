@@ -95,6 +95,10 @@ impl Push {
     pub fn follow(&self) {
         let agreement = self.exchange.agreement();
         let mut team = self.lock();
+        // Nobody would stop a worker that is hired after the end.
+        if self.tasks.is_closed() {
+            return;
+        }
         let Team { outward, workers } = &mut *team;
         workers.retain(|id, worker| {
             let stays = agreement.member(id).is_some_and(|member| {
@@ -131,8 +135,11 @@ impl Push {
     /// Releases nothing more, waits until what is under way has ended, but never longer than `patience`; then lets go of it. Its leases end by
     /// themselves.
     pub async fn stop(&self, patience: Duration) {
-        self.lock().workers.values().for_each(|worker| worker.stop.cancel());
-        self.tasks.close();
+        {
+            let team = self.lock();
+            self.tasks.close();
+            team.workers.values().for_each(|worker| worker.stop.cancel());
+        }
         if tokio::time::timeout(patience, self.tasks.wait()).await.is_err() {
             tracing::warn!(left = self.tasks.len(), "deliveries under way were cut; they are tried again when their leases have ended");
             self.cut.cancel();

@@ -6,7 +6,7 @@
 //! The standard map would need an owned, folded copy of the key to ignore case, and a joined one to find a tuple.
 
 /// Codes and the numbers of their rows. Open addressing; at most half full.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Index {
     fold: bool,
     entries: Vec<(Box<str>, usize)>,
@@ -26,6 +26,12 @@ impl Index {
             }
         }
         Self { fold, entries, slots }
+    }
+
+    /// The same codes for a list in which the row `n` has the number `rows[n]`; without those that have none.
+    pub(super) fn renumbered(&self, rows: &[Option<usize>]) -> Self {
+        let entry = |(key, row): &(Box<str>, usize)| Some((key.clone(), (*rows.get(*row)?)?));
+        Self::new(self.fold, self.entries.iter().filter_map(entry).collect())
     }
 
     /// The row of a code.

@@ -91,7 +91,7 @@ pub struct Image<'a> {
 }
 
 /// One canonical code.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Row {
     canonical: Box<str>,
     label: Box<str>,
@@ -138,7 +138,7 @@ impl Row {
 }
 
 /// One code list.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct CodeList {
     name: Box<str>,
     uri: Box<str>,
@@ -149,7 +149,7 @@ pub struct CodeList {
     columns: Vec<ColumnTable>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct ColumnTable {
     name: Box<str>,
     uris: Vec<Box<str>>,
@@ -288,11 +288,55 @@ impl CodeLists {
         if !errors.is_empty() {
             return Err(CodeListErrors(errors));
         }
+        Ok(Self::of(lists))
+    }
+
+    fn of(names: BTreeMap<String, Arc<CodeList>>) -> Self {
         let mut uris: HashMap<Box<str>, Vec<Arc<CodeList>>> = HashMap::new();
-        for list in lists.values() {
+        for list in names.values() {
             uris.entry(list.uri.clone()).or_default().push(Arc::clone(list));
         }
-        Ok(Self { names: lists, uris })
+        Self { names, uris }
+    }
+
+    /// With the columns that dialects bring for their own words, as `(list, file, text)`: a table with the canonical codes that they have
+    /// words for. `file` is named in errors.
+    ///
+    /// # Errors
+    /// Every problem of every file at once; canonical codes that the list does not have, and columns that it has already, among them.
+    pub fn with_columns<'t>(&self, files: impl IntoIterator<Item = (&'t str, &'t str, &'t str)>) -> Result<Self, CodeListErrors> {
+        let mut names = self.names.clone();
+        let mut errors = Vec::new();
+        for (name, file, text) in files {
+            let (added, lines) = parse::columns(name, file, text, &mut errors);
+            let mut error = |line: usize, message: String| errors.push(CodeListError { file: file.to_owned(), line, message });
+            let Some(list) = names.get_mut(name) else {
+                let lists = self.names.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
+                error(1, format!("there is no list `{name}` to add a column to; there are {lists}"));
+                continue;
+            };
+            let rows: Vec<Option<usize>> = added.rows.iter().map(|row| list.columns.first()?.index.find(&row.canonical)).collect();
+            for ((row, line), _) in added.rows.iter().zip(&lines).zip(&rows).filter(|(_, row)| row.is_none()) {
+                error(*line, format!("list {name} has no canonical code `{}`", row.canonical));
+            }
+            // Nobody else holds what was just made.
+            let list = Arc::make_mut(list);
+            for (at, column) in added.columns.iter().enumerate().skip(1) {
+                if list.columns.iter().any(|one| one.name == column.name) {
+                    error(1, format!("list {name} has a column `{}` already; give yours the name of your dialect", column.name));
+                    continue;
+                }
+                list.columns.push(ColumnTable { index: column.index.renumbered(&rows), ..column.clone() });
+                let mut images = vec![None; list.rows.len()];
+                for (row, number) in added.rows.iter().zip(&rows) {
+                    if let Some(image) = number.and_then(|number| images.get_mut(number)) {
+                        *image = row.images.get(at).cloned().flatten();
+                    }
+                }
+                list.rows.iter_mut().zip(images).for_each(|(row, image)| row.images.push(image));
+            }
+        }
+        if errors.is_empty() { Ok(Self::of(names)) } else { Err(CodeListErrors(errors)) }
     }
 
     /// The lists that are part of this build.

@@ -117,7 +117,17 @@ impl Parser<'_> {
 
 /// Reads one file. What it returns is only good if nothing was added to `errors`.
 pub(super) fn parse(name: &str, text: &str, errors: &mut Vec<CodeListError>) -> CodeList {
-    let mut parser = Parser { file: format!("{name}.tsv"), errors };
+    read(name, format!("{name}.tsv"), text, true, errors).0
+}
+
+/// Reads columns for the list `name` that somebody else brings, from `file`, and the line of each row.
+pub(super) fn columns(name: &str, file: &str, text: &str, errors: &mut Vec<CodeListError>) -> (CodeList, Vec<usize>) {
+    read(name, file.to_owned(), text, false, errors)
+}
+
+/// `whole`: the file is a list, with a head and attributes; otherwise it only has images.
+fn read(name: &str, file: String, text: &str, whole: bool, errors: &mut Vec<CodeListError>) -> (CodeList, Vec<usize>) {
+    let mut parser = Parser { file, errors };
     if text.contains('\r') {
         parser.error(1, "lines end with CR LF: save the file with LF");
     }
@@ -141,7 +151,7 @@ pub(super) fn parse(name: &str, text: &str, errors: &mut Vec<CodeListError>) -> 
         }
     }
     for key in ["uri", "version", "title", "source"] {
-        if meta.get(key).is_none_or(|value| value.is_empty()) {
+        if whole && meta.get(key).is_none_or(|value| value.is_empty()) {
             parser.error(1, format!("the comment line `# {key}: ...` is missing"));
         }
     }
@@ -161,6 +171,9 @@ pub(super) fn parse(name: &str, text: &str, errors: &mut Vec<CodeListError>) -> 
         } else if seen.contains(&field) {
             parser.error(header_line, format!("column {field} appears twice"));
         }
+        if !whole && field.starts_with('@') {
+            parser.error(header_line, format!("column {field}: what a row means for everybody is not a dialect's to say"));
+        }
         seen.push(field);
         kinds.push(match field.strip_prefix('@') {
             Some(attribute) => Kind::Attribute(attribute.into()),
@@ -179,7 +192,7 @@ pub(super) fn parse(name: &str, text: &str, errors: &mut Vec<CodeListError>) -> 
     let fold_of = |column: &str| notes.get(column).is_some_and(|note| note.fold);
     let mut accepted: Vec<Accepted> = columns.iter().map(|column| Accepted::new(fold_of(column))).collect();
 
-    let mut rows = Vec::new();
+    let (mut rows, mut row_lines) = (Vec::new(), Vec::new());
     for (line, text) in lines {
         if text.is_empty() || text.starts_with('#') {
             parser.error(line, "empty lines and comments may only stand above the header row");
@@ -241,6 +254,7 @@ pub(super) fn parse(name: &str, text: &str, errors: &mut Vec<CodeListError>) -> 
             }
         }
         rows.push(row);
+        row_lines.push(line);
     }
     if rows.is_empty() {
         parser.error(header_line, "the list has no rows");
@@ -250,5 +264,6 @@ pub(super) fn parse(name: &str, text: &str, errors: &mut Vec<CodeListError>) -> 
         let note = notes.remove(*column).unwrap_or_default();
         ColumnTable { name: (*column).into(), uris: note.uris, versions: note.versions, index: Index::new(accepted.fold, accepted.entries) }
     });
-    CodeList { name: name.into(), uri: meta_text("uri"), version: meta_text("version"), title: meta_text("title"), columns: tables.collect(), rows }
+    let (uri, version, title) = (meta_text("uri"), meta_text("version"), meta_text("title"));
+    (CodeList { name: name.into(), uri, version, title, columns: tables.collect(), rows }, row_lines)
 }

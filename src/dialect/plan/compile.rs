@@ -30,8 +30,8 @@ pub(in crate::dialect) struct Compiler<'a> {
     nulls: Vec<String>,
     /// Everything that is wrong so far.
     pub(in crate::dialect) errors: Vec<DialectError>,
-    /// Code lists that the plans use.
-    pub(in crate::dialect) used_lists: BTreeSet<String>,
+    /// Columns of code lists that the plans use.
+    pub(in crate::dialect) used_columns: BTreeSet<(String, String)>,
 }
 
 /// Where in the hub a message of the dialect stands.
@@ -51,7 +51,7 @@ impl<'a> Compiler<'a> {
             }
             zone = "Europe/Berlin".to_owned();
         }
-        Self { annotations, lists, hub, zone, nulls: mapping.nulls.clone(), errors, used_lists: BTreeSet::new() }
+        Self { annotations, lists, hub, zone, nulls: mapping.nulls.clone(), errors, used_columns: BTreeSet::new() }
     }
 
     /// The plan of a message that stands for a canonical one. `needed` are the ways in which it must carry what is mandatory.

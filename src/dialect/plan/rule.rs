@@ -156,7 +156,7 @@ impl Compiler<'_> {
             return None;
         }
         if let Some(found) = self.lists.column(list, column) {
-            self.used_lists.insert(list.to_owned());
+            self.used_columns.insert((list.to_owned(), column.to_owned()));
             return Some(found);
         }
         let (message, help) = match self.lists.list(list) {

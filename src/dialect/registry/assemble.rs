@@ -11,7 +11,7 @@ use prost_reflect::{DescriptorPool, FileDescriptor, MessageDescriptor, MethodDes
 
 use super::{Dialect, Method};
 use crate::dialect::annotation::{Annotations, Place};
-use crate::dialect::codelist::{CodeLists, Column};
+use crate::dialect::codelist::CodeLists;
 use crate::dialect::error::{DialectError, nearest};
 use crate::dialect::hub::{Hub, is_canonical};
 use crate::dialect::plan::Way;
@@ -34,6 +34,7 @@ pub(super) fn canonical(pool: &DescriptorPool, lists: &Arc<CodeLists>, hub: &Arc
         hash.update(&file.encode_to_vec());
     }
     Dialect {
+        id: "canonical".to_owned(),
         name: "canonical".to_owned(),
         version: "1".to_owned(),
         title: "The contract of the gateway itself".to_owned(),
@@ -60,8 +61,31 @@ fn entry(native: &MethodDescriptor, canonical: &MethodDescriptor) -> Method {
     }
 }
 
+/// Name and major version of a dialect, from its package: `awo.v1`. Versions are numbers: 10 comes after 9.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Version {
+    name: String,
+    major: u32,
+}
+
+impl Version {
+    pub(super) fn of(file: &FileDescriptor) -> Result<Self, DialectError> {
+        let package = file.package_name();
+        let mut parts = package.split('.');
+        let (name, version) = (parts.next().unwrap_or_default(), parts.next());
+        match version.and_then(|version| version.strip_prefix('v')?.parse().ok()) {
+            Some(major) if !name.is_empty() => Ok(Self { name: name.to_owned(), major }),
+            _ => {
+                let name = if name.is_empty() { "your-system" } else { name };
+                let message = format!("the package `{package}` has no name and version");
+                Err(Place::of(file, &[PACKAGE]).error(message, format!("call it `{name}.v1`: versions of a dialect can be served side by side")))
+            }
+        }
+    }
+}
+
 pub(super) fn dialect(
-    family: &str,
+    version: &Version,
     files: &[FileDescriptor],
     pool: &DescriptorPool,
     annotations: &Annotations,
@@ -69,6 +93,7 @@ pub(super) fn dialect(
     hub: &Arc<Hub>,
     errors: &mut Vec<DialectError>,
 ) -> Option<Dialect> {
+    let family = version.name.as_str();
     let mappings: Vec<_> = files.iter().filter_map(|file| Some((file, annotations.file(file)?))).collect();
     let first = Place::of(files.first()?, &[PACKAGE]);
     let (file, mapping) = match mappings.as_slice() {
@@ -88,6 +113,11 @@ pub(super) fn dialect(
     if mapping.name != family {
         let message = format!("the dialect is called `{}` and its package `{family}`", mapping.name);
         errors.push(place.error(message, format!("call it `{family}`, or the package `{}.v1`", mapping.name)));
+    }
+    if mapping.version.split('.').next() != Some(version.major.to_string().as_str()) {
+        let message = format!("the dialect says version `{}` and its package `v{}`", mapping.version, version.major);
+        let said = mapping.version.split('.').next().filter(|said| !said.is_empty()).unwrap_or("N");
+        errors.push(place.error(message, format!("say `version: \"{}\"`, or call the package `{family}.v{said}`", version.major)));
     }
     let messages: Vec<MessageDescriptor> = pool
         .all_messages()
@@ -127,10 +157,11 @@ pub(super) fn dialect(
     for file in files {
         hash.update(&file.encode_to_vec());
     }
-    for name in &compiler.used_lists {
-        hash_list(&mut hash, lists, name);
+    for (list, column) in &compiler.used_columns {
+        hash_column(&mut hash, lists, list, column);
     }
     Some(Dialect {
+        id: format!("{family}.v{}", version.major),
         name: mapping.name.clone(),
         version: mapping.version.clone(),
         title: mapping.title.clone(),
@@ -202,18 +233,18 @@ fn methods(
     found
 }
 
-fn hash_list(hash: &mut digest::Context, lists: &CodeLists, name: &str) {
-    let Some(list) = lists.list(name) else { return };
-    let columns: Vec<Column> = list.column_names().filter_map(|column| lists.column(name, column)).collect();
+fn hash_column(hash: &mut digest::Context, lists: &CodeLists, list: &str, column: &str) {
+    let Some(column) = lists.column(list, column) else { return };
     let mut part = |text: &str| {
         hash.update(&(text.len() as u64).to_be_bytes());
         hash.update(text.as_bytes());
     };
-    [name, list.uri(), list.version()].into_iter().for_each(&mut part);
+    let list = column.list();
+    [list.name(), list.uri(), list.version(), column.name(), column.uri(), column.version()].into_iter().for_each(&mut part);
     for row in list.rows() {
         part(row.canonical());
         part(row.label());
-        columns.iter().for_each(|column| part(column.image(row).map_or("", |image| image.value)));
+        part(column.image(row).map_or("", |image| image.value));
     }
 }
 

@@ -6,12 +6,13 @@
 mod assemble;
 
 use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use prost_reflect::{DescriptorPool, FileDescriptor, MessageDescriptor};
 
-use assemble::{canonical, dialect, is_foreign};
+use assemble::{Version, canonical, dialect, is_foreign};
 
 use super::annotation::Annotations;
 use super::category::{CategoryMask, RecipientKind};
@@ -22,6 +23,7 @@ use super::message::{Message, TypeId, Types};
 use super::minimise::{Minimised, carried, strip};
 use super::plan::{self, Plan};
 use super::report::{FieldProblem, Outcome, Report, TranslateError};
+use super::source;
 use super::translate::{self, Detail};
 use crate::proto;
 
@@ -38,6 +40,7 @@ pub struct Dialects {
 /// What one case system speaks.
 #[derive(Debug)]
 pub struct Dialect {
+    id: String,
     name: String,
     version: String,
     title: String,
@@ -94,14 +97,16 @@ impl Dialects {
         let mut errors = Vec::new();
         let hub = Arc::new(Hub::new(pool, &mut errors));
         let lists = Arc::new(lists);
-        let mut families: BTreeMap<String, Vec<FileDescriptor>> = BTreeMap::new();
+        let mut versions: BTreeMap<Version, Vec<FileDescriptor>> = BTreeMap::new();
         for file in pool.files().filter(|file| !is_foreign(file.package_name())) {
-            let family = file.package_name().split('.').next().unwrap_or_default();
-            families.entry(family.to_owned()).or_default().push(file);
+            match Version::of(&file) {
+                Ok(version) => versions.entry(version).or_default().push(file),
+                Err(error) => errors.push(error),
+            }
         }
         let mut dialects = vec![Arc::new(canonical(pool, &lists, &hub))];
-        for (family, files) in &families {
-            dialects.extend(dialect(family, files, pool, &annotations, &lists, &hub, &mut errors).map(Arc::new));
+        for (version, files) in &versions {
+            dialects.extend(dialect(version, files, pool, &annotations, &lists, &hub, &mut errors).map(Arc::new));
         }
         if !errors.is_empty() {
             errors.sort();
@@ -117,11 +122,37 @@ impl Dialects {
         Ok(Self { pool: pool.clone(), lists, hub, dialects, methods })
     }
 
-    /// A dialect by name; `canonical` is always there.
-    pub fn get(&self, name: &str) -> Option<&Arc<Dialect>> {
-        self.dialects.iter().find(|dialect| dialect.name == name)
+    /// The dialects of this build, and those of `folders`, as the configuration names them: `.proto` files or a `.binpb`, and columns for
+    /// code lists.
+    ///
+    /// # Errors
+    /// Everything that is wrong with any of them, with its place in the source; none of them is used then.
+    pub fn with_folders<P: AsRef<Path>>(folders: &[P]) -> Result<Self, DialectErrors> {
+        let lists = CodeLists::embedded().map_err(list_errors)?;
+        let (pool, lists) = source::beside(proto::pool(), &lists, folders)?;
+        Self::compile(&pool, lists)
     }
-    /// All dialects: `canonical`, then by name.
+
+    /// The dialects of one folder alone, with the contract; files are named in errors as they lie in the folder.
+    ///
+    /// # Errors
+    /// As [`Dialects::with_folders`].
+    pub fn of_folder(folder: &Path) -> Result<Self, DialectErrors> {
+        let lists = CodeLists::embedded().map_err(list_errors)?;
+        let (pool, lists) = source::alone(&lists, folder)?;
+        Self::compile(&pool, lists)
+    }
+
+    /// A dialect by package, such as `awo.v1`, or by name, which is its lowest version: a second version changes nobody who does not ask for
+    /// it. `canonical` is always there.
+    pub fn get(&self, name: &str) -> Option<&Arc<Dialect>> {
+        self.dialects.iter().find(|dialect| dialect.id == name || dialect.name == name)
+    }
+    /// What a member speaks, as the agreement writes it: a dialect as in [`Dialects::get`], or `weiche` for the canonical one.
+    pub fn spoken(&self, dialect: &str) -> Option<&Arc<Dialect>> {
+        self.get(if dialect.split('.').next() == Some("weiche") { "canonical" } else { dialect })
+    }
+    /// All dialects: `canonical`, then by name and version.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Dialect>> {
         self.dialects.iter()
     }
@@ -167,7 +198,11 @@ impl Dialects {
 }
 
 impl Dialect {
-    /// Short name, such as `awo`.
+    /// Name and version, as its package: `awo.v1`; or `canonical`.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+    /// Short name, such as `awo`; versions of one dialect share it.
     pub fn name(&self) -> &str {
         &self.name
     }

@@ -18,6 +18,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use bytes::Bytes;
 use futures_util::{FutureExt, StreamExt, stream};
 use http_body::Body as HttpBody;
@@ -96,9 +97,16 @@ impl Router {
         self
     }
 
+    /// Takes over the bounds of `before`, with all that is in flight there.
+    #[must_use]
+    pub fn in_place_of(self, before: &Self) -> Self {
+        let (ordinary, reserved, streams) = (before.ordinary.clone(), before.reserved.clone(), before.streams.clone());
+        Self { ordinary, reserved, streams, ..self }
+    }
+
     /// The service for one connection. Cheap to make and to clone.
     pub fn connection(self: &Arc<Self>, caller: Arc<Caller>, peer: SocketAddr) -> Connection {
-        Connection { router: self.clone(), caller, peer }
+        Connection::new(Arc::new(ArcSwap::new(self.clone())), caller, peer)
     }
 
     /// The stack, from the outside in. The order is the point: nothing is read for a caller who may not, or for whom there is no place.
@@ -285,11 +293,20 @@ fn timeout(text: &str) -> Option<Duration> {
 }
 
 /// The router as one connection sees it: with the caller whom the handshake named.
+///
+/// Each call asks which router is in force and ends with that one, whatever takes its place meanwhile.
 #[derive(Debug, Clone)]
 pub struct Connection {
-    router: Arc<Router>,
+    router: Arc<ArcSwap<Router>>,
     caller: Arc<Caller>,
     peer: SocketAddr,
+}
+
+impl Connection {
+    /// For one caller.
+    pub fn new(router: Arc<ArcSwap<Router>>, caller: Arc<Caller>, peer: SocketAddr) -> Self {
+        Self { router, caller, peer }
+    }
 }
 
 impl<B> tower::Service<http::Request<B>> for Connection
@@ -307,6 +324,6 @@ where
 
     fn call(&mut self, request: http::Request<B>) -> Self::Future {
         let Self { router, caller, peer } = self.clone();
-        Box::pin(router.serve(caller, peer, request).map(Ok))
+        Box::pin(router.load_full().serve(caller, peer, request).map(Ok))
     }
 }

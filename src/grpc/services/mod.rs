@@ -37,9 +37,12 @@ impl From<Vec<RuleError>> for ServiceError {
 }
 
 /// Everything for the institutions' listener: canonical methods, the native ones of every dialect, health, reflection.
-pub fn institutions(exchange: Arc<Exchange>, health: &Health, limits: Limits) -> Result<Arc<Router>, ServiceError> {
+///
+/// A caller may use every version of the dialect that the agreement says it speaks, so that its system can go over call by call; what the
+/// gateway calls is the version that the agreement names.
+pub fn institutions(exchange: Arc<Exchange>, dialects: &Dialects, health: &Health, limits: Limits) -> Result<Router, ServiceError> {
     let mut access = Access::canonical();
-    for dialect in exchange.dialects().iter() {
+    for dialect in dialects.iter() {
         for method in dialect.methods().iter().filter(|method| !method.delivery && dialect.name() != "canonical") {
             let Some((service, _)) = split(&method.path) else { continue };
             let (exchange, name) = (exchange.clone(), dialect.name().to_owned());
@@ -48,7 +51,6 @@ pub fn institutions(exchange: Arc<Exchange>, health: &Health, limits: Limits) ->
     }
     let access = Arc::new(access);
     let mut router = Router::new(access.clone(), health.clone(), limits);
-    let dialects: Arc<Dialects> = exchange.dialects().clone();
     for dialect in dialects.iter() {
         for method in dialect.methods().iter().filter(|method| !method.delivery) {
             if let (Some((service, name)), Some(served)) = (split(&method.path), native::serve(&exchange, dialect, method)?) {
@@ -56,7 +58,7 @@ pub fn institutions(exchange: Arc<Exchange>, health: &Health, limits: Limits) ->
             }
         }
     }
-    Ok(Arc::new(common(router, &dialects, health, access)))
+    Ok(common(router, dialects, health, access))
 }
 
 /// Everything for the operators' listener: admins, auditors, health, reflection.
@@ -65,7 +67,7 @@ pub fn operators(exchange: Arc<Exchange>, health: &Health, limits: Limits) -> Re
     let router = Router::new(access.clone(), health.clone(), limits);
     let router = admin::serve(router, &exchange)?;
     let router = audit::serve(router, &exchange)?;
-    let dialects = exchange.dialects().clone();
+    let dialects = exchange.dialects();
     Ok(Arc::new(common(router, &dialects, health, access)))
 }
 
