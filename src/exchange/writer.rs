@@ -146,6 +146,9 @@ pub enum WriterError {
     /// Another gateway has put an agreement into force that this program cannot read.
     #[error("the agreement that another gateway has put into force cannot be read by this program; start the newer one")]
     Agreement,
+    /// The system gives no thread.
+    #[error("no thread for the writer: {0}")]
+    Thread(std::io::Error),
     /// The server did not answer.
     #[error("the database server has not answered for 30 seconds")]
     Silent,
@@ -189,7 +192,11 @@ impl Writer {
     pub fn spawn(self) -> (WriterHandle, tokio::task::JoinHandle<Result<(), WriterError>>) {
         let (ordinary, ordinary_jobs) = mpsc::channel(QUEUE);
         let (urgent, urgent_jobs) = mpsc::channel(QUEUE);
-        let task = tokio::spawn(self.work(ordinary_jobs, urgent_jobs));
+        // A thread of its own: on a busy machine a task that is woken by the database waits for others at every step, and a batch has many.
+        let task = tokio::task::spawn_blocking(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(WriterError::Thread)?;
+            runtime.block_on(self.work(ordinary_jobs, urgent_jobs))
+        });
         (WriterHandle { ordinary, urgent }, task)
     }
 
@@ -229,6 +236,9 @@ impl Writer {
                     for (answer, result) in answers.into_iter().zip(committed) {
                         // The caller may have gone; the change stays.
                         let _ = answer.send(result);
+                    }
+                    if let Err(error) = self.conn.between().await {
+                        self.recover(error.into(), &mut [&mut urgent, &mut ordinary]).await?;
                     }
                 }
                 Err(error) => {

@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgArguments, PgConnection};
@@ -34,6 +35,8 @@ pub struct Insert<const N: usize> {
 #[derive(Debug)]
 pub struct Connection {
     link: Link,
+    /// Set when SQLite's write-ahead log has become long.
+    begin_anew: Option<Arc<AtomicBool>>,
     /// Texts of SQLite's bulk statements, by what they are for and how many rows they take.
     texts: HashMap<(&'static str, usize), Arc<str>>,
 }
@@ -55,7 +58,7 @@ macro_rules! from {
     ($($of:ty => $link:ident),*) => {
         $(impl From<$of> for Connection {
             fn from(link: $of) -> Self {
-                Self { link: Link::$link(link), texts: HashMap::new() }
+                Self { link: Link::$link(link), begin_anew: None, texts: HashMap::new() }
             }
         })*
     };
@@ -97,6 +100,20 @@ impl Connection {
     /// Commits. An error leaves it open whether the transaction is kept.
     pub async fn commit(&mut self) -> Result<(), StoreError> {
         self.execute("COMMIT", []).await.map(|_| ())
+    }
+
+    /// Whoever writes begins the write-ahead log anew when this is set.
+    pub(super) fn begin_anew_when(&mut self, full: Arc<AtomicBool>) {
+        self.begin_anew = Some(full);
+    }
+
+    /// What is better done between two transactions than in one. Nothing waits for it but the next transaction.
+    pub async fn between(&mut self) -> Result<(), StoreError> {
+        if self.begin_anew.as_ref().is_some_and(|full| full.swap(false, Ordering::Relaxed)) {
+            // Readers that are in the way are not waited for: the next time, then.
+            let _ = self.rows("PRAGMA wal_checkpoint(RESTART)", []).await?;
+        }
+        Ok(())
     }
 
     /// One row that nobody else can change until the transaction ends.

@@ -78,7 +78,7 @@ pub struct Store {
     place: Place,
     readers: Readers,
     /// Held as long as a file is open: two processes on one would fork the log.
-    _lock: Option<File>,
+    _file: Option<(File, sqlite::Checkpoints)>,
 }
 
 enum Readers {
@@ -105,17 +105,17 @@ impl Store {
 
     /// Opens a database that exists, refuses unsafe settings and tables of another version. The one writing connection comes with it.
     pub async fn open(place: &Place) -> Result<(Self, Connection), StoreError> {
-        let (readers, writer, lock) = match place {
+        let (readers, writer, file) = match place {
             Place::File(path) => {
-                let (readers, writer, lock) = sqlite::open(path).await?;
-                (Readers::Sqlite(readers), writer, Some(lock))
+                let (readers, writer, lock, checkpoints) = sqlite::open(path).await?;
+                (Readers::Sqlite(readers), writer, Some((lock, checkpoints)))
             }
             Place::Server(url) => {
                 let (readers, writer) = postgres::open(url).await?;
                 (Readers::Postgres(readers), writer, None)
             }
         };
-        Ok((Self { place: place.clone(), readers, _lock: lock }, writer))
+        Ok((Self { place: place.clone(), readers, _file: file }, writer))
     }
 
     /// A connection for reading beside whoever has the database open; makes nothing, not even the file.
