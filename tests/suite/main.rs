@@ -22,5 +22,6 @@ mod ledger_laws;
 mod ledger_vectors;
 mod ledger_verify;
 mod limbo;
+mod pulling;
 mod tidy;
 mod tls;
