@@ -6,6 +6,7 @@
 use std::process::ExitCode;
 
 /// Messages are many small allocations on several threads: the system's allocator takes a fifth of the processor time, this one far less.
+#[cfg(not(feature = "sysalloc"))]
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

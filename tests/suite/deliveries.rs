@@ -23,7 +23,7 @@ use tonic_types::{ErrorDetails, StatusExt as _};
 use weiche::cli::config::Config;
 use weiche::cli::gateway::{self, Listeners, Running};
 use weiche::cli::init;
-use weiche::clock::{Clock as _, ShiftedClock, SystemClock};
+use weiche::clock::ShiftedClock;
 use weiche::dialect::Dialects;
 use weiche::exchange::{DeadLetter, Refusal, Submission};
 use weiche::id::RequestId;
