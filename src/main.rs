@@ -5,11 +5,6 @@
 
 use std::process::ExitCode;
 
-/// Messages are many small allocations on several threads: the system's allocator takes a fifth of the processor time, this one far less.
-#[cfg(not(feature = "sysalloc"))]
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     weiche::cli::run()
 }

@@ -30,6 +30,9 @@ pub(super) struct Parcel {
     pub(super) native: Bytes,
 }
 
+/// A lease of ours.
+type Held = (DeliveryId, LeaseToken);
+
 /// What a stream holds. Never more than its credits, whatever the institution reads or acknowledges.
 #[derive(Debug, Default)]
 pub(super) struct Books {
@@ -93,7 +96,7 @@ impl Books {
     }
 
     /// At the end: what never left, and what left and was not acknowledged.
-    pub(super) fn close(&mut self) -> (Vec<(DeliveryId, LeaseToken)>, Vec<(DeliveryId, LeaseToken)>) {
+    pub(super) fn close(&mut self) -> (Vec<Held>, Vec<Held>) {
         self.credits = 0;
         let unsent = std::mem::take(&mut self.waiting).into_iter().map(|(_, parcel)| (parcel.id, parcel.token));
         let unacknowledged = std::mem::take(&mut self.open).into_iter().map(|(id, (token, _))| (id, token));
