@@ -5,10 +5,6 @@
 
 use std::process::ExitCode;
 
-/// Messages are many small allocations on several threads: the system's allocator takes a fifth of the processor time, this one far less.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     weiche::cli::run()
 }

@@ -91,8 +91,9 @@ impl WriterHandle {
     /// Runs a command. When it answers, the change is on disk, in the log and under a signed checkpoint.
     pub async fn run(&self, command: Command) -> Result<Committed, Refusal> {
         let (answer, answered) = oneshot::channel();
-        // What stops or finishes transfers has a lane of its own: a flood of submissions cannot hold a withdrawal up.
-        let urgent = matches!(command, Command::Withdraw(_) | Command::Settle(_) | Command::AnswerRecall(_) | Command::Adopt(_));
+        // What stops, carries on or finishes transfers has a lane of its own: a flood of submissions cannot hold a withdrawal up, nor what was accepted.
+        let urgent =
+            matches!(command, Command::Withdraw(_) | Command::Release(_) | Command::Settle(_) | Command::AnswerRecall(_) | Command::Adopt(_));
         let job = Job { command, answer };
         if urgent {
             self.urgent.send(job).await.map_err(|_| Refusal::Unavailable)?;

@@ -23,23 +23,19 @@ use tonic_types::{ErrorDetails, StatusExt as _};
 use weiche::cli::config::Config;
 use weiche::cli::gateway::{self, Listeners, Running};
 use weiche::cli::init;
-use weiche::clock::{Clock as _, ShiftedClock, SystemClock};
-use weiche::delivery::channel;
+use weiche::clock::ShiftedClock;
 use weiche::dialect::Dialects;
 use weiche::exchange::{DeadLetter, Refusal, Submission, SubmitRequest};
 use weiche::id::RequestId;
-use weiche::identity::tls::{Credentials, Expected, client_config};
-use weiche::pki::Anchors;
-use weiche::proto::exchange::inbox_service_client::InboxServiceClient;
-use weiche::proto::exchange::{ReceiveRequest, SubmitReferralRequest};
+use weiche::proto::exchange::SubmitReferralRequest;
 use weiche::proto::institution::DeliverReferralRequest;
 use weiche::proto::types;
 use weiche::referral::ReferralState;
 
 const SENDER: &str = "jobcenter-bremen";
-const RECIPIENT: &str = "agentur-bremen-bremerhaven";
+pub(super) const RECIPIENT: &str = "agentur-bremen-bremerhaven";
 /// Longer than anything here takes, even on a busy machine.
-const AGES: Duration = Duration::from_secs(60);
+pub(super) const AGES: Duration = Duration::from_secs(60);
 
 /// What the recipient does with a call.
 #[derive(Debug, Clone)]
@@ -133,22 +129,29 @@ impl System {
 }
 
 /// A gateway in its own folder, and the recipient at a port of its own.
-struct Site {
-    dir: tempfile::TempDir,
+pub(super) struct Site {
+    pub(super) dir: tempfile::TempDir,
     system: System,
     port: u16,
     stop: CancellationToken,
-    clock: Arc<ShiftedClock>,
+    pub(super) clock: Arc<ShiftedClock>,
     shutdown: CancellationToken,
     running: Option<Running>,
 }
 
 impl Site {
     async fn new() -> Self {
+        Self::where_the_recipient_is_reached(|port| format!(r#"mode = "push", endpoint = "https://127.0.0.1:{port}""#)).await
+    }
+    /// The recipient dials out.
+    pub(super) async fn pulling() -> Self {
+        Self::where_the_recipient_is_reached(|_| r#"mode = "pull""#.into()).await
+    }
+    async fn where_the_recipient_is_reached(delivery: impl FnOnce(u16) -> String) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let dir = tempfile::tempdir().unwrap();
-        let agreement = init::AGREEMENT.replace("https://localhost:7106", &format!("https://127.0.0.1:{port}"));
+        let agreement = init::AGREEMENT.replace(r#"mode = "push", endpoint = "https://localhost:7106""#, &delivery(port));
         init::create(dir.path(), &init::Plan { agreement, ..init::Plan::default() }).await.unwrap();
         let path = dir.path().join(init::CONFIG);
         let text = std::fs::read_to_string(&path).unwrap();
@@ -167,17 +170,17 @@ impl Site {
         site
     }
 
-    async fn start(&mut self) {
+    pub(super) async fn start(&mut self) {
         let config = Config::load(&self.dir.path().join(init::CONFIG)).unwrap();
         self.shutdown = CancellationToken::new();
         let listeners = Listeners::local().await.unwrap();
         self.running = Some(gateway::run(config, self.clock.clone(), listeners, self.shutdown.clone()).await.unwrap());
     }
-    async fn end(&mut self) -> gateway::Ended {
+    pub(super) async fn end(&mut self) -> gateway::Ended {
         self.shutdown.cancel();
         self.running.take().unwrap().ended().await.unwrap()
     }
-    fn on(&self) -> &Running {
+    pub(super) fn on(&self) -> &Running {
         self.running.as_ref().unwrap()
     }
     async fn recipient_goes(&mut self) {
@@ -192,7 +195,7 @@ impl Site {
     }
 
     /// A referral that needs no consent, by statute; its id.
-    async fn submit(&self, person: &str) -> String {
+    pub(super) async fn submit(&self, person: &str) -> String {
         self.try_submit(person).await.unwrap().referral.unwrap().to_string()
     }
     async fn try_submit(&self, person: &str) -> Result<Submission, Refusal> {
@@ -213,10 +216,10 @@ impl Site {
         let content = request.encode_to_vec();
         self.on().exchange().submit(&SENDER.parse().unwrap(), SubmitRequest::decode(content.as_slice()).unwrap(), &content).await
     }
-    async fn state(&self, referral: &str) -> ReferralState {
+    pub(super) async fn state(&self, referral: &str) -> ReferralState {
         self.on().exchange().referral(&SENDER.parse().unwrap(), referral).await.unwrap().0.referral.state
     }
-    async fn until_delivered(&self, referral: &str) {
+    pub(super) async fn until_delivered(&self, referral: &str) {
         until("delivered", || async { self.state(referral).await == ReferralState::Delivered }).await;
     }
     async fn dead(&self) -> Vec<DeadLetter> {
@@ -365,25 +368,6 @@ async fn a_reload_that_comes_while_the_gateway_ends_does_not_keep_it_from_ending
     let asked = Instant::now();
     tokio::time::timeout(AGES, site.end()).await.expect("it ends");
     assert!(asked.elapsed() < Duration::from_secs(20), "{:?}", asked.elapsed());
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn an_institution_that_pulls_is_told_to_go_at_the_end_and_holds_nobody_up() {
-    let mut site = Site::new().await;
-    let certs = site.dir.path().join("certs");
-    let pem = |name: &str| std::fs::read(certs.join(name)).unwrap();
-    let anchors = Anchors::from_pem(&pem("servers-ca.pem"), SystemClock.now()).unwrap();
-    let credentials = Credentials::from_pem(&pem("institution/caritas-bremen.pem"), &pem("institution/caritas-bremen.key")).unwrap();
-    let tls = Arc::new(client_config(Some(credentials), &anchors, Expected::Host).unwrap());
-    let endpoint = format!("https://127.0.0.1:{}", site.on().institutions().port());
-    let mut inbox = InboxServiceClient::new(channel(&endpoint, tls).unwrap());
-    let credits = ReceiveRequest { credits: 4, ..Default::default() };
-    let requests = futures_util::StreamExt::chain(futures_util::stream::iter([credits]), futures_util::stream::pending());
-    let mut items = inbox.receive(requests).await.unwrap().into_inner();
-    let told = tokio::spawn(async move { items.message().await });
-    assert_eq!(site.end().await, gateway::Ended { cut: 0 });
-    let status = told.await.unwrap().unwrap_err();
-    assert_eq!((status.code(), status.get_details_error_info().unwrap().reason.as_str()), (Code::Unavailable, "DRAINING"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -26,5 +26,6 @@ mod limbo;
 mod manual;
 mod onboarding;
 mod places;
+mod pulling;
 mod tidy;
 mod tls;

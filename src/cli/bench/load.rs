@@ -40,6 +40,8 @@ pub enum Loop {
 pub struct Outcome {
     /// Microseconds from sending (closed) or from being due (open) to the answer; accepted calls only.
     pub latency: Histogram<u64>,
+    /// The same of calls that were refused because there was too much to do.
+    pub refused: Histogram<u64>,
     /// Accepted.
     pub accepted: u64,
     /// Refused or failed, by gRPC code.
@@ -51,24 +53,30 @@ pub struct Outcome {
 impl Outcome {
     fn empty() -> Self {
         #[expect(clippy::expect_used, reason = "microseconds up to an hour at three digits are valid bounds")]
-        let latency = Histogram::new_with_bounds(1, 3_600_000_000, 3).expect("valid bounds");
-        Self { latency, accepted: 0, errors: BTreeMap::new(), elapsed: Duration::ZERO }
+        let latency: Histogram<u64> = Histogram::new_with_bounds(1, 3_600_000_000, 3).expect("valid bounds");
+        Self { refused: latency.clone(), latency, accepted: 0, errors: BTreeMap::new(), elapsed: Duration::ZERO }
     }
 
     fn note(&mut self, took: Duration, result: Result<(), tonic::Code>) {
+        let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         match result {
             Ok(()) => {
                 self.accepted += 1;
-                self.latency.saturating_record(u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
+                self.latency.saturating_record(micros);
             }
-            Err(code) => *self.errors.entry(code_name(code).to_owned()).or_default() += 1,
+            Err(code) => {
+                if code == tonic::Code::ResourceExhausted {
+                    self.refused.saturating_record(micros);
+                }
+                *self.errors.entry(code_name(code).to_owned()).or_default() += 1;
+            }
         }
     }
 
     fn add(&mut self, other: &Self) {
         self.accepted += other.accepted;
         // Same bounds by construction.
-        let _ = self.latency.add(&other.latency);
+        let _ = self.latency.add(&other.latency).and(self.refused.add(&other.refused));
         for (code, count) in &other.errors {
             *self.errors.entry(code.clone()).or_default() += count;
         }

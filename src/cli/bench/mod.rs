@@ -15,11 +15,12 @@ mod report;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 use tonic::transport::Channel;
 
 use super::init::{self, Plan};
@@ -32,12 +33,16 @@ use crate::pki::Anchors;
 use crate::proto::exchange::consent_service_client::ConsentServiceClient;
 use cases::{PULLING, PUSHED, Person, Recipient, SENDER, SUBMIT};
 use load::{Loop, Source};
-use process::Gateway;
+use process::{Gateway, Usage};
 use recipients::Taken;
 use report::Report;
 
 /// Everything accepted must have arrived after so long.
 const ARRIVAL: Duration = Duration::from_secs(60);
+/// Calls at a time while referrals are stored beforehand.
+const FILLING: usize = 128;
+/// What a gateway may take to come to rest before its memory is looked at.
+const REST: Duration = Duration::from_secs(3);
 /// Load before anything is counted: connections, plans and caches are made once.
 const WARM_UP: Duration = Duration::from_secs(1);
 
@@ -62,6 +67,9 @@ pub struct Args {
     /// The recipient pulls through its own stream instead of being called
     #[arg(long)]
     pull: bool,
+    /// So many referrals are stored and delivered before anything is measured
+    #[arg(long, default_value_t = 0)]
+    stored: u64,
     /// Kills the gateway in the middle and starts it again: nothing acknowledged may be lost
     #[arg(long)]
     kill: bool,
@@ -84,8 +92,12 @@ struct Bench {
     source: Arc<Source>,
     taken: Taken,
     request_bytes: usize,
+    /// What the gateway held when it had just started.
+    idle: Usage,
     /// The recipient's tasks; they end with the value.
-    _recipient: JoinSet<()>,
+    recipient: JoinSet<()>,
+    /// Asks a recipient that pulls to finish its stream.
+    finish: CancellationToken,
 }
 
 impl Bench {
@@ -97,17 +109,19 @@ impl Bench {
         let plan = Plan { agreement: agreement(local(&door)?.port()), listen: [institutions, operators, ops], ..Plan::default() };
         init::create(&folder.path, &plan).await.map_err(|error| Failure::failed(&error))?;
         let gateway = Gateway::start(folder, institutions).await?;
+        tokio::time::sleep(WARM_UP).await;
+        let idle = gateway.usage();
 
         let certs = gateway.dir().join("certs");
-        let taken = Taken::default();
+        let (taken, finish) = (Taken::default(), CancellationToken::new());
         let mut tasks = JoinSet::new();
         if args.pull {
-            let (channel, taken) = (dial(&certs, recipient.institution, institutions)?, taken.clone());
+            let (channel, taken, finish) = (dial(&certs, recipient.institution, institutions)?, taken.clone(), finish.clone());
             tasks.spawn(async move {
                 // A killed gateway ends the stream: the case system opens the next one.
-                loop {
-                    let _ = recipients::pull(channel.clone(), 256, taken.clone()).await;
-                    tokio::time::sleep(Duration::from_millis(200)).await;
+                while !finish.is_cancelled() {
+                    let _ = recipients::pull(channel.clone(), 256, taken.clone(), finish.clone()).await;
+                    let _finished = tokio::time::timeout(Duration::from_millis(200), finish.cancelled()).await;
                 }
             });
         } else {
@@ -119,14 +133,17 @@ impl Bench {
         record_consents(dial(&certs, SENDER.0, institutions)?, &persons, recipient).await?;
         let source = source(args, &certs, institutions, &persons, recipient)?;
         let request_bytes = source.templates.first().map_or(0, cases::Template::len);
-        Ok(Self { gateway, source: Arc::new(source), taken, request_bytes, _recipient: tasks })
+        Ok(Self { gateway, source: Arc::new(source), taken, request_bytes, idle, recipient: tasks, finish })
     }
 
     async fn run(mut self, args: &Args) -> Result<Report, Failure> {
         let how = args.rate.map_or(Loop::Closed(args.concurrency), Loop::Open);
         let stop = Arc::new(AtomicBool::new(false));
+        let stored = if args.stored > 0 { self.fill(args.stored).await? } else { 0 };
+        let at_rest = report::AtRest::of(self.idle, stored, self.gateway.usage());
         let warm = load::run(self.source.clone(), how, WARM_UP, stop.clone()).await;
-        self.arrived(warm.accepted).await;
+        let before = stored + warm.accepted;
+        self.arrived(before).await;
 
         let bar = terminal::progress("load");
         bar.set_length(args.seconds);
@@ -146,8 +163,12 @@ impl Bench {
         let (in_window, usage) = (self.taken.count() - taken_before, self.gateway.usage());
         bar.finish_and_clear();
 
-        let accepted = warm.accepted + outcome.accepted;
+        let accepted = before + outcome.accepted;
         let arrived = self.arrived(accepted).await;
+        self.finish.cancel();
+        if args.pull {
+            let _ended = tokio::time::timeout(ARRIVAL, self.recipient.join_next()).await;
+        }
         let audit = self.gateway.stop_and_verify().await?;
         Ok(Report {
             recipient: if args.pull { "pull" } else { "push" },
@@ -160,9 +181,11 @@ impl Bench {
             delivered_in_window: in_window,
             delivered_per_second: report::per_second(in_window as u64, outcome.elapsed),
             latency_ms: report::Latency::of(&outcome.latency),
+            refused_ms: (!outcome.refused.is_empty()).then(|| report::Latency::of(&outcome.refused)),
             errors: outcome.errors,
             // After a restart the counters belong to another process.
             gateway: if args.kill { None } else { Some(report::Cost::of(usage_before, usage, in_window)) },
+            at_rest,
             killed_for_seconds: downtime.map(|downtime| downtime.as_secs_f64()),
             acknowledged: accepted,
             arrived: arrived as u64,
@@ -171,13 +194,38 @@ impl Bench {
         })
     }
 
-    /// Waits until as many deliveries have arrived as were accepted, or no longer.
+    /// Stores so many referrals, or a few more, through the ordinary way, and waits until all are delivered and the gateway is at rest.
+    async fn fill(&self, wanted: u64) -> Result<u64, Failure> {
+        let bar = terminal::progress("stored");
+        bar.set_length(wanted);
+        let (stop, ages) = (Arc::new(AtomicBool::new(false)), Duration::from_secs(24 * 3600));
+        let mut filling = tokio::spawn(load::run(self.source.clone(), Loop::Closed(FILLING), ages, stop.clone()));
+        let filled = loop {
+            tokio::select! {
+                filled = &mut filling => break filled.map_err(|error| Failure::failed(&error))?,
+                () = tokio::time::sleep(Duration::from_millis(100)) => {}
+            }
+            let count = self.taken.count() as u64;
+            bar.set_position(count);
+            stop.store(count >= wanted, Ordering::Relaxed);
+        };
+        bar.finish_and_clear();
+        self.arrived(filled.accepted).await;
+        tokio::time::sleep(REST).await;
+        Ok(filled.accepted)
+    }
+
+    /// Waits until as many deliveries have arrived as were accepted, and no more come (calls whose answers the sender did not get), or no longer.
     async fn arrived(&self, accepted: u64) -> usize {
-        let end = Instant::now() + ARRIVAL;
-        while (self.taken.count() as u64) < accepted && Instant::now() < end {
-            tokio::time::sleep(Duration::from_millis(50)).await;
+        let (end, mut seen) = (Instant::now() + ARRIVAL, 0);
+        loop {
+            let count = self.taken.count();
+            if (count as u64 >= accepted && count == seen) || Instant::now() > end {
+                return count;
+            }
+            seen = count;
+            tokio::time::sleep(Duration::from_millis(100)).await;
         }
-        self.taken.count()
     }
 }
 

@@ -17,6 +17,7 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio_rustls::TlsAcceptor;
 use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::sync::CancellationToken;
 use tonic::transport::Channel;
 use uuid::Uuid;
 
@@ -83,13 +84,19 @@ fn first_uuid(message: &[u8]) -> Option<Uuid> {
     Uuid::try_parse_ascii(text).ok()
 }
 
-/// Pulls over the canonical stream and acknowledges each item, until the gateway ends the stream.
-pub async fn pull(channel: Channel, credits: u32, taken: Taken) -> Result<(), tonic::Status> {
+/// Pulls over the canonical stream and acknowledges each item, until the gateway ends the stream. At `finish` it says nothing more, and reads on:
+/// the gateway ends the stream when everything that was acknowledged is settled.
+pub async fn pull(channel: Channel, credits: u32, taken: Taken, finish: CancellationToken) -> Result<(), tonic::Status> {
     let (say, said) = mpsc::channel(1024);
     let hello = ReceiveRequest { credits, acknowledgement: None };
     let _ = say.send(hello).await;
     let mut items = InboxServiceClient::new(channel).receive(ReceiverStream::new(said)).await?.into_inner();
-    while let Some(item) = items.message().await? {
+    loop {
+        let item = tokio::select! {
+            item = items.message() => item?,
+            () = finish.cancelled() => break,
+        };
+        let Some(item) = item else { return Ok(()) };
         if let Ok(id) = Uuid::try_parse(&item.delivery_id) {
             taken.note(id);
         }
@@ -98,5 +105,7 @@ pub async fn pull(channel: Channel, credits: u32, taken: Taken) -> Result<(), to
             break;
         }
     }
+    drop(say);
+    while items.message().await?.is_some() {}
     Ok(())
 }

@@ -33,12 +33,16 @@ pub struct Report {
     pub delivered_in_window: usize,
     /// The same per second.
     pub delivered_per_second: f64,
-    /// Of accepted calls.
+    /// Of accepted calls; in the open loop from when a call was due.
     pub latency_ms: Latency,
+    /// Of calls that were refused because there was too much to do, if any were.
+    pub refused_ms: Option<Latency>,
     /// Refused or failed calls by gRPC code.
     pub errors: BTreeMap<String, u64>,
     /// What the gateway's process used.
     pub gateway: Option<Cost>,
+    /// Its resident memory before the load.
+    pub at_rest: AtRest,
     /// How long nobody listened, with `--kill`.
     pub killed_for_seconds: Option<f64>,
     /// Acknowledged in the whole run, warm-up included.
@@ -75,6 +79,24 @@ pub struct Cost {
     pub peak_mib: f64,
 }
 
+/// Resident memory of the gateway while nothing happens.
+#[derive(Debug, Serialize)]
+pub struct AtRest {
+    /// Just started.
+    pub idle_mib: f64,
+    /// Referrals stored and delivered before the load, with `--stored`.
+    pub stored: u64,
+    /// With these, some seconds after the last.
+    pub stored_mib: f64,
+}
+
+impl AtRest {
+    /// From two looks at the process.
+    pub fn of(idle: Usage, stored: u64, with_stored: Usage) -> Self {
+        Self { idle_mib: mib(idle.resident), stored, stored_mib: mib(with_stored.resident) }
+    }
+}
+
 /// From the exported and verified log.
 #[derive(Debug, Serialize)]
 pub struct Audit {
@@ -99,10 +121,13 @@ impl Latency {
 impl Cost {
     /// Between two looks at the process.
     pub fn of(before: Usage, after: Usage, delivered: usize) -> Self {
-        const MIB: f64 = 1024.0 * 1024.0;
         let cpu = after.cpu.saturating_sub(before.cpu).as_secs_f64() * 1e6;
-        Self { cpu_us_per_delivery: cpu / (delivered.max(1) as f64), resident_mib: after.resident as f64 / MIB, peak_mib: after.peak as f64 / MIB }
+        Self { cpu_us_per_delivery: cpu / (delivered.max(1) as f64), resident_mib: mib(after.resident), peak_mib: mib(after.peak) }
     }
+}
+
+fn mib(bytes: u64) -> f64 {
+    bytes as f64 / (1024.0 * 1024.0)
 }
 
 /// Events per second.
@@ -132,6 +157,9 @@ impl fmt::Display for Report {
         writeln!(f, "delivered   {:.0}/s ({} taken by the recipient in the window)", self.delivered_per_second, self.delivered_in_window)?;
         let Latency { p50, p99, p999, max } = &self.latency_ms;
         writeln!(f, "submit      p50 {p50:.1} ms, p99 {p99:.1} ms, p99.9 {p999:.1} ms, slowest {max:.1} ms")?;
+        if let Some(Latency { p50, p99, max, .. }) = &self.refused_ms {
+            writeln!(f, "refused     p50 {p50:.1} ms, p99 {p99:.1} ms, slowest {max:.1} ms")?;
+        }
         let errors: Vec<_> = self.errors.iter().map(|(code, count)| format!("{code} {count}")).collect();
         writeln!(f, "errors      {}", if errors.is_empty() { "none".to_owned() } else { errors.join(", ") })?;
         if let Some(Cost { cpu_us_per_delivery, resident_mib, peak_mib }) = &self.gateway {
@@ -139,6 +167,11 @@ impl fmt::Display for Report {
                 f,
                 "gateway     {cpu_us_per_delivery:.0} us of processor a delivered referral, {resident_mib:.0} MiB, {peak_mib:.0} MiB at most"
             )?;
+        }
+        let AtRest { idle_mib, stored, stored_mib } = &self.at_rest;
+        match stored {
+            0 => writeln!(f, "at rest     {idle_mib:.0} MiB just started")?,
+            stored => writeln!(f, "at rest     {idle_mib:.0} MiB just started, {stored_mib:.0} MiB with {stored} stored referrals")?,
         }
         if let Some(seconds) = self.killed_for_seconds {
             writeln!(f, "killed      in the middle; listening again after {seconds:.2} s")?;

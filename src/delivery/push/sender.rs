@@ -35,11 +35,15 @@ pub(super) struct Lane {
     recipient: InstitutionId,
     channel: Channel,
     lease: Duration,
+    under_way: metrics::Gauge,
+    took: metrics::Histogram,
 }
 
 impl Lane {
     pub(super) fn new(exchange: Arc<Exchange>, recipient: InstitutionId, channel: Channel, lease: Duration) -> Self {
-        Self { exchange, recipient, channel, lease }
+        let under_way = metrics::gauge!("weiche_deliveries_in_flight", "recipient" => recipient.to_string());
+        let took = metrics::histogram!("weiche_attempt_seconds", "recipient" => recipient.to_string());
+        Self { exchange, recipient, channel, lease, under_way, took }
     }
 
     /// What is left of a lease for the call.
@@ -107,11 +111,10 @@ impl Work for Lane {
     }
 
     async fn attempt(&self, item: &Outgoing) -> Outcome {
-        let under_way = metrics::gauge!("weiche_deliveries_in_flight", "recipient" => self.recipient.to_string());
-        let _under_way = UnderWay::begin(under_way);
+        let _under_way = UnderWay::begin(&self.under_way);
         let started = Instant::now();
         let outcome = self.deliver(item).await;
-        metrics::histogram!("weiche_attempt_seconds", "recipient" => self.recipient.to_string()).record(started.elapsed().as_secs_f64());
+        self.took.record(started.elapsed().as_secs_f64());
         outcome
     }
 
@@ -160,16 +163,16 @@ fn kind(content: &Content) -> &'static str {
 }
 
 /// Counts down however the attempt ends.
-struct UnderWay(metrics::Gauge);
+struct UnderWay<'a>(&'a metrics::Gauge);
 
-impl UnderWay {
-    fn begin(gauge: metrics::Gauge) -> Self {
+impl<'a> UnderWay<'a> {
+    fn begin(gauge: &'a metrics::Gauge) -> Self {
         gauge.increment(1.0);
         Self(gauge)
     }
 }
 
-impl Drop for UnderWay {
+impl Drop for UnderWay<'_> {
     fn drop(&mut self) {
         self.0.decrement(1.0);
     }

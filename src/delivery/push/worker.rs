@@ -21,6 +21,8 @@ use crate::exchange::Outcome;
 
 /// How often a worker looks without being rung: what becomes due by the clock alone rings no bell.
 const LOOK: Duration = Duration::from_secs(1);
+/// When only a few places are free, more become free in a moment: a release for each would cost a place in a commit each.
+const GATHER: Duration = Duration::from_millis(2);
 /// Deliveries taken at one time at most: the writer holds them all in one transaction.
 const MOST: u32 = 256;
 
@@ -51,7 +53,8 @@ pub(super) struct Ends {
 
 /// Works until `ends.stop`. `bell` rings when something may have become due.
 pub(super) async fn run<W: Work>(work: Arc<W>, bell: Arc<Notify>, pacing: Pacing, ends: Ends) {
-    let places = Arc::new(Semaphore::new(usize::try_from(pacing.in_flight.max(1)).unwrap_or(Semaphore::MAX_PERMITS)));
+    let most = usize::try_from(pacing.in_flight.max(1)).unwrap_or(Semaphore::MAX_PERMITS);
+    let places = Arc::new(Semaphore::new(most));
     let mut pace = Pace::new(pacing.per_second, Instant::now());
     // What was left by an earlier process rings no bell.
     let mut more = true;
@@ -61,7 +64,11 @@ pub(super) async fn run<W: Work>(work: Arc<W>, bell: Arc<Notify>, pacing: Pacing
                 let _rung = tokio::time::timeout(LOOK.mul_f64(rand::random_range(0.75..1.25)), bell.notified()).await;
             }
             // Only this task takes places, so there are at least as many afterwards.
-            let _free = places.acquire().await;
+            let free = places.acquire().await;
+            drop(free);
+            if places.available_permits() * 4 < most {
+                tokio::time::sleep(GATHER).await;
+            }
             loop {
                 match pace.available(Instant::now()) {
                     0 => tokio::time::sleep(pace.wait()).await,
@@ -88,7 +95,7 @@ pub(super) async fn run<W: Work>(work: Arc<W>, bell: Arc<Notify>, pacing: Pacing
 }
 
 /// One attempt, from lease to outcome.
-async fn one<W: Work>(work: Arc<W>, item: W::Item, _place: Option<OwnedSemaphorePermit>, ends: Ends) {
+async fn one<W: Work>(work: Arc<W>, item: W::Item, place: Option<OwnedSemaphorePermit>, ends: Ends) {
     let outcome = if ends.stop.is_cancelled() || !work.holds(&item) {
         // Not a byte has left: it goes back as it was.
         Outcome::Returned
@@ -100,6 +107,8 @@ async fn one<W: Work>(work: Arc<W>, item: W::Item, _place: Option<OwnedSemaphore
             () = ends.cut.cancelled() => return,
         }
     };
+    // The recipient is done with it: the next may begin while the outcome is being noted.
+    drop(place);
     work.settle(item, outcome).await;
 }
 
