@@ -314,7 +314,6 @@ impl Writer {
         let mut wanted = Wanted::default();
         commands.iter().for_each(|command| command.wants(&mut wanted));
 
-        self.conn.begin().await?;
         let head = ledger::store::take_head(&mut self.conn).await?;
         self.catch_up(head).await?;
         self.recent.check(head);

@@ -36,9 +36,9 @@ pub async fn head(conn: &mut Connection) -> Result<Head, StoreError> {
     Ok(from_row(conn.row(HEAD, []).await?)?.0)
 }
 
-/// Reads the head within the writer's transaction: from here on nobody else appends until it ends.
+/// Begins the writer's transaction by taking the head: from here on nobody else appends until it ends.
 pub async fn take_head(conn: &mut Connection) -> Result<Head, StoreError> {
-    Ok(from_row(conn.locked(HEAD, []).await?)?.0)
+    Ok(from_row(conn.begin(HEAD).await?)?.0)
 }
 
 fn from_row(row: Option<Row>) -> Result<(Head, Vec<u8>), StoreError> {

@@ -80,11 +80,17 @@ impl Connection {
         matches!(self.link, Link::Postgres(_) | Link::PostgresReader(_))
     }
 
-    /// Begins the writer's transaction. On SQLite it has the write lock from here on, on PostgreSQL from [`Connection::locked`] on.
+    /// Begins the writer's transaction by reading one row that nobody else can change until it ends. On SQLite the whole file is locked for it.
     /// *A crash from here until the commit leaves nothing.*
-    pub async fn begin(&mut self) -> Result<(), StoreError> {
-        let how = if self.is_shared() { "BEGIN" } else { "BEGIN IMMEDIATE" };
-        self.execute(how, []).await.map(|_| ())
+    pub async fn begin(&mut self, sql: &'static str) -> Result<Option<Row>, StoreError> {
+        if self.is_shared() {
+            self.execute("BEGIN", []).await?;
+            let text = self.text(sql, 0, || format!("{sql} FOR UPDATE"));
+            return Ok(self.query(AssertSqlSafe(text), []).await?.pop());
+        }
+        // Both in one step: a statement costs two changes of threads, whatever it does.
+        let text = self.text(sql, 0, || format!("BEGIN IMMEDIATE; {sql}"));
+        Ok(self.query(AssertSqlSafe(text), []).await?.pop())
     }
 
     /// Closes it; what is in the write-ahead log of a file goes into the file.
@@ -114,12 +120,6 @@ impl Connection {
             let _ = self.rows("PRAGMA wal_checkpoint(RESTART)", []).await?;
         }
         Ok(())
-    }
-
-    /// One row that nobody else can change until the transaction ends.
-    pub async fn locked<const N: usize>(&mut self, sql: &'static str, values: [Value; N]) -> Result<Option<Row>, StoreError> {
-        let text = if self.is_shared() { self.text(sql, 0, || format!("{sql} FOR UPDATE")) } else { sql.into() };
-        Ok(self.query(AssertSqlSafe(text), values).await?.pop())
     }
 
     /// Runs a statement; how many rows it touched.
@@ -222,14 +222,15 @@ impl Connection {
 impl<const N: usize> Insert<N> {
     fn names(&self) -> String {
         let names: Vec<_> = self.columns.iter().map(|(name, _)| *name).collect();
-        format!("INSERT INTO {} ({})", self.table, names.join(", "))
+        format!("{} ({})", self.table, names.join(", "))
     }
     fn rows(&self, count: usize) -> String {
-        format!("{} SELECT * FROM (VALUES {}) WHERE column1 IS NOT NULL {}", self.names(), vec![places(N); count].join(","), self.conflict)
+        // A failed batch is rolled back whole: SQLite need not keep a journal of its own for each statement.
+        format!("INSERT OR ROLLBACK INTO {} SELECT * FROM (VALUES {}) WHERE column1 IS NOT NULL {}", self.names(), vec![places(N); count].join(","), self.conflict)
     }
     fn arrays(&self) -> String {
         let arrays: Vec<_> = self.columns.iter().enumerate().map(|(at, (_, kind))| format!("${}::{kind}[]", at + 1)).collect();
-        format!("{} SELECT * FROM UNNEST({}) {}", self.names(), arrays.join(", "), self.conflict)
+        format!("INSERT INTO {} SELECT * FROM UNNEST({}) {}", self.names(), arrays.join(", "), self.conflict)
     }
 }
 
@@ -255,7 +256,7 @@ mod tests {
     #[test]
     fn the_same_table_is_written_in_the_words_of_either_engine() {
         let into = Insert { table: "t", columns: [("a", "bigint"), ("b", "bytea")], conflict: "ON CONFLICT DO NOTHING" };
-        assert_eq!(into.rows(2), "INSERT INTO t (a, b) SELECT * FROM (VALUES (?,?),(?,?)) WHERE column1 IS NOT NULL ON CONFLICT DO NOTHING");
+        assert_eq!(into.rows(2), "INSERT OR ROLLBACK INTO t (a, b) SELECT * FROM (VALUES (?,?),(?,?)) WHERE column1 IS NOT NULL ON CONFLICT DO NOTHING");
         assert_eq!(into.arrays(), "INSERT INTO t (a, b) SELECT * FROM UNNEST($1::bigint[], $2::bytea[]) ON CONFLICT DO NOTHING");
     }
 }
