@@ -10,8 +10,7 @@ use crate::store::{Connection, StoreError, id32};
 pub async fn save(conn: &mut Connection, digest: &[u8; 32], text: &str, since: Time, leaf: u64) -> Result<(), StoreError> {
     const UPSERT: &str =
         "INSERT INTO agreement (digest, text, since, leaf) VALUES ($1, $2, $3, $4) ON CONFLICT (digest) DO UPDATE SET leaf = excluded.leaf";
-    conn.execute(UPSERT, [digest.into(), text.into(), since.0.into(), leaf.into()]).await?;
-    Ok(())
+    conn.write(UPSERT, [digest.into(), text.into(), since.0.into(), leaf.into()]).await
 }
 
 /// Digest and text of the agreement that the log last put into force; none in a new log.

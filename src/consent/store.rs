@@ -8,12 +8,12 @@ use crate::clock::Time;
 use crate::id::{ConsentId, InstitutionId};
 use crate::store::{Connection, Insert, Row, StoreError};
 
-const CONSENT: Insert<5> = Insert {
+static CONSENT: Insert<5> = Insert {
     table: "consent",
     columns: [("id", "bytea"), ("controller", "text"), ("version", "bigint"), ("record", "text"), ("changed_at", "bigint")],
     conflict: "ON CONFLICT (id) DO UPDATE SET version = excluded.version, record = excluded.record, changed_at = excluded.changed_at",
 };
-const VERSION: Insert<3> = Insert {
+static VERSION: Insert<3> = Insert {
     table: "consent_version",
     columns: [("id", "bytea"), ("version", "bigint"), ("record", "text")],
     conflict: "ON CONFLICT (id, version) DO UPDATE SET record = excluded.record",

@@ -116,7 +116,7 @@ pub async fn save(conn: &mut Connection, set: &WorkingSet, added: &Additions, tr
     Ok(())
 }
 
-const REQUEST: Insert<7> = Insert {
+static REQUEST: Insert<7> = Insert {
     table: "request",
     columns: [
         ("request_id", "bytea"),
@@ -129,7 +129,7 @@ const REQUEST: Insert<7> = Insert {
     ],
     conflict: "",
 };
-const SUBJECT: Insert<2> =
+static SUBJECT: Insert<2> =
     Insert { table: "subject_key", columns: [("subject", "bytea"), ("wrapped", "bytea")], conflict: "ON CONFLICT (subject) DO NOTHING" };
 
 async fn load_requests(conn: &mut Connection, wanted: &[(CallerName, RequestId)], set: &mut WorkingSet) -> Result<(), StoreError> {

@@ -100,10 +100,10 @@ pub struct Appended<'a> {
     pub next_delivery: i64,
 }
 
-const LEAF: Insert<3> = Insert { table: "log_leaf", columns: [("idx", "bigint"), ("entry", "bytea"), ("leaf_hash", "bytea")], conflict: "" };
-const TILE: Insert<4> =
+static LEAF: Insert<3> = Insert { table: "log_leaf", columns: [("idx", "bigint"), ("entry", "bytea"), ("leaf_hash", "bytea")], conflict: "" };
+static TILE: Insert<4> =
     Insert { table: "log_tile", columns: [("level", "bigint"), ("n", "bigint"), ("hashes", "bytea"), ("root", "bytea")], conflict: "" };
-const OPENING: Insert<2> = Insert { table: "log_opening", columns: [("idx", "bigint"), ("salt", "bytea")], conflict: "" };
+static OPENING: Insert<2> = Insert { table: "log_opening", columns: [("idx", "bigint"), ("salt", "bytea")], conflict: "" };
 
 /// Writes it: leaves, full tiles, openings, head.
 pub async fn append(conn: &mut Connection, added: &Appended<'_>) -> Result<(), StoreError> {
@@ -118,8 +118,7 @@ pub async fn append(conn: &mut Connection, added: &Appended<'_>) -> Result<(), S
     conn.insert(&OPENING, added.openings.iter().map(|(index, salt)| [(*index).into(), salt.into()])).await?;
     const HEAD: &str = "UPDATE log_head SET size = $1, compact = $2, root = $3, next_delivery = $4 WHERE id = 1";
     let tree = added.tree;
-    conn.execute(HEAD, [tree.size().into(), tree.to_compact().into(), tree.root().as_bytes().into(), added.next_delivery.into()]).await?;
-    Ok(())
+    conn.write(HEAD, [tree.size().into(), tree.to_compact().into(), tree.root().as_bytes().into(), added.next_delivery.into()]).await
 }
 
 /// Entries from `from` on, in order, at most `limit`.

@@ -20,7 +20,7 @@ pub struct DueQuery {
     pub limit: u32,
 }
 
-const DELIVERY: Insert<14> = Insert {
+static DELIVERY: Insert<14> = Insert {
     table: "delivery",
     columns: [
         ("seq", "bigint"),
@@ -41,7 +41,7 @@ const DELIVERY: Insert<14> = Insert {
     conflict: "ON CONFLICT (seq) DO UPDATE SET state = excluded.state, attempts = excluded.attempts, begun = excluded.begun, \
                due_at = excluded.due_at, token = excluded.token, last_error = excluded.last_error, changed_at = excluded.changed_at",
 };
-const PAYLOAD: Insert<3> = Insert { table: "payload", columns: [("seq", "bigint"), ("wrapped", "bytea"), ("ciphertext", "bytea")], conflict: "" };
+static PAYLOAD: Insert<3> = Insert { table: "payload", columns: [("seq", "bigint"), ("wrapped", "bytea"), ("ciphertext", "bytea")], conflict: "" };
 
 /// The columns of a delivery, as [`from_row`] reads them.
 macro_rules! columns {
@@ -110,8 +110,8 @@ async fn to_the_front(conn: &mut Connection, rows: &[&Delivery]) -> Result<(), S
         lanes
     };
     // What an operator put back goes before what came after it.
-    conn.execute_in(BACK, &lanes(Delivery::was_put_back)).await?;
-    conn.execute_in(FRONT, &lanes(|d| d.state != State::Started)).await
+    conn.write_in(BACK, &lanes(Delivery::was_put_back)).await?;
+    conn.write_in(FRONT, &lanes(|d| d.state != State::Started)).await
 }
 
 /// The sealed contents of deliveries, by their place in the order; what has been erased is missing.

@@ -11,7 +11,7 @@ use crate::id::{ConsentId, DeliveryId, ReferralId};
 use crate::numbered::Numbered;
 use crate::store::{Connection, Insert, Row, StoreError, id16, id32};
 
-const REFERRAL: Insert<23> = Insert {
+static REFERRAL: Insert<23> = Insert {
     table: "referral",
     columns: [
         ("id", "bytea"),
@@ -43,7 +43,7 @@ const REFERRAL: Insert<23> = Insert {
                carried = excluded.carried, stored = excluded.stored, case_number = excluded.case_number, delivery = excluded.delivery, \
                submitted_at = excluded.submitted_at, changed_at = excluded.changed_at, changed_leaf = excluded.changed_leaf",
 };
-const EVENT: Insert<7> = Insert {
+static EVENT: Insert<7> = Insert {
     table: "referral_event",
     columns: [
         ("referral_id", "bytea"),
@@ -56,7 +56,7 @@ const EVENT: Insert<7> = Insert {
     ],
     conflict: "ON CONFLICT DO NOTHING",
 };
-const RECALL: Insert<8> = Insert {
+static RECALL: Insert<8> = Insert {
     table: "recall",
     columns: [
         ("id", "bytea"),

@@ -37,8 +37,36 @@ pub struct Connection {
     link: Link,
     /// Set when SQLite's write-ahead log has become long.
     begin_anew: Option<Arc<AtomicBool>>,
-    /// Texts of SQLite's bulk statements, by what they are for and how many rows they take.
+    /// Writes of SQLite's transaction under way. They go to it together with the commit: a step costs two changes of threads, whatever it does.
+    deferred: Option<Vec<Deferred>>,
+    /// Texts of bulk statements, by what they are for and how many rows they take.
     texts: HashMap<(&'static str, usize), Arc<str>>,
+    /// Texts of whole batches, by their statements and size.
+    batches: HashMap<(String, usize), Arc<str>>,
+}
+
+/// A write that waits for the commit.
+struct Deferred {
+    /// Names it among the texts.
+    what: &'static str,
+    /// Its text for so many rows, with `?` for values.
+    text: Box<dyn Fn(usize) -> String + Send + Sync>,
+    /// Values of a row; none: it is no bulk statement and takes its values once.
+    width: Option<usize>,
+    /// Row after row.
+    values: Vec<Value>,
+}
+
+impl Deferred {
+    fn rows(&self) -> usize {
+        self.width.map_or(1, |width| self.values.len() / width.max(1))
+    }
+}
+
+impl std::fmt::Debug for Deferred {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} ({} rows)", self.what, self.rows())
+    }
 }
 
 #[derive(Debug)]
@@ -58,7 +86,7 @@ macro_rules! from {
     ($($of:ty => $link:ident),*) => {
         $(impl From<$of> for Connection {
             fn from(link: $of) -> Self {
-                Self { link: Link::$link(link), begin_anew: None, texts: HashMap::new() }
+                Self { link: Link::$link(link), begin_anew: None, deferred: None, texts: HashMap::new(), batches: HashMap::new() }
             }
         })*
     };
@@ -90,7 +118,9 @@ impl Connection {
         }
         // Both in one step: a statement costs two changes of threads, whatever it does.
         let text = self.text(sql, 0, || format!("BEGIN IMMEDIATE; {sql}"));
-        Ok(self.query(AssertSqlSafe(text), []).await?.pop())
+        let row = self.query(AssertSqlSafe(text), []).await?.pop();
+        self.deferred = Some(Vec::new());
+        Ok(row)
     }
 
     /// Closes it; what is in the write-ahead log of a file goes into the file.
@@ -105,7 +135,33 @@ impl Connection {
 
     /// Commits. An error leaves it open whether the transaction is kept.
     pub async fn commit(&mut self) -> Result<(), StoreError> {
-        self.execute("COMMIT", []).await.map(|_| ())
+        match self.deferred.take() {
+            Some(writes) => self.write_out(writes, "COMMIT").await,
+            None => self.run("COMMIT", []).await.map(|_| ()),
+        }
+    }
+
+    /// Runs all writes that waited, and `last`, in one step.
+    async fn write_out(&mut self, writes: Vec<Deferred>, last: &'static str) -> Result<(), StoreError> {
+        // One size for all of them, so that there are few texts; what a table has fewer is filled up with rows of nothing.
+        let count = size(writes.iter().map(Deferred::rows).max().unwrap_or(1));
+        let (mut key, mut statements, mut values) = (last.to_owned(), Vec::new(), Vec::new());
+        for Deferred { what, text, width, values: mut rows } in writes {
+            let times = width.map_or(1, |width| rows.len().div_ceil(count * width).max(1));
+            if let Some(width) = width {
+                rows.resize(times * count * width, Value::Int(None));
+            }
+            values.append(&mut rows);
+            (0..times).for_each(|_| key.extend(["\n", what]));
+            statements.push((text, times));
+        }
+        let build = || {
+            let mut texts: Vec<String> = statements.iter().flat_map(|(text, times)| std::iter::repeat_n(text(count), *times)).collect();
+            texts.push(last.to_owned());
+            texts.join("; ").into()
+        };
+        let text = self.batches.entry((key, count)).or_insert_with(build).clone();
+        self.run(AssertSqlSafe(text), values).await.map(|_| ())
     }
 
     /// Whoever writes begins the write-ahead log anew when this is set.
@@ -127,6 +183,18 @@ impl Connection {
         self.run(sql, values).await
     }
 
+    /// Runs a statement as a part of the writer's transaction. Its values stand in the order of their numbers.
+    pub async fn write<const N: usize>(&mut self, sql: &'static str, values: [Value; N]) -> Result<(), StoreError> {
+        match &mut self.deferred {
+            Some(writes) => {
+                let text = Box::new(move |_| (1..=N).fold(sql.to_owned(), |text, number| text.replacen(&format!("${number}"), "?", 1)));
+                writes.push(Deferred { what: sql, text, width: None, values: values.into() });
+                Ok(())
+            }
+            None => self.run(sql, values).await.map(|_| ()),
+        }
+    }
+
     /// All rows of a statement.
     pub async fn rows<const N: usize>(&mut self, sql: &'static str, values: [Value; N]) -> Result<Vec<Row>, StoreError> {
         self.query(sql, values).await
@@ -146,33 +214,48 @@ impl Connection {
         Ok(rows)
     }
 
-    /// The same for a statement that changes rows.
-    pub async fn execute_in(&mut self, sql: &'static str, keys: impl IntoIterator<Item = impl Into<Value>>) -> Result<(), StoreError> {
-        for (text, list) in self.lists(sql, keys.into_iter().map(Into::into).collect()) {
-            self.run(AssertSqlSafe(text), list).await?;
+    /// The same for a statement that changes rows, as a part of the writer's transaction.
+    pub async fn write_in(&mut self, sql: &'static str, keys: impl IntoIterator<Item = impl Into<Value>>) -> Result<(), StoreError> {
+        let keys: Vec<Value> = keys.into_iter().map(Into::into).collect();
+        match &mut self.deferred {
+            Some(_) if keys.is_empty() => {}
+            Some(writes) => {
+                let text = Box::new(move |count| sql.replace("{}", &format!("IN {}", places(count))));
+                writes.push(Deferred { what: sql, text, width: Some(1), values: keys });
+            }
+            None => {
+                for (text, list) in self.lists(sql, keys) {
+                    self.run(AssertSqlSafe(text), list).await?;
+                }
+            }
         }
         Ok(())
     }
 
-    /// Writes rows in bulk, in their order.
-    pub async fn insert<const N: usize>(&mut self, into: &Insert<N>, rows: impl IntoIterator<Item = [Value; N]>) -> Result<(), StoreError> {
+    /// Writes rows in bulk, in their order, as a part of the writer's transaction.
+    pub async fn insert<const N: usize>(&mut self, into: &'static Insert<N>, rows: impl IntoIterator<Item = [Value; N]>) -> Result<(), StoreError> {
         let mut rows: Vec<[Value; N]> = rows.into_iter().collect();
-        while !rows.is_empty() {
-            let shared = self.is_shared();
-            let count = if shared { rows.len() } else { size(rows.len()) };
-            let rest = rows.split_off(count.min(rows.len()));
-            // PostgreSQL takes a column as one array, whatever the number of rows.
-            let text = if shared { self.text(into.table, 0, || into.arrays()) } else { self.text(into.table, count, || into.rows(count)) };
-            if shared {
-                let columns = into.columns.iter().enumerate().map(|(at, (_, kind))| array(kind, rows.iter_mut().map(|row| row[at].take())));
-                self.run(AssertSqlSafe(text), columns.collect::<Vec<_>>()).await?;
-            } else {
-                let filling = std::iter::repeat_n(Value::Int(None), (count - rows.len()) * N);
-                self.run(AssertSqlSafe(text), rows.into_iter().flatten().chain(filling)).await?;
-            }
-            rows = rest;
+        if rows.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        let insert = |rows: Vec<[Value; N]>| {
+            let values = rows.into_iter().flatten().collect();
+            Deferred { what: into.table, text: Box::new(|count| into.rows(count)), width: Some(N), values }
+        };
+        let shared = self.is_shared();
+        match &mut self.deferred {
+            Some(writes) => {
+                writes.push(insert(rows));
+                Ok(())
+            }
+            // PostgreSQL takes a column as one array, whatever the number of rows.
+            None if shared => {
+                let text = self.text(into.table, 0, || into.arrays());
+                let columns = into.columns.iter().enumerate().map(|(at, (_, kind))| array(kind, rows.iter_mut().map(|row| row[at].take())));
+                self.run(AssertSqlSafe(text), columns.collect::<Vec<_>>()).await.map(|_| ())
+            }
+            None => self.write_out(vec![insert(rows)], "SELECT 1").await,
+        }
     }
 
     /// A statement with a list of keys: one array on PostgreSQL, pieces of the sizes that are prepared on SQLite.
@@ -199,6 +282,7 @@ impl Connection {
     }
 
     async fn query(&mut self, sql: impl SqlSafeStr, values: impl IntoIterator<Item = Value>) -> Result<Vec<Row>, StoreError> {
+        debug_assert!(self.deferred.as_ref().is_none_or(Vec::is_empty), "a transaction reads first and writes then");
         Ok(match self.engine() {
             Engine::Sqlite(conn) => {
                 let rows = sqlx::query_with(sql, bound::<SqliteArguments>(values)?).fetch_all(conn).await?;
@@ -226,7 +310,12 @@ impl<const N: usize> Insert<N> {
     }
     fn rows(&self, count: usize) -> String {
         // A failed batch is rolled back whole: SQLite need not keep a journal of its own for each statement.
-        format!("INSERT OR ROLLBACK INTO {} SELECT * FROM (VALUES {}) WHERE column1 IS NOT NULL {}", self.names(), vec![places(N); count].join(","), self.conflict)
+        format!(
+            "INSERT OR ROLLBACK INTO {} SELECT * FROM (VALUES {}) WHERE column1 IS NOT NULL {}",
+            self.names(),
+            vec![places(N); count].join(","),
+            self.conflict
+        )
     }
     fn arrays(&self) -> String {
         let arrays: Vec<_> = self.columns.iter().enumerate().map(|(at, (_, kind))| format!("${}::{kind}[]", at + 1)).collect();
@@ -256,7 +345,10 @@ mod tests {
     #[test]
     fn the_same_table_is_written_in_the_words_of_either_engine() {
         let into = Insert { table: "t", columns: [("a", "bigint"), ("b", "bytea")], conflict: "ON CONFLICT DO NOTHING" };
-        assert_eq!(into.rows(2), "INSERT OR ROLLBACK INTO t (a, b) SELECT * FROM (VALUES (?,?),(?,?)) WHERE column1 IS NOT NULL ON CONFLICT DO NOTHING");
+        assert_eq!(
+            into.rows(2),
+            "INSERT OR ROLLBACK INTO t (a, b) SELECT * FROM (VALUES (?,?),(?,?)) WHERE column1 IS NOT NULL ON CONFLICT DO NOTHING"
+        );
         assert_eq!(into.arrays(), "INSERT INTO t (a, b) SELECT * FROM UNNEST($1::bigint[], $2::bytea[]) ON CONFLICT DO NOTHING");
     }
 }

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::ops::Deref;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use prost_reflect::{Cardinality, DescriptorPool, EnumDescriptor, FieldDescriptor, Kind};
 
@@ -153,7 +153,21 @@ struct Enum {
 }
 
 impl Words {
+    /// One value per enum, however many fields are of it.
     pub(in crate::dialect) fn new(list: &EnumDescriptor) -> Self {
+        static KNOWN: Mutex<Vec<Weak<Enum>>> = Mutex::new(Vec::new());
+        let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+        // A reloaded dialect leaves its enums behind.
+        known.retain(|words| words.strong_count() > 0);
+        if let Some(words) = known.iter().filter_map(Weak::upgrade).find(|words| words.descriptor == *list) {
+            return Self(words);
+        }
+        let words = Arc::new(Self::read(list));
+        known.push(Arc::downgrade(&words));
+        Self(words)
+    }
+
+    fn read(list: &EnumDescriptor) -> Enum {
         let prefix = prefix(list);
         let mut numbers = HashMap::new();
         for value in list.values() {
@@ -171,7 +185,7 @@ impl Words {
                 names.push((number, (!silent(number)).then_some(short)));
             }
         }
-        Self(Arc::new(Enum { descriptor: list.clone(), numbers, names }))
+        Enum { descriptor: list.clone(), numbers, names }
     }
     /// The name of a value as code lists spell it: `MARRIED`. None for the zero value and for unknown numbers.
     pub(in crate::dialect) fn word(&self, number: i32) -> Option<&str> {
