@@ -124,7 +124,10 @@ impl Connection {
     }
 
     /// Closes it; what is in the write-ahead log of a file goes into the file.
-    pub async fn close(self) -> Result<(), StoreError> {
+    pub async fn close(mut self) -> Result<(), StoreError> {
+        if self.begin_anew.is_some() {
+            let _ = self.rows("PRAGMA wal_checkpoint(TRUNCATE)", []).await?;
+        }
         match self.link {
             Link::Sqlite(conn) => conn.close().await?,
             Link::Postgres(conn) => conn.close().await?,
