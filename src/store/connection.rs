@@ -46,7 +46,8 @@ enum Link {
     PostgresReader(PoolConnection<Postgres>),
 }
 
-enum Engine<'a> {
+/// Either engine's connection.
+pub(super) enum Engine<'a> {
     Sqlite(&'a mut SqliteConnection),
     Postgres(&'a mut PgConnection),
 }
@@ -63,7 +64,7 @@ macro_rules! from {
 from!(SqliteConnection => Sqlite, PoolConnection<Sqlite> => SqliteReader, PgConnection => Postgres, PoolConnection<Postgres> => PostgresReader);
 
 impl Connection {
-    fn engine(&mut self) -> Engine<'_> {
+    pub(super) fn engine(&mut self) -> Engine<'_> {
         match &mut self.link {
             Link::Sqlite(conn) => Engine::Sqlite(conn),
             Link::SqliteReader(conn) => Engine::Sqlite(conn),
@@ -82,6 +83,20 @@ impl Connection {
     pub async fn begin(&mut self) -> Result<(), StoreError> {
         let how = if self.is_shared() { "BEGIN" } else { "BEGIN IMMEDIATE" };
         self.execute(how, []).await.map(|_| ())
+    }
+
+    /// From here on it reads one moment of the database, whatever others write, until it is closed. SQLite's write-ahead log grows meanwhile.
+    pub async fn snapshot(&mut self) -> Result<(), StoreError> {
+        let how = if self.is_shared() { "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY" } else { "BEGIN" };
+        self.execute(how, []).await.map(|_| ())
+    }
+
+    /// Version of the tables (0: none) and the one that this program needs.
+    pub async fn version(&mut self) -> Result<(i64, i64), StoreError> {
+        match self.engine() {
+            Engine::Sqlite(conn) => super::sqlite::versions(conn).await,
+            Engine::Postgres(conn) => super::postgres::versions(conn).await,
+        }
     }
 
     /// Closes it; what is in the write-ahead log of a file goes into the file.
@@ -181,7 +196,7 @@ impl Connection {
         self.texts.entry((what, count)).or_insert_with(|| build().into()).clone()
     }
 
-    async fn query(&mut self, sql: impl SqlSafeStr, values: impl IntoIterator<Item = Value>) -> Result<Vec<Row>, StoreError> {
+    pub(super) async fn query(&mut self, sql: impl SqlSafeStr, values: impl IntoIterator<Item = Value>) -> Result<Vec<Row>, StoreError> {
         Ok(match self.engine() {
             Engine::Sqlite(conn) => {
                 let rows = sqlx::query_with(sql, bound::<SqliteArguments>(values)?).fetch_all(conn).await?;
@@ -194,7 +209,7 @@ impl Connection {
         })
     }
 
-    async fn run(&mut self, sql: impl SqlSafeStr, values: impl IntoIterator<Item = Value>) -> Result<u64, StoreError> {
+    pub(super) async fn run(&mut self, sql: impl SqlSafeStr, values: impl IntoIterator<Item = Value>) -> Result<u64, StoreError> {
         Ok(match self.engine() {
             Engine::Sqlite(conn) => sqlx::query_with(sql, bound::<SqliteArguments>(values)?).execute(conn).await?.rows_affected(),
             Engine::Postgres(conn) => sqlx::query_with(sql, bound::<PgArguments>(values)?).execute(conn).await?.rows_affected(),
