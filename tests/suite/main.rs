@@ -28,3 +28,4 @@ mod onboarding;
 mod places;
 mod tidy;
 mod tls;
+mod upkeep;

@@ -41,12 +41,12 @@ async fn nothing_acknowledged_is_lost_whichever_write_is_the_last_or_fails() {
 
 /// `scripts/long crash`.
 #[tokio::test]
-#[ignore = "every write and flush of the workload: an hour or so"]
+#[ignore = "every write and flush of the workload, one by one: minutes"]
 async fn nothing_acknowledged_is_lost_at_any_write_at_all() {
     sweep(usize::MAX).await;
 }
 
-/// Of each harm so many points, evenly spread; the last one is behind the end and does no harm.
+/// Of each harm so many points, evenly spread.
 async fn sweep(points: usize) {
     if std::env::var_os("WEICHE_TEST_STORE").is_some() {
         return; // A server looks after its own disk.
@@ -59,25 +59,28 @@ async fn sweep(points: usize) {
         eprintln!("left out: strace is missing, or may not trace here");
         return;
     };
-    let (mut swept, mut acknowledged, mut harmed) = (0, 0, 0);
+    let (mut swept, mut acknowledged) = (0, 0);
     for (call, harm) in HARMS {
-        let last = calls.get(*call).copied().unwrap_or(0) + 1;
-        let step = last.div_ceil(points).max(1);
-        let mut at: Vec<usize> = (1..last).step_by(step).collect();
-        at.push(last);
-        for n in at {
+        // A build of SQLite flushes with one call or the other.
+        let Some(last) = calls.get(*call).copied() else { continue };
+        let mut cut = 0;
+        let at: Vec<usize> = (1..=last).step_by(last.div_ceil(points).max(1)).collect();
+        for n in &at {
             let folder = temporary();
             copy_folder(base.path(), folder.path());
             let told = run(folder.path(), &["-e", &format!("trace={call}"), "-e", &format!("inject={call}:{harm}:when={n}")]).unwrap();
             let acks = acknowledgements(&told).unwrap_or_else(|problem| panic!("{call} {harm} {n}: {problem}\n{told}"));
-            harmed += usize::from(!told.contains("\nend\n"));
+            cut += usize::from(!told.contains("\nend\n"));
             acknowledged += acks.len();
-            swept += 1;
             afterwards(folder.path(), &acks, &format!("{call} {harm} {n}")).await;
         }
+        println!("{call} {harm}: {} of {last} points, {cut} of them cut the work short", at.len());
+        // A harm that is none proves nothing. A write may fail without anybody noticing: the next one writes the same again.
+        assert!(cut > 0 && (cut == at.len() || !harm.contains("SIGKILL") || *call == "write"), "{call} {harm}: {cut} of {}", at.len());
+        swept += at.len();
     }
-    println!("{swept} points, {harmed} of them cut the work short; {acknowledged} acknowledgements, 0 lost");
-    assert!(harmed > swept / 2, "the harm was done: {harmed} of {swept}");
+    println!("{swept} points, {acknowledged} acknowledgements, 0 lost");
+    assert!(acknowledged > 0);
 }
 
 /// How often the busiest thread makes each call in a run without harm; none if that cannot be counted here.
@@ -106,7 +109,8 @@ fn count(base: &Path) -> Option<HashMap<String, usize>> {
 /// Runs the workload under strace; what it told before it ended, in whatever way.
 fn run(folder: &Path, options: &[&str]) -> Option<String> {
     let output = Command::new("strace")
-        .args(["-f", "--seccomp-bpf", "-qq"])
+        // Not --seccomp-bpf, which is faster: with it strace 6.1 does no harm but at the first call.
+        .args(["-f", "-qq"])
         .args(options)
         .args(if options.contains(&"-o") { &[][..] } else { &["-o", "/dev/null"] })
         .arg(std::env::current_exe().unwrap())

@@ -60,7 +60,7 @@ const DAMAGES: &[(&str, &str)] = &[
     ("tiles of the log", "UPDATE log_tile SET root = (SELECT leaf_hash FROM log_leaf WHERE idx = 1)"),
     ("tiles of the log", "UPDATE log_tile SET hashes = root"),
     ("tiles of the log", "INSERT INTO log_tile SELECT level + 1, n, hashes, root FROM log_tile"),
-    ("referrals as the log says", "UPDATE referral SET state = state + 1 WHERE state = 3"),
+    ("referrals as the log says", "UPDATE referral SET state = state + 1"),
     ("referrals as the log says", "UPDATE referral SET reason = reason + 1"),
     ("referrals as the log says", "UPDATE referral SET stored = stored + 1024"),
     ("referrals as the log says", "DELETE FROM referral"),
@@ -133,5 +133,6 @@ async fn every_kind_of_damage_is_named_and_nothing_else_is() {
     assert!(look(&mut conn, &signed, &vault).await.is_sound());
     conn.close().await.unwrap();
     store.close().await;
+    drop(store);
     desk.start().await.unwrap();
 }
