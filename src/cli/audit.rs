@@ -8,9 +8,11 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr as _;
 
 use super::config::Config;
+use super::fsck::Checked;
 use super::gateway::PartsError;
 use super::terminal::{Exit, Failure, Output, progress};
 use super::{gateway, serve};
+use crate::exchange::fsck::Depth;
 use crate::ledger::export::{ExportError, Exporter};
 use crate::ledger::guard::GuardError;
 use crate::ledger::verify::{Verify, VerifyError};
@@ -45,6 +47,12 @@ pub(super) enum Verb {
         /// Directory to write to
         dir: PathBuf,
     },
+    /// Reads the log from its first entry and compares where everything stands with the tables: every step was allowed, and nothing else happened
+    Replay {
+        /// Configuration of the gateway
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+    },
 }
 
 impl Verb {
@@ -56,6 +64,11 @@ impl Verb {
                 output.print(&verify(&dir, &policy, older.as_deref())?);
             }
             Self::Export { config, dir } => output.print(&export(&config, &dir).await?),
+            Self::Replay { config } => {
+                let checked = Checked::of(&serve::load(&config)?, Depth::Log).await?;
+                output.print(&checked);
+                return Ok(checked.exit());
+            }
         }
         Ok(Exit::Done)
     }

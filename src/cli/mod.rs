@@ -13,11 +13,13 @@ mod check;
 pub mod config;
 mod demo;
 mod dialect;
+mod fsck;
 pub mod gateway;
 pub mod init;
 mod migrate;
 pub mod ops;
 mod serve;
+mod store;
 pub mod telemetry;
 pub mod terminal;
 
@@ -46,6 +48,9 @@ enum Verb {
     Serve(serve::Args),
     Check(check::Args),
     Migrate(migrate::Args),
+    Fsck(fsck::Args),
+    #[command(subcommand)]
+    Store(store::Verb),
     Demo(demo::Args),
     #[command(subcommand)]
     Dialect(dialect::Verb),
@@ -62,6 +67,8 @@ impl Verb {
             Self::Serve(verb) => verb.run().await,
             Self::Check(verb) => verb.run(output).await,
             Self::Migrate(verb) => verb.run(output).await,
+            Self::Fsck(verb) => verb.run(output).await,
+            Self::Store(verb) => verb.run(output).await,
             Self::Demo(verb) => verb.run(output).await,
             Self::Dialect(verb) => verb.run(output),
             Self::Audit(verb) => verb.run(output).await,

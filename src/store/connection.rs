@@ -77,7 +77,8 @@ enum Link {
     PostgresReader(PoolConnection<Postgres>),
 }
 
-enum Engine<'a> {
+/// Either engine's connection.
+pub(super) enum Engine<'a> {
     Sqlite(&'a mut SqliteConnection),
     Postgres(&'a mut PgConnection),
 }
@@ -94,7 +95,7 @@ macro_rules! from {
 from!(SqliteConnection => Sqlite, PoolConnection<Sqlite> => SqliteReader, PgConnection => Postgres, PoolConnection<Postgres> => PostgresReader);
 
 impl Connection {
-    fn engine(&mut self) -> Engine<'_> {
+    pub(super) fn engine(&mut self) -> Engine<'_> {
         match &mut self.link {
             Link::Sqlite(conn) => Engine::Sqlite(conn),
             Link::SqliteReader(conn) => Engine::Sqlite(conn),
@@ -121,6 +122,26 @@ impl Connection {
         let row = self.query(AssertSqlSafe(text), []).await?.pop();
         self.deferred = Some(Vec::new());
         Ok(row)
+    }
+
+    /// Begins a transaction whose writes are made at once, so that it can read them.
+    pub(super) async fn begin_at_once(&mut self) -> Result<(), StoreError> {
+        let how = if self.is_shared() { "BEGIN" } else { "BEGIN IMMEDIATE" };
+        self.execute(how, []).await.map(|_| ())
+    }
+
+    /// From here on it reads one moment of the database, whatever others write, until it is closed. SQLite's write-ahead log grows meanwhile.
+    pub async fn snapshot(&mut self) -> Result<(), StoreError> {
+        let how = if self.is_shared() { "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY" } else { "BEGIN" };
+        self.execute(how, []).await.map(|_| ())
+    }
+
+    /// Version of the tables (0: none) and the one that this program needs.
+    pub async fn version(&mut self) -> Result<(i64, i64), StoreError> {
+        match self.engine() {
+            Engine::Sqlite(conn) => super::sqlite::versions(conn).await,
+            Engine::Postgres(conn) => super::postgres::versions(conn).await,
+        }
     }
 
     /// Closes it; what is in the write-ahead log of a file goes into the file.
@@ -284,7 +305,7 @@ impl Connection {
         self.texts.entry((what, count)).or_insert_with(|| build().into()).clone()
     }
 
-    async fn query(&mut self, sql: impl SqlSafeStr, values: impl IntoIterator<Item = Value>) -> Result<Vec<Row>, StoreError> {
+    pub(super) async fn query(&mut self, sql: impl SqlSafeStr, values: impl IntoIterator<Item = Value>) -> Result<Vec<Row>, StoreError> {
         debug_assert!(self.deferred.as_ref().is_none_or(Vec::is_empty), "a transaction reads first and writes then");
         Ok(match self.engine() {
             Engine::Sqlite(conn) => {
@@ -298,7 +319,7 @@ impl Connection {
         })
     }
 
-    async fn run(&mut self, sql: impl SqlSafeStr, values: impl IntoIterator<Item = Value>) -> Result<u64, StoreError> {
+    pub(super) async fn run(&mut self, sql: impl SqlSafeStr, values: impl IntoIterator<Item = Value>) -> Result<u64, StoreError> {
         Ok(match self.engine() {
             Engine::Sqlite(conn) => sqlx::query_with(sql, bound::<SqliteArguments>(values)?).execute(conn).await?.rows_affected(),
             Engine::Postgres(conn) => sqlx::query_with(sql, bound::<PgArguments>(values)?).execute(conn).await?.rows_affected(),

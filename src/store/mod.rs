@@ -10,17 +10,20 @@
 //! This part knows no rule of the domain.
 
 mod connection;
+mod copy;
 mod place;
 mod postgres;
 mod sqlite;
 mod value;
 
 use std::fs::File;
+use std::path::Path;
 
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::{PgPool, SqlitePool};
 
 pub use connection::{Connection, Insert};
+pub use copy::Copying;
 pub use place::Place;
 pub use value::{Row, Value};
 
@@ -62,6 +65,15 @@ pub enum StoreError {
         /// As needed.
         wanted: i64,
     },
+    /// What is to be filled holds something already.
+    #[error("database {0} is not empty: a copy goes into a new file, or into a new database of a server; nothing was changed")]
+    NotEmpty(String),
+    /// Two databases of one version have other tables.
+    #[error("the tables of the two databases are not the same: somebody changed a schema by hand; nothing was copied")]
+    OtherTables,
+    /// A server copies itself.
+    #[error("database {0} is a server's: `pg_dump` or `pg_basebackup` copy it, see \"Backup and restore\" in docs/OPERATIONS.md")]
+    NotAFile(String),
     /// The schema is newer than this program, or damaged.
     #[error("database schema: {0}")]
     Schema(#[from] MigrateError),
@@ -100,6 +112,14 @@ impl Store {
         match place {
             Place::File(path) => sqlite::migrate(path).await,
             Place::Server(url) => postgres::migrate(url).await,
+        }
+    }
+
+    /// Writes one moment of a file into another file, beside whoever has it open, and puts that on disk. The other file must be missing or of no size.
+    pub async fn backup(place: &Place, to: &Path) -> Result<(), StoreError> {
+        match place {
+            Place::File(path) => sqlite::backup(path, to).await,
+            Place::Server(_) => Err(StoreError::NotAFile(place.to_string())),
         }
     }
 

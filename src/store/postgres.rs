@@ -59,6 +59,23 @@ pub async fn writer(url: &str) -> Result<Connection, StoreError> {
     Ok(conn.into())
 }
 
+/// A connection to a server at which no gateway works.
+pub(super) async fn alone(url: &str) -> Result<Connection, StoreError> {
+    const OTHERS: &str = "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'weiche' \
+                          AND pid <> pg_backend_pid()";
+    let mut conn = options(url)?.connect().await?;
+    check(&mut conn).await?;
+    // Who has just gone may still be seen.
+    for _ in 0..20 {
+        let others: i64 = sqlx::query_scalar(OTHERS).fetch_one(&mut conn).await?;
+        if others == 0 {
+            return Ok(conn.into());
+        }
+        tokio::time::sleep(CONNECT / 50).await;
+    }
+    Err(StoreError::InUse(super::Place::Server(url.to_owned()).to_string()))
+}
+
 /// For reading only.
 pub async fn read_only(url: &str) -> Result<Connection, StoreError> {
     Ok(options(url)?.options([("default_transaction_read_only", "on")]).connect().await?.into())
@@ -67,6 +84,11 @@ pub async fn read_only(url: &str) -> Result<Connection, StoreError> {
 fn options(url: &str) -> Result<PgConnectOptions, StoreError> {
     let options: PgConnectOptions = url.parse().map_err(|_| StoreError::Address(super::Place::Server(url.to_owned()).to_string()))?;
     Ok(options.application_name("weiche").statement_cache_capacity(256).disable_statement_logging())
+}
+
+/// Version of the tables, and the one that this program needs.
+pub(super) async fn versions(conn: &mut PgConnection) -> Result<(i64, i64), StoreError> {
+    Ok((version(conn).await?, super::newest(&MIGRATIONS)))
 }
 
 /// The newest migration that was run; 0: none.

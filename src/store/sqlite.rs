@@ -97,6 +97,24 @@ impl Drop for Checkpoints {
     }
 }
 
+/// A connection that writes; the caller has the lock.
+pub(super) async fn writer(path: &Path) -> Result<Connection, StoreError> {
+    let mut conn = options(path)?.connect().await?;
+    check(&mut conn).await?;
+    Ok(conn.into())
+}
+
+/// One moment of the database in a file of its own, on disk.
+pub(super) async fn backup(path: &Path, to: &Path) -> Result<(), StoreError> {
+    let failed = |source| StoreError::File { path: to.display().to_string(), source };
+    let mut conn = options(path)?.read_only(true).connect().await?;
+    sqlx::query("VACUUM INTO $1").bind(to.display().to_string()).execute(&mut conn).await?;
+    conn.close().await?;
+    // Opening it once writes into its header that it keeps a write-ahead log, as the gateway wants it.
+    options(to)?.connect().await?.close().await?;
+    File::open(to).and_then(|file| file.sync_all()).map_err(failed)
+}
+
 /// For reading only.
 pub async fn read_only(path: &Path) -> Result<Connection, StoreError> {
     Ok(options(path)?.read_only(true).connect().await?.into())
@@ -122,7 +140,7 @@ fn options(path: &Path) -> Result<SqliteConnectOptions, StoreError> {
 }
 
 /// A lock beside the database: SQLite's own locks come and go with transactions.
-fn lock(path: &Path) -> Result<File, StoreError> {
+pub(super) fn lock(path: &Path) -> Result<File, StoreError> {
     let name = PathBuf::from(format!("{}.lock", path.display()));
     let failed = |source| StoreError::File { path: name.display().to_string(), source };
     let file = OpenOptions::new().create(true).truncate(false).write(true).open(&name).map_err(failed)?;
@@ -131,6 +149,11 @@ fn lock(path: &Path) -> Result<File, StoreError> {
         Err(TryLockError::WouldBlock) => Err(StoreError::InUse(path.display().to_string())),
         Err(TryLockError::Error(source)) => Err(failed(source)),
     }
+}
+
+/// Version of the tables, and the one that this program needs.
+pub(super) async fn versions(conn: &mut SqliteConnection) -> Result<(i64, i64), StoreError> {
+    Ok((version(conn).await?, super::newest(&MIGRATIONS)))
 }
 
 /// The newest migration that was run; 0: none.

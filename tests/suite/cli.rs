@@ -22,20 +22,20 @@ fn told(output: &Output) -> String {
 }
 
 /// Runs a verb that must end with this code; its output.
-fn ends(code: i32, arguments: &[&str]) -> String {
+pub fn ends(code: i32, arguments: &[&str]) -> String {
     let output = weiche(arguments);
     assert_eq!(output.status.code(), Some(code), "weiche {}: {}", arguments.join(" "), told(&output));
     told(&output)
 }
 
-fn json(code: i32, arguments: &[&str]) -> Value {
+pub fn json(code: i32, arguments: &[&str]) -> Value {
     let output = weiche(&[arguments, &["--output", "json"]].concat());
     assert_eq!(output.status.code(), Some(code), "weiche {}: {}", arguments.join(" "), told(&output));
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
 /// A folder that `weiche init` made, with ports of its own.
-struct Folder {
+pub struct Folder {
     dir: tempfile::TempDir,
     verifier_key: String,
     port: u16,
@@ -43,7 +43,7 @@ struct Folder {
 }
 
 impl Folder {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let made = json(0, &["init", dir.path().to_str().unwrap()]);
         let ports: Vec<_> = (0..3).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
@@ -55,17 +55,17 @@ impl Folder {
         });
         folder
     }
-    fn path(&self, name: &str) -> String {
+    pub fn path(&self, name: &str) -> String {
         self.dir.path().join(name).display().to_string()
     }
-    fn config(&self) -> String {
+    pub fn config(&self) -> String {
         self.path("weiche.toml")
     }
-    fn edit(&self, name: &str, change: impl Fn(String) -> String) {
+    pub fn edit(&self, name: &str, change: impl Fn(String) -> String) {
         let path = self.path(name);
         std::fs::write(&path, change(std::fs::read_to_string(&path).unwrap())).unwrap();
     }
-    fn serve(&self) -> Serving {
+    pub fn serve(&self) -> Serving {
         let log = std::fs::File::create(self.path("serve.log")).unwrap();
         let child = Command::new(env!("CARGO_BIN_EXE_weiche"))
             .args(["serve", "--config", &self.config()])
@@ -101,13 +101,13 @@ impl Folder {
     }
 }
 
-struct Serving {
+pub struct Serving {
     child: Child,
     log: PathBuf,
 }
 
 impl Serving {
-    fn signal(&self, name: &str) {
+    pub fn signal(&self, name: &str) {
         assert!(Command::new("kill").args([name, &self.child.id().to_string()]).status().unwrap().success());
     }
     /// Waits for words in the log.
@@ -121,7 +121,7 @@ impl Serving {
     fn said(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap()
     }
-    fn ended(&mut self) -> Option<i32> {
+    pub fn ended(&mut self) -> Option<i32> {
         self.child.wait().unwrap().code()
     }
 }

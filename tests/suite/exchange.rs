@@ -7,6 +7,8 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may stop")]
 
 mod consenting;
+mod copying;
+mod crash;
 mod desk;
 mod feedback;
 mod interleavings;
@@ -17,4 +19,5 @@ mod repairing;
 mod repeating;
 mod replay;
 mod replicas;
+mod soundness;
 mod surviving;

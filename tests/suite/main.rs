@@ -29,3 +29,4 @@ mod places;
 mod pulling;
 mod tidy;
 mod tls;
+mod upkeep;

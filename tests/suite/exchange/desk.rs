@@ -5,7 +5,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may stop")]
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
@@ -46,6 +46,8 @@ pub const HOUR: Duration = Duration::from_secs(3600);
 pub const DAY: Duration = Duration::from_secs(24 * 3600);
 pub const LEASE: Duration = Duration::from_secs(30);
 
+const BEGIN: Time = Time(1_791_190_800_000);
+
 static DIALECTS: LazyLock<Arc<Dialects>> = LazyLock::new(|| Arc::new(Dialects::embedded().unwrap_or_else(|errors| panic!("{errors}"))));
 
 /// Data that a name-only referral does not need a category for beyond these.
@@ -69,11 +71,19 @@ pub fn who(text: &str) -> InstitutionId {
 
 /// A gateway that can be closed, opened again and looked into.
 pub struct Desk {
-    dir: TempDir,
+    dir: Folder,
     pub place: Place,
     pub clock: Arc<FixedClock>,
     agreement: String,
     running: Option<(Exchange, JoinHandle<Result<(), WriterError>>)>,
+}
+
+/// Where its files lie.
+enum Folder {
+    /// In a folder that goes with it.
+    Own(TempDir),
+    /// In one that stays.
+    Given(PathBuf),
 }
 
 /// Memory where there is any: thousands of made-up runs need no disk that survives them.
@@ -94,14 +104,25 @@ impl Desk {
         Store::create(&place).await.unwrap();
         Vault::create(&dir.path().join("vault.key")).unwrap();
         RollbackGuard::create(&dir.path().join("guard"), ORIGIN).unwrap();
-        let clock = Arc::new(FixedClock::at(Time(1_791_190_800_000)));
-        let mut desk = Self { dir, place, clock, agreement: agreement.to_owned(), running: None };
+        let clock = Arc::new(FixedClock::at(BEGIN));
+        let mut desk = Self { dir: Folder::Own(dir), place, clock, agreement: agreement.to_owned(), running: None };
         desk.start().await.unwrap();
         desk
     }
 
+    /// A gateway on the files that lie in a folder, which stays.
+    pub async fn at(folder: &Path) -> Self {
+        let (dir, place) = (Folder::Given(folder.to_owned()), Place::File(folder.join("weiche.db")));
+        let mut desk = Self { dir, place, clock: Arc::new(FixedClock::at(BEGIN)), agreement: BREMEN.to_owned(), running: None };
+        desk.start().await.unwrap_or_else(|error| panic!("{error}"));
+        desk
+    }
+
     pub fn path(&self) -> &Path {
-        self.dir.path()
+        match &self.dir {
+            Folder::Own(dir) => dir.path(),
+            Folder::Given(path) => path,
+        }
     }
 
     /// Begins work on what lies in the directory.
@@ -145,7 +166,8 @@ impl Desk {
         let dir = temporary();
         std::fs::copy(self.path().join("vault.key"), dir.path().join("vault.key")).unwrap();
         RollbackGuard::create(&dir.path().join("guard"), ORIGIN).unwrap();
-        let mut desk = Desk { place: self.place.clone(), dir, clock: self.clock.clone(), agreement: self.agreement.clone(), running: None };
+        let mut desk =
+            Desk { place: self.place.clone(), dir: Folder::Own(dir), clock: self.clock.clone(), agreement: self.agreement.clone(), running: None };
         desk.start().await.unwrap_or_else(|error| panic!("{error}"));
         desk
     }
@@ -155,7 +177,8 @@ impl Desk {
         let dir = temporary();
         self.copy_files(dir.path());
         let clock = Arc::new(FixedClock::at(self.now()));
-        let mut desk = Desk { place: Place::File(dir.path().join("weiche.db")), dir, clock, agreement: self.agreement.clone(), running: None };
+        let mut desk =
+            Desk { place: Place::File(dir.path().join("weiche.db")), dir: Folder::Own(dir), clock, agreement: self.agreement.clone(), running: None };
         desk.start().await.unwrap_or_else(|error| panic!("{error}"));
         desk
     }

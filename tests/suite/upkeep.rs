@@ -1,0 +1,117 @@
+// SPDX-FileCopyrightText: 2026 The Weiche authors
+// SPDX-License-Identifier: EUPL-1.2
+
+//! Checking, backing up, restoring and moving a database, as docs/OPERATIONS.md tells the operator to.
+
+use std::fs;
+use std::path::Path;
+
+use weiche::store::{Place, Store};
+
+use super::cli::{Folder, ends, json};
+
+/// A second agreement, so that the log grows.
+fn renew(folder: &Folder, version: &str) {
+    folder.edit("agreement.toml", |text| {
+        let (before, rest) = text.split_once("version = \"").unwrap();
+        let (_, after) = rest.split_once('"').unwrap();
+        format!("{before}version = \"{version}\"{after}")
+    });
+    let mut serving = folder.serve();
+    serving.signal("-TERM");
+    assert_eq!(serving.ended(), Some(0));
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
+}
+
+fn damage(path: &str, sql: &'static str) {
+    runtime().block_on(async {
+        let (store, mut conn) = Store::open(&Place::File(path.into())).await.unwrap();
+        assert!(conn.execute(sql, []).await.unwrap() > 0);
+        conn.close().await.unwrap();
+        store.close().await;
+    });
+}
+
+#[test]
+fn fsck_passes_beside_a_gateway_and_names_what_is_wrong_with_an_exit_code_of_its_own() {
+    let folder = Folder::new();
+    let config = folder.config();
+    let fsck = ["fsck", "--deep", "--config", &config];
+    assert_eq!(json(0, &fsck)["ok"], true, "a log that has not begun is sound");
+    let mut serving = folder.serve();
+    let beside = json(0, &fsck);
+    assert!(beside["ok"] == true && beside["entries"] == 1 && beside["checks"].as_array().unwrap().len() > 15, "{beside:#}");
+    assert!(ends(0, &["audit", "replay", "--config", &config]).contains("ok       replay of the log"));
+    serving.signal("-TERM");
+    assert_eq!(serving.ended(), Some(0));
+    renew(&folder, "2026-7");
+    assert_eq!(json(0, &fsck)["entries"], 2);
+
+    damage(&folder.path("weiche.db"), "UPDATE log_head SET root = (SELECT leaf_hash FROM log_leaf WHERE idx = 0)");
+    damage(&folder.path("weiche.db"), "UPDATE agreement SET leaf = 1000");
+    let told = json(3, &fsck);
+    assert_eq!(told["ok"], false);
+    let wrong: Vec<_> = told["checks"].as_array().unwrap().iter().filter(|check| !check["problems"].as_array().unwrap().is_empty()).collect();
+    assert!(wrong.len() >= 2, "all at once: {wrong:#?}");
+    let text = ends(3, &fsck);
+    assert!(text.contains("PROBLEM  head of the log") && text.contains("PROBLEM  agreements point to entries") && text.contains("help: "), "{text}");
+    // What only the tables' upkeep concerns is no matter of the log's replay, but the head is.
+    assert!(!ends(3, &["audit", "replay", "--config", &config]).contains("agreements"));
+}
+
+#[test]
+fn a_backup_is_taken_beside_a_gateway_checked_and_never_written_over_anything() {
+    let folder = Folder::new();
+    let (config, backup) = (folder.config(), folder.path("backup.db"));
+    renew(&folder, "2026-7");
+    let mut serving = folder.serve();
+    let text = ends(0, &["store", "backup", "--config", &config, "--to", &backup]);
+    assert!(text.contains("complete and checked"), "{text}");
+    assert!(ends(1, &["store", "backup", "--config", &config, "--to", &backup]).contains("exists"));
+    serving.signal("-TERM");
+    assert_eq!(serving.ended(), Some(0));
+    assert!(!Path::new(&folder.path("backup.db.part")).exists());
+
+    // The newest state: restored, checked, at work.
+    let restore = || {
+        ["weiche.db", "weiche.db-wal", "weiche.db-shm"].iter().for_each(|name| drop(fs::remove_file(folder.path(name))));
+        fs::copy(&backup, folder.path("weiche.db")).unwrap();
+    };
+    restore();
+    assert_eq!(json(0, &["fsck", "--config", &config])["ok"], true);
+    renew(&folder, "2026-8");
+    // Now it is old: three verbs say so, and the gateway does not start.
+    restore();
+    for verb in [&["fsck"][..], &["audit", "replay"], &["store", "backup", "--to", &folder.path("other.db")]] {
+        let text = ends(3, &[verb, &["--config", &config]].concat());
+        assert!(text.contains("were signed") && text.contains("Backup and restore"), "{verb:?}: {text}");
+    }
+    assert!(!Path::new(&folder.path("other.db")).exists(), "what is not sound is no backup");
+    assert!(ends(3, &["serve", "--config", &config]).contains("restored from an older state"));
+}
+
+#[test]
+fn a_copy_is_checked_and_the_gateway_goes_on_from_it() {
+    let folder = Folder::new();
+    let (config, elsewhere) = (folder.config(), tempfile::tempdir().unwrap());
+    let copy = match runtime().block_on(crate::places::empty(elsewhere.path())) {
+        Place::Server(url) => url,
+        Place::File(path) => path.display().to_string(),
+    };
+    let mut serving = folder.serve();
+    let told = ends(1, &["store", "copy", "--config", &config, "--to", &copy]);
+    assert!(told.contains("another process uses it"), "{told}");
+    serving.signal("-TERM");
+    assert_eq!(serving.ended(), Some(0));
+    let copied = json(0, &["store", "copy", "--config", &config, "--to", &copy]);
+    let line = copied["line"].as_str().unwrap().to_owned();
+    folder.edit("weiche.toml", |text| {
+        text.lines().map(|old| if old.starts_with("store = ") { format!("{line}\n") } else { format!("{old}\n") }).collect()
+    });
+    renew(&folder, "2026-9");
+    let checked = json(0, &["fsck", "--config", &config]);
+    assert!(checked["database"] == copied["to"] && checked["entries"].as_u64() > copied["entries"].as_u64(), "{checked:#}");
+}
