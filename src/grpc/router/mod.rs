@@ -170,7 +170,10 @@ impl Router {
         let place = semaphore
             .clone()
             .try_acquire_owned()
-            .map_err(|_| Refusal::new(ErrorReason::Overloaded, "too many calls are in flight").with("lane", lane.name()).retry_after(self.pause()))?;
+            .map_err(|_| {
+                metrics::counter!("weiche_shed_total", "lane" => lane.name()).increment(1);
+                Refusal::new(ErrorReason::Overloaded, "too many calls are in flight").with("lane", lane.name()).retry_after(self.pause())
+            })?;
         call.hold(place);
         Ok(())
     }
