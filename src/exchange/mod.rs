@@ -35,6 +35,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+pub use crate::outbox::QueueState;
 pub use crate::referral::Event;
 pub use apply::timestamp;
 pub use command::{CallerName, Outcome, Parked, Withdrawn};
@@ -42,7 +43,6 @@ pub use consents::Recorded;
 pub use deliver::{AT_ONCE, Content, Outgoing};
 pub use excerpt::{Marks, Routing, StreamedRequest, SubmitRequest};
 pub use life::Moved;
-pub use crate::outbox::QueueState;
 pub use query::{DeadLetter, ExportLogError, Overview};
 pub use receipts::Issued;
 pub use refusal::Refusal;

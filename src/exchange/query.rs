@@ -126,11 +126,17 @@ impl Exchange {
     }
 
     /// The same for one recipient.
-    pub async fn dead_letters_of(&self, recipient: Option<&InstitutionId>, after: Option<(Time, DeliveryId)>, limit: u32) -> Result<Vec<DeadLetter>, Refusal> {
+    pub async fn dead_letters_of(
+        &self,
+        recipient: Option<&InstitutionId>,
+        after: Option<(Time, DeliveryId)>,
+        limit: u32,
+    ) -> Result<Vec<DeadLetter>, Refusal> {
         const SQL: &str = "SELECT id, referral, recipient, kind, attempts, last_error, changed_at FROM delivery \
                            WHERE state = 4 AND (changed_at, id) > ($1, $2) AND ($4 = '' OR recipient = $4) ORDER BY changed_at, id LIMIT $3";
         let (at, id) = after.map_or((i64::MIN, Vec::new()), |(at, id)| (at.0, id.as_bytes().to_vec()));
-        let rows = self.store.reader().await?.rows(SQL, [at.into(), id.into(), limit.into(), recipient.map_or("", InstitutionId::as_str).into()]).await?;
+        let rows =
+            self.store.reader().await?.rows(SQL, [at.into(), id.into(), limit.into(), recipient.map_or("", InstitutionId::as_str).into()]).await?;
         rows.iter()
             .map(|row| {
                 let damaged = StoreError::Damaged;

@@ -11,6 +11,7 @@ mod desk;
 mod feedback;
 mod interleavings;
 mod order;
+mod parking;
 mod privacy;
 mod recalling;
 mod repairing;

@@ -4,8 +4,8 @@
 //! What operators do. Every action is a leaf.
 
 use super::Batch;
-use crate::exchange::apply::Answered;
 use crate::clock::Time;
+use crate::exchange::apply::Answered;
 use crate::exchange::command::{Adopt, Drain, Park, Parked, Reply, Requeue};
 use crate::exchange::refusal::Refusal;
 use crate::id::{DeliveryId, InstitutionId};

@@ -136,6 +136,19 @@ impl Replayed {
                 self.deliveries.insert(delivery, (State::Ready, 0));
             }
             RecallAnswered => drop(self.story(entry)?),
+            OperatorAction if entry.detail == "drain" || entry.delivery_id.is_empty() => {}
+            OperatorAction if entry.detail == "park" => {
+                let known = self.deliveries.entry(delivery).or_insert((State::Ready, 0));
+                if !known.0.is_open() {
+                    return Err(format!("parked although {:?}", known.0));
+                }
+                known.0 = State::Ready;
+            }
+            OperatorAction if entry.detail == "unpark" => {
+                if self.deliveries.get(&delivery).map(|known| known.0) != Some(State::Ready) {
+                    return Err("unparked although it does not wait".into());
+                }
+            }
             OperatorAction => {
                 if self.deliveries.insert(delivery, (State::Ready, 0)).map(|known| known.0) != Some(State::Dead) {
                     return Err("put back although not dead".into());
