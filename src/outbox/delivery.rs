@@ -7,8 +7,8 @@ use crate::id::{DeliveryId, InstitutionId, ReferralId};
 /// Names one lease: every later step on the delivery must show it, so that a worker that slept too long changes nothing.
 pub type LeaseToken = [u8; 16];
 
-/// The last moment of the year 9999: parked until somebody says otherwise.
-pub const FOREVER: Time = Time(253_402_300_799_000);
+/// 9999-12-30T00:00:00Z, the last day that every clock and library can name: parked until somebody says otherwise.
+pub const FOREVER: Time = Time(253_402_128_000_000);
 /// In the place of a code: an operator holds the delivery back.
 const PARKED: &str = "PARKED";
 

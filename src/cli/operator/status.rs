@@ -180,6 +180,7 @@ impl Recipient {
     /// What holds it up, if anything.
     fn pace(&self) -> String {
         match (&self.parked_until, self.next_attempt_in_seconds) {
+            (Some(until), _) if until.starts_with("9999-") => "parked".to_owned(),
             (Some(until), _) => format!("parked until {until}"),
             (None, Some(left)) if self.parked < self.open => format!("next in {}", span(left)),
             (None, _) if self.parked > 0 => format!("{} parked", self.parked),
