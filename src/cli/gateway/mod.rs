@@ -325,7 +325,10 @@ async fn sweep(inner: Arc<Inner>, close: CancellationToken) {
 
 /// Counts the queues from time to time, if anybody can see it; a scrape reads what was counted last.
 async fn measure(inner: Arc<Inner>, close: CancellationToken, seen: bool) {
-    while seen {
+    if !seen {
+        return;
+    }
+    loop {
         if let Err(error) = inner.exchange.measure().await {
             tracing::warn!(%error, "the queues could not be counted");
         }
