@@ -6,7 +6,6 @@
 //! Each verb is a file with its `Args` and a `run` that gives an exit code or a [`terminal::Failure`]. A new verb is one line in `Verb`
 //! and one in `Verb::run`.
 
-mod admin;
 mod audit;
 mod bench;
 mod check;
@@ -17,6 +16,7 @@ mod fsck;
 pub mod gateway;
 pub mod init;
 mod migrate;
+mod operator;
 pub mod ops;
 mod serve;
 mod store;
@@ -56,7 +56,9 @@ enum Verb {
     Dialect(dialect::Verb),
     #[command(subcommand)]
     Audit(audit::Verb),
-    Admin(admin::Args),
+    Status(operator::status::Args),
+    Queue(operator::queue::Args),
+    Drain(operator::drain::Args),
     Bench(bench::Args),
 }
 
@@ -72,7 +74,9 @@ impl Verb {
             Self::Demo(verb) => verb.run(output).await,
             Self::Dialect(verb) => verb.run(output),
             Self::Audit(verb) => verb.run(output).await,
-            Self::Admin(verb) => verb.run(output).await,
+            Self::Status(verb) => verb.run(output).await,
+            Self::Queue(verb) => verb.run(output).await,
+            Self::Drain(verb) => verb.run(output).await,
             Self::Bench(verb) => verb.run(output).await,
         }
     }

@@ -53,6 +53,10 @@ pub enum Command {
     AnswerRecall(AnswerRecall),
     /// Put a dead letter back.
     Requeue(Requeue),
+    /// Hold back what is queued, or let it go again.
+    Park(Park),
+    /// Note that an operator ends the process.
+    Drain(Drain),
     /// End what nobody delivered or answered in time.
     Expire(Expire),
     /// A new agreement is in force.
@@ -291,6 +295,33 @@ pub struct Requeue {
     pub idempotency: Idempotency,
     /// Which.
     pub delivery: DeliveryId,
+}
+
+/// Hold back what is queued, or let it go again.
+#[derive(Debug)]
+pub struct Park {
+    /// Whose call.
+    pub idempotency: Idempotency,
+    /// What.
+    pub what: Parked,
+    /// Until when, [`crate::outbox::FOREVER`] for good; none: let it go again.
+    pub until: Option<Time>,
+}
+
+/// What can be parked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Parked {
+    /// One delivery, and with it what waits behind it in its lane: the order is kept.
+    Delivery(DeliveryId),
+    /// Everything for a recipient, now and later.
+    Recipient(InstitutionId),
+}
+
+/// Note that an operator ends the process.
+#[derive(Debug)]
+pub struct Drain {
+    /// Whose call.
+    pub idempotency: Idempotency,
 }
 
 /// End what is overdue.

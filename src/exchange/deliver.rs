@@ -86,6 +86,10 @@ impl Exchange {
         let committed = self.writer.run(Command::Release(command)).await?;
         let proof = committed.proof.clone();
         let released = committed.released();
+        let again = released.iter().filter(|one| one.delivery.begun > 1).count() as u64;
+        if again > 0 {
+            metrics::counter!("weiche_redeliveries_total", "recipient" => recipient.to_string()).increment(again);
+        }
         match self.outgoing(&released, &proof).await {
             Ok(outgoing) => Ok(outgoing),
             Err(refusal) => {

@@ -24,6 +24,8 @@ pub mod replay;
 mod resubmit;
 mod storage;
 mod submit;
+mod survey;
+mod tally;
 mod wake;
 mod working_set;
 mod writer;
@@ -35,17 +37,19 @@ use arc_swap::ArcSwap;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+pub use crate::outbox::QueueState;
 pub use crate::referral::Event;
 pub use apply::timestamp;
-pub use command::{CallerName, Outcome, Withdrawn};
+pub use command::{CallerName, Outcome, Parked, Withdrawn};
 pub use consents::Recorded;
 pub use deliver::{AT_ONCE, Content, Outgoing};
 pub use excerpt::{Marks, Routing, StreamedRequest, SubmitRequest};
 pub use life::Moved;
-pub use query::{DeadLetter, ExportLogError, Overview, QueueState};
+pub use query::{DeadLetter, ExportLogError, Overview};
 pub use receipts::Issued;
 pub use refusal::Refusal;
 pub use submit::Submission;
+pub use survey::{DeliveryView, Overdue};
 pub use wake::Wake;
 pub use writer::{Progress, WriterError};
 
@@ -95,6 +99,8 @@ pub struct Exchange {
     wake: Wake,
     /// Consents as they were when they were last read: for previews only.
     lately: Mutex<Rows<ConsentId, Arc<Consent>>>,
+    /// The queues as they were when they were last counted.
+    surveyed: tokio::sync::Mutex<Option<survey::Surveyed>>,
 }
 
 impl Exchange {
@@ -111,8 +117,19 @@ impl Exchange {
         let (writer, progress) =
             Writer::new((store.place().clone(), conn), key.clone(), guard, vault.clone(), agreement.clone(), clock.clone(), wake.clone()).await?;
         let (writer, task) = writer.spawn();
-        let exchange =
-            Self { store, writer, vault, key, agreement, dialects: ArcSwap::new(dialects), clock, progress, wake, lately: Mutex::default() };
+        let exchange = Self {
+            store,
+            writer,
+            vault,
+            key,
+            agreement,
+            dialects: ArcSwap::new(dialects),
+            clock,
+            progress,
+            wake,
+            lately: Mutex::default(),
+            surveyed: tokio::sync::Mutex::default(),
+        };
         let in_force = exchange.agreement.load_full();
         if exchange.agreement_in_log().await?.as_ref() != Some(in_force.digest()) {
             exchange.adopt(in_force, text, "gateway".into()).await?;

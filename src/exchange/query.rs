@@ -1,19 +1,16 @@
 // SPDX-FileCopyrightText: 2026 The Weiche authors
 // SPDX-License-Identifier: EUPL-1.2
 
-//! Reading: what a caller may see of its own referrals, what operators see of the queue, what auditors see of the log.
-
-use std::collections::HashMap;
+//! Reading: what a caller may see of its own referrals, what was given up, what auditors see of the log.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::Exchange;
-use super::command::{Command, Idempotency, Requeue};
 use super::life::referral_id;
 use super::refusal::Refusal;
 use crate::clock::Time;
-use crate::id::{DeliveryId, InstitutionId, ReferralId, RequestId};
+use crate::id::{DeliveryId, InstitutionId, ReferralId};
 use crate::ledger::{self, Hash, Note, Plan};
 use crate::numbered::Numbered;
 use crate::outbox::Kind;
@@ -40,17 +37,6 @@ pub struct Overview {
     pub is_sender: bool,
     /// The last step is the recipient's own affair: the sender is not told that there was one.
     pub quiet: bool,
-}
-
-/// The queue of one recipient.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct QueueState {
-    /// Items that wait or are being sent.
-    pub open: u64,
-    /// Items given up.
-    pub dead: u64,
-    /// When the oldest open one was accepted.
-    pub oldest: Option<Time>,
 }
 
 /// A delivery that was given up.
@@ -134,24 +120,23 @@ impl Exchange {
         Overview { referral, case_number, is_sender, quiet }
     }
 
-    /// The queues, by recipient.
-    pub async fn queues(&self) -> Result<HashMap<String, QueueState>, Refusal> {
-        const SQL: &str = "SELECT recipient, COUNT(*) FILTER (WHERE state IN (1, 2)), COUNT(*) FILTER (WHERE state = 4), \
-                           MIN(accepted_at) FILTER (WHERE state IN (1, 2)) FROM delivery WHERE state IN (1, 2, 4) GROUP BY recipient";
-        let mut queues = HashMap::new();
-        for row in self.store.reader().await?.rows(SQL, []).await? {
-            let state = QueueState { open: row.size(1)?, dead: row.size(2)?, oldest: row.maybe_int(3)?.map(Time) };
-            queues.insert(row.text(0)?.to_owned(), state);
-        }
-        Ok(queues)
-    }
-
     /// Deliveries that were given up, oldest first; `after` is the cursor of the page before.
     pub async fn dead_letters(&self, after: Option<(Time, DeliveryId)>, limit: u32) -> Result<Vec<DeadLetter>, Refusal> {
+        self.dead_letters_of(None, after, limit).await
+    }
+
+    /// The same for one recipient.
+    pub async fn dead_letters_of(
+        &self,
+        recipient: Option<&InstitutionId>,
+        after: Option<(Time, DeliveryId)>,
+        limit: u32,
+    ) -> Result<Vec<DeadLetter>, Refusal> {
         const SQL: &str = "SELECT id, referral, recipient, kind, attempts, last_error, changed_at FROM delivery \
-                           WHERE state = 4 AND (changed_at, id) > ($1, $2) ORDER BY changed_at, id LIMIT $3";
+                           WHERE state = 4 AND (changed_at, id) > ($1, $2) AND ($4 = '' OR recipient = $4) ORDER BY changed_at, id LIMIT $3";
         let (at, id) = after.map_or((i64::MIN, Vec::new()), |(at, id)| (at.0, id.as_bytes().to_vec()));
-        let rows = self.store.reader().await?.rows(SQL, [at.into(), id.into(), limit.into()]).await?;
+        let rows =
+            self.store.reader().await?.rows(SQL, [at.into(), id.into(), limit.into(), recipient.map_or("", InstitutionId::as_str).into()]).await?;
         rows.iter()
             .map(|row| {
                 let damaged = StoreError::Damaged;
@@ -166,13 +151,6 @@ impl Exchange {
                 })
             })
             .collect()
-    }
-
-    /// Puts a dead letter back.
-    pub async fn requeue(&self, operator: &str, request: RequestId, delivery: DeliveryId) -> Result<(), Refusal> {
-        let digest = self.vault.digest(&[b"requeue".as_slice(), delivery.as_bytes()].concat());
-        let idempotency = Idempotency { caller: format!("operator:{operator}").into(), request, digest };
-        self.writer.run(Command::Requeue(Requeue { idempotency, delivery })).await.map(|_| ())
     }
 
     /// Entries of the log from `from` on, with the size of the log.

@@ -169,6 +169,21 @@ impl Replay {
                 self.deliveries.insert(delivery(entry)?, (State::Ready, 0));
             }
             RecallAnswered => drop(self.story(entry)?),
+            // Of a whole recipient, or of the gateway.
+            OperatorAction if entry.detail == "drain" || entry.delivery_id.is_empty() => {}
+            OperatorAction if entry.detail == "park" => {
+                let known = self.deliveries.entry(delivery(entry)?).or_insert((State::Ready, 0));
+                if !known.0.is_open() {
+                    return Err(ReplayError::Delivery { what: "parked", was: Some(known.0) });
+                }
+                known.0 = State::Ready;
+            }
+            OperatorAction if entry.detail == "unpark" => {
+                let was = self.deliveries.get(&delivery(entry)?).map(|known| known.0);
+                if was != Some(State::Ready) {
+                    return Err(ReplayError::Delivery { what: "unparked", was });
+                }
+            }
             OperatorAction => {
                 let was = self.deliveries.insert(delivery(entry)?, (State::Ready, 0)).map(|known| known.0);
                 if was != Some(State::Dead) {

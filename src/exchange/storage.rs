@@ -9,7 +9,7 @@ use super::command::CallerName;
 use super::recent::Recent;
 use super::working_set::{Request, Wanted, WorkingSet};
 use crate::clock::Time;
-use crate::id::RequestId;
+use crate::id::{InstitutionId, RequestId};
 use crate::outbox::{self, DueQuery};
 use crate::referral::{self, Event};
 use crate::store::{Connection, Insert, StoreError, id32};
@@ -33,6 +33,11 @@ pub async fn load(conn: &mut Connection, recent: &Recent, wanted: &Wanted, now: 
         for delivery in found {
             due.push(delivery.id);
             set.deliveries.loaded(delivery.id, delivery);
+        }
+    }
+    for id in &wanted.recipients {
+        if let Some(until) = outbox::parked_until(conn, id).await? {
+            set.recipients.loaded(id.clone(), until);
         }
     }
     referrals.extend(set.deliveries.iter().map(|(_, delivery)| delivery.referral));
@@ -94,6 +99,8 @@ pub struct Additions {
     pub events: Vec<Event>,
     /// New agreements: digest, text, leaf.
     pub agreements: Vec<([u8; 32], String, u64)>,
+    /// Recipients whose last success is to be noted.
+    pub successes: Vec<InstitutionId>,
 }
 
 /// Writes what changed. `tree_size` is the size of the log after the batch.
@@ -108,6 +115,12 @@ pub async fn save(conn: &mut Connection, set: &WorkingSet, added: &Additions, tr
     let deliveries: Vec<_> = set.deliveries.changed().map(|(_, delivery)| delivery).collect();
     let contents: Vec<_> = added.contents.iter().map(|(seq, sealed)| (*seq, sealed)).collect();
     outbox::save(conn, &deliveries, &contents).await?;
+    for (recipient, until) in set.recipients.changed() {
+        outbox::save_parked(conn, recipient, *until).await?;
+    }
+    for recipient in &added.successes {
+        outbox::save_success(conn, recipient, now).await?;
+    }
     save_subjects(conn, set).await?;
     save_requests(conn, set, tree_size).await?;
     for (digest, text, leaf) in &added.agreements {

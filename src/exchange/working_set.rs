@@ -29,6 +29,8 @@ pub struct Wanted {
     pub under_consent: Vec<ConsentId>,
     /// What may start now for a recipient, at most so many.
     pub due: Vec<(InstitutionId, u32)>,
+    /// Recipients that an operator parks or lets go again.
+    pub recipients: Vec<InstitutionId>,
     /// Persons whose leaves will be tagged; those of loaded referrals are added.
     pub subjects: Vec<[u8; 32]>,
     /// Recalls by id.
@@ -115,6 +117,8 @@ pub struct WorkingSet {
     pub referrals: Table<ReferralId, Referral>,
     /// Carriers, open deliveries and dead letters of the referrals, and those that were asked for.
     pub deliveries: Table<DeliveryId, Delivery>,
+    /// Until when recipients are parked, those that were asked for; zero: not.
+    pub recipients: Table<InstitutionId, Time>,
     /// Keys of the persons' tags, wrapped by the vault.
     pub subjects: Table<[u8; 32], Vec<u8>>,
     /// Recalls.

@@ -28,6 +28,7 @@ use super::command::{Command, Reply};
 use super::recent::Recent;
 use super::refusal::Refusal;
 use super::storage;
+use super::tally::Tally;
 use super::wake::Wake;
 use super::working_set::Wanted;
 use crate::agreement::{self, Agreement};
@@ -91,15 +92,28 @@ impl WriterHandle {
     /// Runs a command. When it answers, the change is on disk, in the log and under a signed checkpoint.
     pub async fn run(&self, command: Command) -> Result<Committed, Refusal> {
         let (answer, answered) = oneshot::channel();
-        // What stops, carries on or finishes transfers has a lane of its own: a flood of submissions cannot hold a withdrawal up, nor what was accepted.
-        let urgent =
-            matches!(command, Command::Withdraw(_) | Command::Release(_) | Command::Settle(_) | Command::AnswerRecall(_) | Command::Adopt(_));
+        // What stops, carries on or finishes transfers has a lane of its own: a flood of submissions cannot hold up a withdrawal, an operator, or what
+        // was accepted before.
+        let urgent = matches!(
+            command,
+            Command::Withdraw(_)
+                | Command::Release(_)
+                | Command::Settle(_)
+                | Command::AnswerRecall(_)
+                | Command::Adopt(_)
+                | Command::Requeue(_)
+                | Command::Park(_)
+                | Command::Drain(_)
+        );
         let job = Job { command, answer };
         if urgent {
             self.urgent.send(job).await.map_err(|_| Refusal::Unavailable)?;
         } else {
             self.ordinary.try_send(job).map_err(|error| match error {
-                mpsc::error::TrySendError::Full(_) => Refusal::Overloaded(BUSY),
+                mpsc::error::TrySendError::Full(_) => {
+                    metrics::counter!("weiche_shed_total", "lane" => "writer").increment(1);
+                    Refusal::Overloaded(BUSY)
+                }
                 mpsc::error::TrySendError::Closed(_) => Refusal::Unavailable,
             })?;
         }
@@ -127,6 +141,7 @@ pub struct Writer {
     clock: Arc<dyn Clock>,
     progress: watch::Sender<Progress>,
     wake: Wake,
+    tally: Tally,
 }
 
 /// Why the writer cannot start or go on.
@@ -186,7 +201,8 @@ impl Writer {
         }
         let (progress, seen) = watch::channel(Progress { size: tree.size() });
         let recent = Recent::default();
-        Ok((Self { place, conn, tree, recent, key, guard, vault, agreement, clock, progress, wake }, seen))
+        let tally = Tally::default();
+        Ok((Self { place, conn, tree, recent, key, guard, vault, agreement, clock, progress, wake, tally }, seen))
     }
 
     /// Starts the task. It ends when every handle is gone, or when a write has failed.
@@ -226,6 +242,9 @@ impl Writer {
             // A receiver gives nothing only when every handle is gone and its queue is empty.
             if jobs.is_empty() {
                 break;
+            }
+            for (lane, left) in [("ordinary", ordinary.len()), ("urgent", urgent.len())] {
+                metrics::gauge!("weiche_writer_waiting", "lane" => lane).set(f64::from(u32::try_from(left).unwrap_or(u32::MAX)));
             }
             let (commands, answers): (Vec<_>, Vec<_>) = jobs.drain(..).map(|job| (job.command, job.answer)).unzip();
             let committed = match self.conn.is_shared() {
@@ -334,6 +353,8 @@ impl Writer {
         let results: Vec<_> = commands.into_iter().map(|command| batch.apply(command)).collect();
 
         let next_delivery = batch.set.next_delivery;
+        let ended = Tally::of(&batch.set);
+        batch.added.successes = self.tally.due(&ended, now);
         let mut tree = self.tree.clone();
         let hashes: Vec<Hash> = batch.leaves.iter().map(|(_, hash)| *hash).collect();
         let full = tree.append(&hashes);
@@ -361,7 +382,8 @@ impl Writer {
         }
         // What is queued, put back or out of the way: its recipient may have something to start.
         let touched: HashSet<_> = batch.set.deliveries.changed().filter(|(_, d)| d.state != State::Started).map(|(_, d)| &d.recipient).collect();
-        touched.into_iter().for_each(|recipient| self.wake.ring(recipient));
+        touched.into_iter().chain(batch.set.recipients.changed().map(|(id, _)| id)).for_each(|recipient| self.wake.ring(recipient));
+        self.tally.kept(ended, &batch.added.successes, now);
         self.recent.keep(batch.set, Head { size: proof.size, next_delivery });
         self.progress.send_replace(Progress { size: proof.size });
         metrics::histogram!("weiche_batch_commands").record(f64::from(u32::try_from(count).unwrap_or(u32::MAX)));

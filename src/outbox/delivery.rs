@@ -7,6 +7,11 @@ use crate::id::{DeliveryId, InstitutionId, ReferralId};
 /// Names one lease: every later step on the delivery must show it, so that a worker that slept too long changes nothing.
 pub type LeaseToken = [u8; 16];
 
+/// 9999-12-30T00:00:00Z, the last day that every clock and library can name: parked until somebody says otherwise.
+pub const FOREVER: Time = Time(253_402_128_000_000);
+/// In the place of a code: an operator holds the delivery back.
+const PARKED: &str = "PARKED";
+
 /// What is delivered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kind {
@@ -82,6 +87,16 @@ impl Kind {
 }
 
 impl State {
+    /// For operators.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ready => "waiting",
+            Self::Started => "started",
+            Self::Delivered => "delivered",
+            Self::Dead => "dead",
+            Self::Stopped => "stopped",
+        }
+    }
     /// From its number in the database.
     pub fn from_number(number: i64) -> Option<Self> {
         [Self::Ready, Self::Started, Self::Delivered, Self::Dead, Self::Stopped].into_iter().find(|state| *state as i64 == number)
@@ -127,6 +142,23 @@ impl Delivery {
     /// Whether an operator put it back after it was given up: its attempts are counted anew, although bytes have left.
     pub fn was_put_back(&self) -> bool {
         self.state == State::Ready && self.attempts == 0 && self.begun > 0
+    }
+
+    /// Holds it back until `until`; what comes after it in its lane waits with it.
+    pub fn park(&mut self, until: Time, now: Time) {
+        self.finish(State::Ready, until, now);
+        PARKED.clone_into(&mut self.last_error);
+    }
+
+    /// Lets it go again.
+    pub fn unpark(&mut self, now: Time) {
+        self.finish(State::Ready, now, now);
+        self.last_error.clear();
+    }
+
+    /// Whether an operator holds it back.
+    pub fn is_parked(&self, now: Time) -> bool {
+        self.state == State::Ready && self.due_at > now && self.last_error == PARKED
     }
 
     /// Ends it, or puts it back with `State::Ready` to be due at `due_at`.

@@ -10,8 +10,12 @@
 
 mod backoff;
 mod delivery;
+mod recipient;
 mod store;
+mod survey;
 
 pub use backoff::{Failure, MAX_ATTEMPTS, Next, after_failure};
-pub use delivery::{Delivery, Kind, LeaseToken, State};
+pub use delivery::{Delivery, FOREVER, Kind, LeaseToken, State};
+pub use recipient::{parked_until, save_parked, save_success};
 pub use store::{DueQuery, due, load, of_referrals, payloads, save};
+pub use survey::{Place, QueueState, front, neighbours, survey};

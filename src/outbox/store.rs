@@ -49,6 +49,7 @@ macro_rules! columns {
         "seq, id, referral, recipient, lane, kind, state, attempts, begun, due_at, token, last_error, accepted_at, changed_at"
     };
 }
+pub(super) use columns;
 
 /// Deliveries by id.
 pub async fn load(conn: &mut Connection, ids: &[DeliveryId]) -> Result<Vec<Delivery>, StoreError> {
@@ -62,12 +63,13 @@ pub async fn of_referrals(conn: &mut Connection, referrals: &[ReferralId]) -> Re
     conn.rows_in(SQL, referrals.iter().map(|id| id.as_bytes())).await?.iter().map(from_row).collect()
 }
 
-/// What may start now: due, and in front of its lane. The longest due first, so that no lane starves.
+/// What may start now: due, in front of its lane, and its recipient not parked. The longest due first, so that no lane starves.
 pub async fn due(conn: &mut Connection, query: &DueQuery) -> Result<Vec<Delivery>, StoreError> {
     const SQL: &str = concat!(
         "SELECT ",
         columns!(),
-        " FROM delivery WHERE recipient = $1 AND due_at <= $2 AND state IN (1, 2) AND in_front = 1 ORDER BY due_at, seq LIMIT $3"
+        " FROM delivery WHERE recipient = $1 AND due_at <= $2 AND state IN (1, 2) AND in_front = 1 ",
+        "AND NOT EXISTS (SELECT 1 FROM recipient WHERE id = $1 AND parked_until > $2) ORDER BY due_at, seq LIMIT $3"
     );
     conn.rows(SQL, [query.recipient.as_str().into(), query.now.0.into(), query.limit.into()]).await?.iter().map(from_row).collect()
 }
@@ -122,7 +124,7 @@ pub async fn payloads(conn: &mut Connection, seqs: &[i64]) -> Result<Vec<(i64, S
 }
 
 /// A delivery from its columns.
-fn from_row(row: &Row) -> Result<Delivery, StoreError> {
+pub(super) fn from_row(row: &Row) -> Result<Delivery, StoreError> {
     let damaged = StoreError::Damaged;
     Ok(Delivery {
         seq: row.int(0)?,

@@ -187,6 +187,16 @@ pub async fn recalls_of(conn: &mut Connection, id: &ReferralId) -> Result<Vec<Re
     conn.rows(SQL, [id.as_bytes().into()]).await?.iter().map(recall_from_row).collect()
 }
 
+/// Recalls that nobody has answered in time, the longest overdue first, and how many there are.
+pub async fn overdue_recalls(conn: &mut Connection, now: Time, limit: u32) -> Result<(Vec<Recall>, u64), StoreError> {
+    const SQL: &str = "SELECT id, referral, recipient, issued_at, due_at, outcome, norm, answered_at FROM recall \
+                       WHERE outcome = 0 AND due_at < $1 ORDER BY due_at LIMIT $2";
+    const COUNT: &str = "SELECT COUNT(*) FROM recall WHERE outcome = 0 AND due_at < $1";
+    let rows = conn.rows(SQL, [now.0.into(), limit.into()]).await?;
+    let count = conn.row(COUNT, [now.0.into()]).await?.map_or(Ok(0), |row| row.size(0))?;
+    Ok((rows.iter().map(recall_from_row).collect::<Result<_, _>>()?, count))
+}
+
 fn recall_from_row(row: &Row) -> Result<Recall, StoreError> {
     let (norm, at) = (row.text(6)?.to_owned(), Time(row.int(7)?));
     Ok(Recall {

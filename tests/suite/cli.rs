@@ -40,6 +40,7 @@ pub struct Folder {
     verifier_key: String,
     port: u16,
     operators: u16,
+    ops: u16,
 }
 
 impl Folder {
@@ -48,7 +49,8 @@ impl Folder {
         let made = json(0, &["init", dir.path().to_str().unwrap()]);
         let ports: Vec<_> = (0..3).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
         let ports: Vec<u16> = ports.iter().map(|listener| listener.local_addr().unwrap().port()).collect();
-        let folder = Self { verifier_key: made["verifier_key"].as_str().unwrap().to_owned(), port: ports[0], operators: ports[1], dir };
+        let folder =
+            Self { verifier_key: made["verifier_key"].as_str().unwrap().to_owned(), port: ports[0], operators: ports[1], ops: ports[2], dir };
         folder.edit("weiche.toml", |text| {
             let text = text.replace(":8443\"", &format!(":{}\"", ports[0])).replace(":8444\"", &format!(":{}\"", ports[1]));
             text.replace(":9464\"", &format!(":{}\"", ports[2])).replace("#: drain_seconds = 20", "drain_seconds = 10")
@@ -91,7 +93,16 @@ impl Folder {
         let file = |name: &str| self.path(&format!("certs/{name}"));
         let endpoint = format!("https://127.0.0.1:{}", self.operators);
         let [cert, key, ca] = [file("operator/admin.pem"), file("operator/admin.key"), file("servers-ca.pem")];
-        ends(code, &[&["--output", "json", "admin", "--endpoint", &endpoint, "--cert", &cert, "--key", &key, "--ca", &ca], verb].concat())
+        ends(code, &[&["--output", "json"], verb, &["--endpoint", &endpoint, "--cert", &cert, "--key", &key, "--ca", &ca]].concat())
+    }
+    /// What a scraper reads.
+    fn metrics(&self) -> String {
+        use std::io::{Read as _, Write as _};
+        let mut stream = std::net::TcpStream::connect(("127.0.0.1", self.ops)).unwrap();
+        stream.write_all(b"GET /metrics HTTP/1.1\r\nhost: localhost\r\n\r\n").unwrap();
+        let mut text = String::new();
+        stream.read_to_string(&mut text).unwrap();
+        text
     }
     /// Entries of the log, exported and verified.
     fn entries(&self, to: &str) -> u64 {
@@ -212,10 +223,23 @@ fn a_gateway_serves_reloads_drains_and_comes_back_after_a_kill() {
     assert_eq!(folder.entries("log"), 1, "the agreement is the first entry");
     assert!(ends(1, &["serve", "--config", &folder.config()]).contains("is another gateway running?"));
 
-    let institutions: Value = serde_json::from_str(&folder.admin(0, &["institutions"])).unwrap();
-    assert!(institutions.as_array().unwrap().iter().any(|row| row["institution"] == "drk-bremen" && row["delivery"] == "pull"), "{institutions}");
-    assert_eq!(folder.admin(0, &["dead-letters", "list"]), "[]\n");
-    assert!(folder.admin(1, &["dead-letters", "requeue", "0193b2c4-7d1e-4a6b-9c3d-0123456789ab"]).contains("not found"));
+    let status: Value = serde_json::from_str(&folder.admin(0, &["status"])).unwrap();
+    assert_eq!((&status["condition"], &status["engine"], &status["log_size"]), (&"ready".into(), &"sqlite".into(), &1.into()), "{status}");
+    assert!(status["recipients"].as_array().unwrap().iter().any(|row| row["recipient"] == "drk-bremen" && row["delivery"] == "pull"), "{status}");
+    let metrics = folder.metrics();
+    for line in
+        ["weiche_queue_open{recipient=\"drk-bremen\"} 0", "weiche_recalls_overdue 0", "weiche_log_size 1", "weiche_writer_waiting{lane=\"urgent\"} 0"]
+    {
+        assert!(metrics.contains(line), "{line}: {metrics}");
+    }
+    let nowhere = "0193b2c4-7d1e-4a6b-9c3d-0123456789ab";
+    assert_eq!(folder.admin(0, &["queue", "list", "--dead"]), "[]\n");
+    assert_eq!(folder.admin(0, &["queue", "list", "--recipient", "drk-bremen"]), "[]\n");
+    for verb in ["requeue", "show", "park", "unpark"] {
+        assert!(folder.admin(1, &["queue", verb, nowhere]).contains("not found"), "{verb}");
+    }
+    ends(2, &["queue", "park"]);
+    ends(2, &["queue", "list"]);
 
     // A wrong agreement is not taken over, a changed one is, and is a leaf.
     folder.edit("agreement.toml", |text| text.replace("version = \"2026-1\"", "version = 2026"));
@@ -236,10 +260,22 @@ fn a_gateway_serves_reloads_drains_and_comes_back_after_a_kill() {
     assert_eq!(folder.call().0, Some(0));
     assert_eq!(folder.entries("log"), 2, "the agreement in force is not noted again");
 
+    folder.admin(0, &["queue", "park", "--recipient", "drk-bremen", "--request", nowhere]);
+    folder.admin(0, &["queue", "park", "--recipient", "drk-bremen", "--request", nowhere]);
+    assert_eq!(folder.entries("log"), 3, "every action of an operator is an entry, and once");
+    assert!(folder.admin(0, &["status"]).contains("9999-12-30"));
+    folder.admin(0, &["queue", "unpark", "--recipient", "drk-bremen"]);
+    assert!(folder.admin(1, &["queue", "unpark", "--recipient", "drk-bremen"]).contains("not parked"));
+    assert!(folder.admin(0, &["status", "--stuck"]).contains("\"recipients\": []"), "nothing is stuck");
+
     let asked = Instant::now();
     serving.signal("-TERM");
     assert_eq!(serving.ended(), Some(0), "{}", serving.said());
     assert!(asked.elapsed() < Duration::from_secs(10), "the deadline is 10 s");
+    let mut serving = folder.serve();
+    assert!(folder.admin(0, &["drain"]).contains("ended_by"));
+    assert_eq!(serving.ended(), Some(0), "{}", serving.said());
+    assert_eq!(folder.entries("log"), 5);
     assert_ne!(folder.call().0, Some(0));
     assert!(folder.call().1.contains("no connection to the port"), "{}", folder.call().1);
 }

@@ -25,8 +25,9 @@ use weiche::cli::gateway::{self, Listeners, Running};
 use weiche::cli::init;
 use weiche::clock::ShiftedClock;
 use weiche::dialect::Dialects;
-use weiche::exchange::{DeadLetter, Refusal, Submission, SubmitRequest};
+use weiche::exchange::{DeadLetter, Parked, Refusal, Submission, SubmitRequest};
 use weiche::id::RequestId;
+use weiche::outbox::FOREVER;
 use weiche::proto::exchange::SubmitReferralRequest;
 use weiche::proto::institution::DeliverReferralRequest;
 use weiche::proto::types;
@@ -293,6 +294,21 @@ async fn a_refusal_for_good_is_a_dead_letter_that_says_its_code_and_nothing_of_t
     // An operator puts it back; now it is taken.
     site.on().exchange().requeue("ops", RequestId::random(), dead.id).await.unwrap();
     until("delivered", || async { site.dead().await.is_empty() && site.system.calls().len() == 2 }).await;
+    site.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_recipient_that_is_parked_is_not_called_until_it_is_let_go() {
+    let mut site = Site::new().await;
+    let park = async |site: &Site, until| {
+        site.on().exchange().park("ops", RequestId::random(), Parked::Recipient(RECIPIENT.parse().unwrap()), until).await.unwrap();
+    };
+    park(&site, Some(FOREVER)).await;
+    let referral = site.submit("p-1").await;
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    assert!(site.system.calls().is_empty());
+    park(&site, None).await;
+    site.until_delivered(&referral).await;
     site.end().await;
 }
 

@@ -13,6 +13,7 @@ mod desk;
 mod feedback;
 mod interleavings;
 mod order;
+mod parking;
 mod privacy;
 mod recalling;
 mod repairing;

@@ -50,6 +50,8 @@ use crate::grpc::{listener, router, services};
 use crate::identity::Connections;
 use crate::identity::tls::ServerTls;
 
+/// How often the queues are counted for the metrics.
+const MEASURE: Duration = Duration::from_secs(15);
 /// How often the clock is asked what has ended.
 const SWEEP: Duration = Duration::from_secs(60);
 /// What the writer may take to close once nobody has anything more for it.
@@ -156,7 +158,8 @@ pub async fn run(config: Config, clock: Arc<dyn Clock>, listeners: Listeners, sh
     let failed = |error: &dyn std::fmt::Display| GatewayError::Services(error.to_string());
     let for_institutions = services::institutions(exchange.clone(), &exchange.dialects(), &health, limits.clone()).map_err(|error| failed(&error))?;
     let for_institutions = Arc::new(ArcSwap::from_pointee(for_institutions));
-    let for_operators = services::operators(exchange.clone(), &health, limits.clone()).map_err(|error| failed(&error))?;
+    let ending = services::Ending { shutdown: shutdown.clone(), within: config.drain_within };
+    let for_operators = services::operators(exchange.clone(), &health, limits.clone(), ending).map_err(|error| failed(&error))?;
     let address = |listener: &TcpListener, wanted| listener.local_addr().map_err(|source| GatewayError::Listen { address: wanted, source });
     let institutions = address(&listeners.institutions, config.institutions.listen)?;
     let operators = address(&listeners.operators, config.operators.listen)?;
@@ -247,6 +250,7 @@ impl Serving {
         let institutions = tokio::spawn(door(&inner, listeners.institutions, inner.institutions.clone(), inner.for_institutions.clone(), &close));
         let operators = tokio::spawn(door(&inner, listeners.operators, inner.operators.clone(), for_operators, &close));
         let sweep = tokio::spawn(sweep(inner.clone(), close.clone()));
+        let measure = tokio::spawn(measure(inner.clone(), close.clone(), ops.is_some()));
 
         let failure = tokio::select! {
             () = shutdown.cancelled() => None,
@@ -256,7 +260,7 @@ impl Serving {
         inner.health.set(Condition::Draining);
         close.cancel();
         let within = inner.config.drain_within;
-        let ((), institutions, operators, _) = tokio::join!(inner.push.stop(within), institutions, operators, sweep);
+        let ((), institutions, operators, _, _) = tokio::join!(inner.push.stop(within), institutions, operators, sweep, measure);
         let cut = [institutions, operators].into_iter().flatten().map(|drained| drained.cut).sum();
         // With the last use case the writer ends, and closes the database.
         drop(inner);
@@ -315,6 +319,22 @@ async fn sweep(inner: Arc<Inner>, close: CancellationToken) {
         tokio::select! {
             () = close.cancelled() => return,
             () = tokio::time::sleep(SWEEP) => {}
+        }
+    }
+}
+
+/// Counts the queues from time to time, if anybody can see it; a scrape reads what was counted last.
+async fn measure(inner: Arc<Inner>, close: CancellationToken, seen: bool) {
+    if !seen {
+        return;
+    }
+    loop {
+        if let Err(error) = inner.exchange.measure().await {
+            tracing::warn!(%error, "the queues could not be counted");
+        }
+        tokio::select! {
+            () = close.cancelled() => return,
+            () = tokio::time::sleep(MEASURE) => {}
         }
     }
 }

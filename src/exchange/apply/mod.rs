@@ -23,7 +23,7 @@ pub use queue::timestamp;
 
 use prost::Message;
 
-use super::command::{CallerName, Command, Idempotency, Reply};
+use super::command::{CallerName, Command, Idempotency, Parked, Reply};
 use super::refusal::Refusal;
 use super::storage::Additions;
 use super::working_set::{Request, Wanted, WorkingSet};
@@ -118,6 +118,14 @@ impl Command {
                 call(&c.idempotency);
                 wanted.deliveries.push(c.delivery);
             }
+            Self::Park(c) => {
+                call(&c.idempotency);
+                match &c.what {
+                    Parked::Delivery(id) => wanted.deliveries.push(*id),
+                    Parked::Recipient(id) => wanted.recipients.push(id.clone()),
+                }
+            }
+            Self::Drain(c) => call(&c.idempotency),
             Self::Expire(c) => wanted.overdue = Some((c.before, c.limit)),
             Self::Adopt(_) => {}
         }
@@ -142,6 +150,8 @@ impl Batch<'_> {
             Command::Cancel(c) => self.once(&c.idempotency, |batch| batch.cancel(&c)),
             Command::AnswerRecall(c) => self.once(&c.idempotency, |batch| batch.answer_recall(&c)),
             Command::Requeue(c) => self.once(&c.idempotency, |batch| batch.requeue(&c)),
+            Command::Park(c) => self.once(&c.idempotency, |batch| batch.park(&c)),
+            Command::Drain(c) => self.once(&c.idempotency, |batch| Ok(batch.drain(&c))),
             Command::Release(c) => self.release(&c),
             Command::Settle(c) => self.settle(&c),
             Command::Expire(c) => self.expire(&c),

@@ -4,9 +4,11 @@
 //! What operators do. Every action is a leaf.
 
 use super::Batch;
+use crate::clock::Time;
 use crate::exchange::apply::Answered;
-use crate::exchange::command::{Adopt, Reply, Requeue};
+use crate::exchange::command::{Adopt, Drain, Park, Parked, Reply, Requeue};
 use crate::exchange::refusal::Refusal;
+use crate::id::{DeliveryId, InstitutionId};
 use crate::outbox::{Kind, State};
 use crate::proto::audit::EntryKind;
 use crate::referral::ReferralState;
@@ -34,6 +36,60 @@ impl Batch<'_> {
         Ok((Reply::Done, leaf))
     }
 
+    /// Holds a delivery or a recipient back, or lets it go again. What has started goes on: its bytes may have left.
+    pub(super) fn park(&mut self, c: &Park) -> Result<(Reply, u64), Refusal> {
+        if c.until.is_some_and(|until| until <= self.now) {
+            return Err(Refusal::Field { path: "until".into(), rule: "must be in the future".into() });
+        }
+        let leaf = match &c.what {
+            Parked::Delivery(id) => self.park_delivery(id, c)?,
+            Parked::Recipient(id) => self.park_recipient(id, c)?,
+        };
+        Ok((Reply::Done, leaf))
+    }
+
+    fn park_delivery(&mut self, id: &DeliveryId, c: &Park) -> Result<u64, Refusal> {
+        let now = self.now;
+        let mut row = self.set.deliveries.get(id).cloned().ok_or(Refusal::NotFound)?;
+        match c.until {
+            Some(until) if row.state == State::Ready || row.is_due(now) => row.park(until, now),
+            Some(_) if row.state == State::Started => {
+                return Err(Refusal::WrongState("it is being sent at this moment; try again when the attempt has ended, or park its recipient"));
+            }
+            Some(_) => return Err(Refusal::WrongState("only a delivery that waits can be parked")),
+            None if row.is_parked(now) => row.unpark(now),
+            None => return Err(Refusal::WrongState("it is not parked")),
+        }
+        let delivery = row;
+        let referral = self.set.referrals.get(&delivery.referral).cloned().ok_or(Refusal::Internal("a delivery has no referral"))?;
+        let mut entry = self.entry_of(EntryKind::OperatorAction, &c.idempotency.caller, &referral, &delivery)?;
+        entry.counterpart = delivery.recipient.to_string();
+        (entry.detail, entry.until_ms) = said(c.until);
+        self.set.deliveries.put(*id, delivery);
+        Ok(self.log(&entry))
+    }
+
+    fn park_recipient(&mut self, id: &InstitutionId, c: &Park) -> Result<u64, Refusal> {
+        let parked = self.set.recipients.get(id).copied();
+        match c.until {
+            Some(_) if parked.is_none() && self.agreement.member(id).is_none() => return Err(Refusal::NotFound),
+            None if parked.is_none_or(|until| until <= self.now) => return Err(Refusal::WrongState("it is not parked")),
+            _ => {}
+        }
+        self.set.recipients.put(id.clone(), c.until.unwrap_or(Time(0)));
+        let mut entry = self.entry(EntryKind::OperatorAction, &c.idempotency.caller);
+        entry.counterpart = id.to_string();
+        (entry.detail, entry.until_ms) = said(c.until);
+        Ok(self.log(&entry))
+    }
+
+    /// The process will end because an operator says so.
+    pub(super) fn drain(&mut self, c: &Drain) -> (Reply, u64) {
+        let mut entry = self.entry(EntryKind::OperatorAction, &c.idempotency.caller);
+        entry.detail = "drain".to_owned();
+        (Reply::Done, self.log(&entry))
+    }
+
     /// From the next command on, the new agreement decides.
     pub(super) fn adopt(&mut self, c: Adopt) -> Result<Answered, Refusal> {
         self.agreement = c.agreement;
@@ -43,4 +99,9 @@ impl Batch<'_> {
         self.added.agreements.push((*self.agreement.digest(), c.text, leaf));
         Ok(Answered::logged(Reply::Done, leaf))
     }
+}
+
+/// What the leaf says, and until when.
+fn said(until: Option<Time>) -> (String, i64) {
+    until.map_or(("unpark".to_owned(), 0), |until| ("park".to_owned(), until.0))
 }

@@ -21,6 +21,10 @@ use crate::referral::{Referral, ReferralState, StatusReason};
 
 impl Batch<'_> {
     pub(super) fn release(&mut self, c: &Release) -> Result<Answered, Refusal> {
+        if self.set.recipients.get(&c.recipient).is_some_and(|until| *until > self.now) {
+            // Parked by a command of this very batch; what was parked before is not due.
+            return Ok(Answered::quiet(Reply::Released(Vec::new())));
+        }
         let mut due = self.set.due.remove(&c.recipient).unwrap_or_default().into_iter();
         let mut released = Vec::new();
         while released.len() < c.limit as usize

@@ -167,10 +167,10 @@ impl Router {
             Lane::Reserved => &self.reserved,
             Lane::Stream => &self.streams,
         };
-        let place = semaphore
-            .clone()
-            .try_acquire_owned()
-            .map_err(|_| Refusal::new(ErrorReason::Overloaded, "too many calls are in flight").with("lane", lane.name()).retry_after(self.pause()))?;
+        let place = semaphore.clone().try_acquire_owned().map_err(|_| {
+            metrics::counter!("weiche_shed_total", "lane" => lane.name()).increment(1);
+            Refusal::new(ErrorReason::Overloaded, "too many calls are in flight").with("lane", lane.name()).retry_after(self.pause())
+        })?;
         call.hold(place);
         Ok(())
     }

@@ -14,6 +14,9 @@ mod refuse;
 mod watch;
 
 use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
 
 use super::access::Access;
 use super::health::Health;
@@ -24,6 +27,14 @@ use crate::exchange::Exchange;
 use crate::grpc::validate::RuleError;
 use crate::identity::Caller;
 use crate::proto;
+
+/// How an admin ends the process.
+pub struct Ending {
+    /// Cancelled: the gateway drains.
+    pub shutdown: CancellationToken,
+    /// How long that takes at most.
+    pub within: Duration,
+}
 
 /// The contract asks for something that this program cannot enforce; it does not start.
 #[derive(Debug, thiserror::Error)]
@@ -62,10 +73,11 @@ pub fn institutions(exchange: Arc<Exchange>, dialects: &Dialects, health: &Healt
 }
 
 /// Everything for the operators' listener: admins, auditors, health, reflection.
-pub fn operators(exchange: Arc<Exchange>, health: &Health, limits: Limits) -> Result<Arc<Router>, ServiceError> {
+pub fn operators(exchange: Arc<Exchange>, health: &Health, limits: Limits, ending: Ending) -> Result<Arc<Router>, ServiceError> {
     let access = Arc::new(Access::canonical());
     let router = Router::new(access.clone(), health.clone(), limits);
-    let router = admin::serve(router, &exchange)?;
+    let desk = admin::Desk { exchange: exchange.clone(), health: health.clone(), ending };
+    let router = admin::serve(router, &Arc::new(desk))?;
     let router = audit::serve(router, &exchange)?;
     let dialects = exchange.dialects();
     Ok(Arc::new(common(router, &dialects, health, access)))

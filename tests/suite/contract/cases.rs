@@ -241,6 +241,35 @@ fn pages_and_limits_end_somewhere() {
         &[(|m| m.request_id.clear(), "request_id", "required"), (|m| m.delivery_id = "7".into(), "delivery_id", "string.uuid")],
     );
     check(
+        "weiche.admin.v1.GetStatusRequest",
+        &admin::GetStatusRequest::default(),
+        &[
+            (|m| m.quiet_seconds = 31_536_001, "quiet_seconds", "uint32.lte"),
+            (|m| m.unfinished_seconds = 31_536_001, "unfinished_seconds", "uint32.lte"),
+        ],
+    );
+    check(
+        "weiche.admin.v1.ListDeliveriesRequest",
+        &admin::ListDeliveriesRequest { recipient: "drk-bremen".into(), page_size: 200, ..Default::default() },
+        &[(|m| m.recipient.clear(), "recipient", "required"), (|m| m.page_size = 201, "page_size", "int32.lte")],
+    );
+    check(
+        "weiche.admin.v1.GetDeliveryRequest",
+        &admin::GetDeliveryRequest { delivery_id: ID.into() },
+        &[(|m| m.delivery_id = "7".into(), "delivery_id", "string.uuid")],
+    );
+    check(
+        "weiche.admin.v1.ParkDeliveriesRequest",
+        &admin::ParkDeliveriesRequest { request_id: ID.into(), recipient: "drk-bremen".into(), ..Default::default() },
+        &[(|m| m.request_id.clear(), "request_id", "required"), (|m| m.delivery_id = "7".repeat(37), "delivery_id", "string.max_len")],
+    );
+    check(
+        "weiche.admin.v1.UnparkDeliveriesRequest",
+        &admin::UnparkDeliveriesRequest { request_id: ID.into(), delivery_id: ID.into(), ..Default::default() },
+        &[(|m| m.request_id.clear(), "request_id", "required"), (|m| m.recipient = "x".repeat(65), "recipient", "string.max_len")],
+    );
+    check("weiche.admin.v1.DrainRequest", &admin::DrainRequest { request_id: ID.into() }, &[(|m| m.request_id.clear(), "request_id", "required")]);
+    check(
         "weiche.audit.v1.ListEntriesRequest",
         &audit::ListEntriesRequest { from: u64::MAX, limit: 1000 },
         &[(|m| m.limit = 1001, "limit", "uint32.lte")],
