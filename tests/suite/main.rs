@@ -24,6 +24,7 @@ mod ledger_vectors;
 mod ledger_verify;
 mod limbo;
 mod manual;
+mod model;
 mod onboarding;
 mod places;
 mod tidy;
