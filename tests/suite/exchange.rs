@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may stop")]
 
 mod consenting;
+mod crowding;
 mod desk;
 mod feedback;
 mod interleavings;

@@ -25,6 +25,7 @@ mod ledger_verify;
 mod limbo;
 mod manual;
 mod model;
+mod mutants;
 mod onboarding;
 mod places;
 mod tidy;
