@@ -10,6 +10,7 @@ mod consenting;
 mod crowding;
 mod desk;
 mod feedback;
+mod history;
 mod interleavings;
 mod order;
 mod privacy;
