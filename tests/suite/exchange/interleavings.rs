@@ -126,6 +126,8 @@ impl Desks {
     }
 
     async fn check(&self) {
+        // What the other one has written is shown here after the next command, or a moment later without one.
+        self.one.release(AWO).await;
         super::replay::check(&self.one).await;
         self.one.verify_log().await;
     }
