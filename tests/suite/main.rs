@@ -28,5 +28,6 @@ mod model;
 mod mutants;
 mod onboarding;
 mod places;
+mod promises;
 mod tidy;
 mod tls;
