@@ -205,4 +205,23 @@ mod tests {
         drop(lock);
         open(&path).await.unwrap();
     }
+
+    #[tokio::test]
+    async fn every_commit_is_flushed_and_anything_less_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("weiche.db");
+        create(&path).await.unwrap();
+        let (readers, mut writer, _lock, _checkpoints) = open(&path).await.unwrap();
+        let mode = writer.row("PRAGMA synchronous", []).await.unwrap().unwrap().int(0).unwrap();
+        assert_eq!(mode, 2, "FULL");
+        drop(writer);
+        readers.close().await;
+        let mut conn = SqliteConnectOptions::new().filename(&path).journal_mode(SqliteJournalMode::Wal).connect().await.unwrap();
+        for weak in ["PRAGMA synchronous = NORMAL", "PRAGMA synchronous = OFF"] {
+            sqlx::query(weak).execute(&mut conn).await.unwrap();
+            assert!(matches!(check(&mut conn).await, Err(StoreError::Unsafe { what: "synchronous", .. })), "{weak}");
+        }
+        sqlx::query("PRAGMA synchronous = FULL").execute(&mut conn).await.unwrap();
+        check(&mut conn).await.unwrap();
+    }
 }

@@ -9,8 +9,10 @@
 mod consenting;
 mod copying;
 mod crash;
+mod crowding;
 mod desk;
 mod feedback;
+mod history;
 mod interleavings;
 mod order;
 mod parking;

@@ -63,6 +63,34 @@ async fn a_dead_letter_leaves_a_gap_that_the_log_shows_and_can_be_put_back() {
 }
 
 #[tokio::test]
+async fn what_is_put_back_goes_before_what_came_after_it() {
+    let desk = Desk::open().await;
+    let consent = desk.usual_consent(CARITAS, JOBCENTER, "p-1").await;
+    let mut lane = Vec::new();
+    for _ in 0..3 {
+        lane.push(desk.accepted(&referral(CARITAS, JOBCENTER, "p-1", consent)).await.to_string());
+    }
+    let first = desk.release_one(JOBCENTER).await;
+    desk.settle(&first, invalid()).await.unwrap();
+    desk.on().requeue("anna", RequestId::random(), first.id).await.unwrap();
+    let arrived: Vec<_> = desk.deliver_all(JOBCENTER).await.iter().map(|item| item.referral().referral_id).collect();
+    assert_eq!(arrived, lane);
+}
+
+#[tokio::test]
+async fn a_late_acknowledgement_and_the_next_release_at_the_same_moment() {
+    let desk = Desk::open().await;
+    let consent = desk.usual_consent(CARITAS, JOBCENTER, "p-1").await;
+    desk.accepted(&referral(CARITAS, JOBCENTER, "p-1", consent)).await;
+    let item = desk.release_one(JOBCENTER).await;
+    desk.pass(LEASE);
+    // In one batch: it was due when the batch began, and is acknowledged before the release has its turn.
+    let (settled, released) = tokio::join!(desk.settle(&item, Outcome::Delivered), desk.release(JOBCENTER));
+    settled.unwrap();
+    assert!(released.is_empty(), "sent again after its acknowledgement: {released:?}");
+}
+
+#[tokio::test]
 async fn a_dead_letter_put_back_is_decided_again() {
     let desk = Desk::open().await;
     let consent = desk.consent(CARITAS, "p-1").to(JOBCENTER, usual()).until(desk.now().plus(HOUR)).record().await;
