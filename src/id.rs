@@ -82,7 +82,7 @@ macro_rules! uuid_id {
         pub struct $name(pub Uuid);
 
         impl $name {
-            /// A fresh one, see [`fresh`].
+            /// A fresh one: random, but for a beginning that some 256 ids in a row share.
             pub fn random() -> Self {
                 Self(fresh())
             }
