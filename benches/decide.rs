@@ -36,6 +36,7 @@ fn benches(c: &mut Criterion) {
         necessity: None,
         onward: false,
         municipality: Some("04011000"),
+        born: None,
     };
     let ask = |request: &Request<'_>, consent: &Consent| {
         decide(black_box(request), Evidence { consent: Some(black_box(consent)), origin: None }, &agreement, now)

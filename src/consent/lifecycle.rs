@@ -3,8 +3,9 @@
 
 //! How a consent comes to be, changes and ends. Every change makes a new version; none makes an older one wider without the person.
 
-use super::record::{Consent, Event, Form, Grant, GrantorKind, Retention, RetentionDay, Status};
-use crate::agreement::{Agreement, Purpose};
+use super::grantor::{Day, GrantorKind};
+use super::record::{Consent, Event, Form, Grant, Retention, Status};
+use crate::agreement::{Agreement, Purpose, Template};
 use crate::clock::Time;
 use crate::dialect::{Category, CategoryMask};
 use crate::id::InstitutionId;
@@ -154,7 +155,7 @@ pub fn record_new(input: Consent, existing: Option<&Consent>, agreement: &Agreem
     evidence(&mut check, &record);
     informed(&mut check, &record, agreement, now);
     times(&mut check, &record, agreement, now);
-    grantor(&mut check, &record, now);
+    grantor(&mut check, &record, agreement, now);
     check.that(
         matches!(record.status, Status::Active | Status::Proposed | Status::Refused),
         "status",
@@ -263,12 +264,13 @@ fn evidence(check: &mut Check, record: &Consent) {
 
 fn informed(check: &mut Check, record: &Consent, agreement: &Agreement, now: Time) {
     let text = &record.template;
-    match agreement.template(&text.id, &text.version, &text.language) {
+    match agreement.texts().get(&text.id, &text.version, &text.language) {
         None => check.that(false, "template", "must be an approved text of the agreement"),
         Some(template) => {
-            check.that(template.holds(record.granted_at), "template", "was not in use when the consent was given");
-            check.that(template.revoked_from.is_none_or(|revoked| now < revoked), "template", "is revoked");
+            check.that(template.may_be_signed(record.granted_at), "template", "was not in use when the consent was given");
+            check.that(!template.is_revoked(now), "template", "is revoked");
             check.that(template.text_sha256 == text.text_sha256, "template.text_sha256", "is not the hash of the approved text");
+            speaks_of(check, record, agreement, template);
         }
     }
     check.filled(&record.explanation.language, "explanation.language");
@@ -286,6 +288,19 @@ fn informed(check: &mut Check, record: &Consent, agreement: &Agreement, now: Tim
     }
 }
 
+/// Nobody can have agreed to what the text does not mention.
+fn speaks_of(check: &mut Check, record: &Consent, agreement: &Agreement, template: &Template) {
+    let said = || agreement.texts().policies(template);
+    for (i, grant) in record.grants.iter().enumerate() {
+        let explained = said().any(|policy| policy.purposes.contains(&grant.purpose));
+        check.that(explained, format!("grants[{i}].purpose"), "the text that the person agreed to does not speak of this purpose");
+    }
+    let ticks = said().fold(CategoryMask::EMPTY, |all, policy| all | policy.special);
+    check.that(ticks.covers(record.special_explicit), "special_categories_explicit", "the text asks for no such tick");
+    let releases = record.secrecy_release.is_none() || said().any(|policy| policy.secrecy_release);
+    check.that(releases, "secrecy_release", "the text that the person agreed to releases nobody from secrecy");
+}
+
 fn times(check: &mut Check, record: &Consent, agreement: &Agreement, now: Time) {
     let validity = agreement.validity();
     check.that(record.granted_at <= now.plus(validity.skew), "granted_at", "must not lie in the future");
@@ -295,12 +310,18 @@ fn times(check: &mut Check, record: &Consent, agreement: &Agreement, now: Time) 
     check.that(until <= months_after(record.granted_at, validity.max_months), "valid_until", "is later than the agreement allows after granted_at");
 }
 
-fn grantor(check: &mut Check, record: &Consent, now: Time) {
+fn grantor(check: &mut Check, record: &Consent, agreement: &Agreement, now: Time) {
     let grantor = &record.grantor;
     check.that(
-        record.grantor_fits(),
+        grantor.areas.iter().all(|area| agreement.betreuer_area(area).is_some()),
+        "grantor.areas",
+        "only areas of the agreement, such as `behoerdenangelegenheiten`",
+    );
+    check.that(
+        record.grants.iter().all(|grant| grantor.may(record.capability, grant.purpose, agreement)),
         "grantor",
-        "whoever is able consents alone; parents and guardians only for a minor who is not able, a Betreuer only with areas, both with entitled_until",
+        "whoever is able consents alone, except under a reservation of consent; parents and guardians only for a minor who is not able, \
+         a Betreuer only within the areas of the order; all of these with entitled_until",
     );
     check.that(grantor.entitled_until.is_none_or(|until| until > now), "grantor.entitled_until", "has passed");
     if grantor.kind != GrantorKind::Own {
@@ -339,7 +360,7 @@ fn is_sha256(text: &str) -> bool {
 fn usual_retention(record: &Consent) -> Retention {
     let end = record.valid_until.unwrap_or(record.granted_at);
     let year = jiff::Timestamp::from_millisecond(end.0).map_or(9996, |at| i32::from(at.to_zoned(jiff::tz::TimeZone::UTC).year()));
-    Retention { delete_after: RetentionDay { year: year + 3, month: 12, day: 31 }, basis: "BGB §§ 195, 199".to_owned() }
+    Retention { delete_after: Day { year: year + 3, month: 12, day: 31 }, basis: "BGB §§ 195, 199".to_owned() }
 }
 
 /// The same wall clock in Bremen `months` later (the last day of a shorter month). Out of the calendar's range: `at` itself, so that nothing holds.

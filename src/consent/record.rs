@@ -7,6 +7,7 @@
 
 use std::fmt;
 
+use super::grantor::{Capability, Day, Grantor};
 use crate::agreement::{DataProtectionRegime, Purpose};
 use crate::clock::Time;
 use crate::dialect::CategoryMask;
@@ -192,57 +193,6 @@ pub struct Voluntariness {
     pub no_benefit_linkage: bool,
 }
 
-/// Who gave it.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Grantor {
-    /// In which capacity.
-    pub kind: GrantorKind,
-    /// Aufgabenkreise of a Betreuer (section 1815 BGB).
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub areas: Vec<String>,
-    /// An Einwilligungsvorbehalt is ordered (section 1825 BGB).
-    #[serde(default)]
-    pub reservation_of_consent: bool,
-    /// Proof that was seen, such as `betreuerausweis`.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub proof: String,
-    /// Until when the grantor may speak for the person: the 18th birthday, the end of the Betreuung.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub entitled_until: Option<Time>,
-}
-
-/// Who may consent (sections 1629, 1815, 1823 BGB). The Bedarfsgemeinschaft's representative (section 38 SGB II) may not.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum GrantorKind {
-    /// The person.
-    #[serde(rename = "SELF")]
-    Own,
-    /// Both parents.
-    ParentBoth,
-    /// One parent with sole custody.
-    ParentSole,
-    /// Vormund.
-    Guardian,
-    /// Rechtlicher Betreuer.
-    Betreuer,
-}
-
-/// What was found about the person's ability to consent (section 36 SGB I; consent is the person's own as soon as there is insight).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum Capability {
-    /// Found able.
-    AssessedCapable,
-    /// Under 15.
-    #[serde(rename = "UNDER_15")]
-    Under15,
-    /// Under 18 and not able.
-    #[serde(rename = "UNDER_18_NOT_CAPABLE")]
-    Under18NotCapable,
-}
-
 /// Where a consent stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
@@ -284,21 +234,9 @@ pub enum Quality {
 #[serde(deny_unknown_fields)]
 pub struct Retention {
     /// Last day.
-    pub delete_after: RetentionDay,
+    pub delete_after: Day,
     /// Norm or rule.
     pub basis: String,
-}
-
-/// A day, month or year; the unknown parts are 0.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RetentionDay {
-    /// 1 to 9999.
-    pub year: i32,
-    /// 1 to 12, or 0.
-    pub month: i32,
-    /// 1 to 31, or 0.
-    pub day: i32,
 }
 
 /// Something that happened to a consent.
@@ -402,20 +340,5 @@ impl Consent {
         [&self.controller.institution, &self.voluntariness.collected_by]
             .into_iter()
             .chain(self.grants.iter().map(|grant| &grant.recipient.institution))
-    }
-
-    /// Whether the grantor could speak for the person at all (not: until when).
-    ///
-    /// Whoever is able consents alone, from 15 as a rule; parents and a Vormund only below that, and a Betreuer only within areas
-    /// and only for somebody who was not found able. A representative's power ends, so its end must be known.
-    pub(super) fn grantor_fits(&self) -> bool {
-        let bounded = self.grantor.entitled_until.is_some();
-        match self.grantor.kind {
-            GrantorKind::Own => self.capability == Some(Capability::AssessedCapable),
-            GrantorKind::ParentBoth | GrantorKind::ParentSole | GrantorKind::Guardian => {
-                bounded && matches!(self.capability, Some(Capability::Under15 | Capability::Under18NotCapable))
-            }
-            GrantorKind::Betreuer => bounded && !self.grantor.areas.is_empty() && self.capability.is_none(),
-        }
     }
 }

@@ -6,9 +6,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::agreement::{Agreement, LegalBasis, Purpose};
+use crate::agreement::{Agreement, LegalBasis, Purpose, TextChange};
 use crate::clock::Time;
-use crate::consent::{Consent, Party, Permit, Reason, Scope};
+use crate::consent::{Consent, Day, Party, Permit, Reason, Scope};
 use crate::dialect::{Category, CategoryMask};
 use crate::id::{ConsentId, DeliveryId, InstitutionId, ReferralId, RequestId};
 use crate::outbox::{Delivery, Failure, LeaseToken};
@@ -61,6 +61,8 @@ pub enum Command {
     Expire(Expire),
     /// A new agreement is in force.
     Adopt(Adopt),
+    /// A text is approved or revoked.
+    ChangeText(Box<ChangeText>),
 }
 
 /// Accept a referral. Translation, minimisation and sealing have been done outside, under the mask that was permitted then.
@@ -103,6 +105,8 @@ pub struct Transfer {
     pub origin: Option<ConsentId>,
     /// AGS of the person's address; looked at on submission and not kept.
     pub municipality: Option<String>,
+    /// The person's date of birth; looked at on submission and not kept.
+    pub born: Option<Day>,
 }
 
 /// A referral ready to store.
@@ -342,6 +346,15 @@ pub struct Adopt {
     pub text: String,
     /// Who: `operator:<name>` or `gateway`.
     pub actor: CallerName,
+}
+
+/// Approve or revoke a text that people agree to.
+#[derive(Debug)]
+pub struct ChangeText {
+    /// Whose call.
+    pub idempotency: Idempotency,
+    /// What.
+    pub change: TextChange,
 }
 
 /// What a command answers.

@@ -123,6 +123,7 @@ impl Exchange {
             onward: false,
             origin: None,
             municipality: None,
+            born: None,
         };
         self.decide_now(&transfer).await
     }

@@ -26,6 +26,7 @@ mod storage;
 mod submit;
 mod survey;
 mod tally;
+mod texts;
 mod wake;
 mod working_set;
 mod writer;

@@ -99,6 +99,8 @@ pub struct Additions {
     pub events: Vec<Event>,
     /// New agreements: digest, text, leaf.
     pub agreements: Vec<([u8; 32], String, u64)>,
+    /// What operators did to texts, with the leaves that say so.
+    pub texts: Vec<(u64, agreement::TextChange)>,
     /// Recipients whose last success is to be noted.
     pub successes: Vec<InstitutionId>,
 }
@@ -126,6 +128,7 @@ pub async fn save(conn: &mut Connection, set: &WorkingSet, added: &Additions, tr
     for (digest, text, leaf) in &added.agreements {
         agreement::save(conn, digest, text, now, *leaf).await?;
     }
+    agreement::save_changes(conn, &added.texts).await?;
     Ok(())
 }
 

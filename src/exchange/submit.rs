@@ -202,6 +202,7 @@ impl Exchange {
             onward: onward || referral.origin_203_stgb,
             origin,
             municipality: referral.municipality().map(str::to_owned),
+            born: referral.born(),
         })
     }
 

@@ -1,12 +1,14 @@
 // SPDX-FileCopyrightText: 2026 The Weiche authors
 // SPDX-License-Identifier: EUPL-1.2
 
-//! What admins do with a running gateway, through the operators' listener: `weiche status`, `weiche queue`, `weiche drain`. Every change is a
+//! What admins do with a running gateway, through the operators' listener: `weiche status`, `weiche queue`, `weiche template`,
+//! `weiche drain`. Every change is a
 //! leaf of the log.
 
 pub(super) mod drain;
 pub(super) mod queue;
 pub(super) mod status;
+pub(super) mod template;
 
 use std::fmt;
 use std::path::PathBuf;

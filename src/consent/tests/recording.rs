@@ -21,7 +21,7 @@ fn a_complete_record_becomes_version_1_with_an_event() {
     .unwrap();
     assert_eq!((record.version, record.history.len()), (1, 1));
     assert_eq!(record.valid_until, Some(Time(record.granted_at.0 + 365 * DAY)));
-    assert_eq!(record.retention.unwrap().delete_after, RetentionDay { year: 2030, month: 12, day: 31 });
+    assert_eq!(record.retention.unwrap().delete_after, Day { year: 2030, month: 12, day: 31 });
 }
 
 #[test]

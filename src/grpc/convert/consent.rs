@@ -13,8 +13,8 @@ use prost_types::Timestamp;
 use crate::agreement::{DataProtectionRegime, LegalBasis, Purpose};
 use crate::clock::Time;
 use crate::consent::{
-    Capability, Consent, Decision, Event, Explanation, ExplanationMode, Form, Grant, Grantor, GrantorKind, Information, InterpreterKind, Party,
-    Problem, Quality, Reason, Retention, RetentionDay, Scan, Scope, SecrecyRelease, Status, SubjectRef, TemplateUse, Voluntariness,
+    Capability, Consent, Day, Decision, Event, Explanation, ExplanationMode, Form, Grant, Grantor, GrantorKind, Information, InterpreterKind, Party,
+    Problem, Quality, Reason, Retention, Scan, Scope, SecrecyRelease, Status, SubjectRef, TemplateUse, Voluntariness,
 };
 use crate::dialect::{Category, CategoryMask};
 use crate::proto::{exchange, types};
@@ -361,7 +361,7 @@ impl Reading {
         if !(1..=9999).contains(&date.year) || !known {
             return self.problem("retention.delete_after", "must be a year, a month or a day");
         }
-        let delete_after = RetentionDay { year: date.year, month: date.month, day: date.day };
+        let delete_after = Day { year: date.year, month: date.month, day: date.day };
         Some(Retention { delete_after, basis: retention.basis.clone() })
     }
 

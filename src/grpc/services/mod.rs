@@ -11,6 +11,7 @@ mod inbox;
 mod native;
 mod referrals;
 mod refuse;
+mod texts;
 mod watch;
 
 use std::sync::Arc;

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use crate::agreement::TextsError;
 use crate::consent::{why_de, why_en};
 use crate::dialect::{FieldProblem, ProblemKind, TranslateError};
 use crate::exchange::Refusal as Refused;
@@ -33,6 +34,14 @@ impl From<Refused> for Refusal {
             Refused::RequestIdReused => Refusal::new(ErrorReason::RequestIdReused, refused.to_string()),
             Refused::Step(error) => Refusal::new(ErrorReason::WrongState, error.to_string()),
             Refused::WrongState(what) => Refusal::new(ErrorReason::WrongState, what),
+            Refused::Text(error) => {
+                let reason = match error {
+                    TextsError::Unknown => ErrorReason::NotFound,
+                    TextsError::Approved | TextsError::Revoked => ErrorReason::WrongState,
+                    TextsError::Module(_) | TextsError::Missing(_) | TextsError::Ended | TextsError::Past => ErrorReason::InvalidField,
+                };
+                Refusal::new(reason, error.to_string())
+            }
             Refused::StaleLease => Refusal::new(ErrorReason::StaleLease, refused.to_string()),
             Refused::Overloaded(after) => Refusal::new(ErrorReason::Overloaded, "the gateway is busy; try again").retry_after(after),
             Refused::Draining => Refusal::new(ErrorReason::Draining, refused.to_string()).retry_after(Duration::from_secs(1)),

@@ -26,7 +26,7 @@ pub(super) struct Wanted<'a> {
 /// A signed consent of some days ago, everything as it should be; the case then breaks what it is about.
 pub(super) fn consent(dice: &mut SmallRng, agreement: &Agreement, wanted: Wanted<'_>, now: Time) -> Option<Consent> {
     let member = agreement.member(&wanted.controller.institution.parse().ok()?)?;
-    let template = agreement.templates().iter().find(|template| template.holds(now) && template.language == "de")?;
+    let template = agreement.texts().all().iter().find(|template| template.may_be_signed(now) && template.language == "de")?;
     // Full minutes: some systems have no seconds.
     let granted_at = Time(now.0 / 60_000 * 60_000 - dice.random_range(1..20) * 86_400_000);
     let all = wanted.grants.iter().fold(CategoryMask::EMPTY, |all, (_, _, data, back)| all | *data | *back);
