@@ -7,6 +7,7 @@
 //! It is asked on submission and again at every release and every retry; its yes is a [`Permit`], which nothing else can make.
 
 mod decide;
+mod explain;
 mod grantor;
 mod lifecycle;
 mod reason;
@@ -16,11 +17,12 @@ mod store;
 mod tests;
 
 pub use decide::{Decision, Denial, Direction, Evidence, Permit, Request, decide};
+pub use explain::{Explained, Language, data, explain, in_words};
 pub use grantor::{Capability, Day, Grantor, GrantorKind};
-pub use lifecycle::{LifecycleError, Problem, Scope, Withdrawal, record_new, transition, withdraw};
-pub use reason::{Reason, why_de, why_en};
+pub use lifecycle::{LifecycleError, Problem, Withdrawal, record_new, transition, withdraw};
+pub use reason::Reason;
 pub use record::{
-    Consent, Event, Explanation, ExplanationMode, Form, Grant, Information, InterpreterKind, Party, Quality, Retention, Scan, SecrecyRelease, Status,
-    SubjectRef, TemplateUse, Voluntariness,
+    Consent, Event, Explanation, ExplanationMode, Form, Grant, Information, InterpreterKind, Party, Quality, Retention, Scan, Scope, SecrecyRelease,
+    Status, SubjectRef, TemplateUse, Voluntariness,
 };
 pub use store::{list, load, save};

@@ -29,6 +29,7 @@ use super::record::{Consent, Party, SubjectRef};
 use crate::agreement::{Agreement, LegalBasis, Member, MemberKind, Onward, Purpose, Route};
 use crate::clock::Time;
 use crate::dialect::CategoryMask;
+use crate::id::ConsentId;
 use coverage::Coverage;
 
 /// Which way data flow in a referral.
@@ -75,6 +76,13 @@ pub struct Evidence<'a> {
     pub consent: Option<&'a Consent>,
     /// For onward transfers: the consent under which the sender received the data.
     pub origin: Option<&'a Consent>,
+}
+
+impl<'a> Evidence<'a> {
+    /// The records with these ids among those that `find` knows. No other record has a say.
+    pub fn of(find: impl Fn(&ConsentId) -> Option<&'a Consent>, consent: Option<ConsentId>, origin: Option<ConsentId>) -> Self {
+        Self { consent: consent.as_ref().and_then(&find), origin: origin.as_ref().and_then(&find) }
+    }
 }
 
 /// Whether, and how far, `request` may be forwarded at `now`.

@@ -98,6 +98,34 @@ proptest! {
     }
 
     #[test]
+    fn the_order_of_unrelated_records_does_not_matter(
+        case in any_case(), others in prop::collection::vec(any_case(), 0..9), order in any::<prop::sample::Index>(), status in 0..3usize,
+    ) {
+        let agreement = bremen();
+        let alone = case.ask(&agreement);
+        // Other records of the same person, in any state, some of them for the same recipient: beside, before and behind the one that is named.
+        let unrelated = others.into_iter().filter_map(|other| other.record).enumerate().map(|(i, mut record)| {
+            record.id = crate::id::ConsentId(uuid::Uuid::from_u128(i as u128 + 1));
+            record.status = [Status::Active, Status::Withdrawn, Status::Superseded][status];
+            record
+        });
+        let mut records: Vec<Consent> = unrelated.collect();
+        let origin = case.origin.clone().map(|mut origin| {
+            origin.id = crate::id::ConsentId(uuid::Uuid::from_u128(99));
+            origin
+        });
+        let named = (case.record.as_ref().map(|record| record.id), origin.as_ref().map(|origin| origin.id));
+        for record in case.record.iter().chain(&origin) {
+            records.insert(order.index(records.len() + 1), record.clone());
+        }
+        for _ in 0..2 {
+            let find = |id: &crate::id::ConsentId| records.iter().find(|record| record.id == *id);
+            prop_assert_eq!(&case.ask_with(&agreement, Evidence::of(find, named.0, named.1), case.now), &alone);
+            records.reverse();
+        }
+    }
+
+    #[test]
     fn what_the_decision_does_not_need_does_not_matter(case in any_case(), text in "\\PC{0,20}") {
         let agreement = bremen();
         let mut other = case.clone();

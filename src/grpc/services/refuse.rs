@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use crate::agreement::TextsError;
-use crate::consent::{why_de, why_en};
+use crate::consent::{Language, in_words};
 use crate::dialect::{FieldProblem, ProblemKind, TranslateError};
 use crate::exchange::Refusal as Refused;
 use crate::grpc::status::{ErrorReason, Refusal};
@@ -28,7 +28,8 @@ impl From<Refused> for Refusal {
             Refused::Denied { denial, .. } => {
                 let code = DecisionReason::try_from(denial.reason.number()).unwrap_or(DecisionReason::Unspecified);
                 let code = code.as_str_name().trim_start_matches("DECISION_REASON_");
-                Refusal::new(ErrorReason::NotPermitted, why_en(denial.reason)).with("decision", code).with("explanation_de", why_de(denial.reason))
+                let said = |language| in_words(denial.reason, &[], language);
+                Refusal::new(ErrorReason::NotPermitted, said(Language::En)).with("decision", code).with("explanation_de", said(Language::De))
             }
             Refused::NotFound => Refusal::new(ErrorReason::NotFound, "not found"),
             Refused::RequestIdReused => Refusal::new(ErrorReason::RequestIdReused, refused.to_string()),

@@ -486,7 +486,7 @@ fn blank(desk: &Desk, controller: &str, subject: &str) -> Consent {
             rights: true,
             onward_duties: true,
         },
-        voluntariness: Voluntariness { collected_by: controller.institution.clone(), no_benefit_linkage: true },
+        voluntariness: Voluntariness { collected_by: controller.institution.clone(), no_benefit_linkage: true, refusal_without_reason: false },
         granted_at: desk.now(),
         valid_from: None,
         valid_until: None,

@@ -79,7 +79,11 @@ pub(super) fn consent(dice: &mut SmallRng, agreement: &Agreement, wanted: Wanted
             rights: true,
             onward_duties: true,
         }),
-        voluntariness: Some(ConsentVoluntariness { collected_by: wanted.controller.institution.clone(), no_benefit_linkage: true }),
+        voluntariness: Some(ConsentVoluntariness {
+            collected_by: wanted.controller.institution.clone(),
+            no_benefit_linkage: true,
+            refusal_without_reason: false,
+        }),
         granted_at: Some(instant(granted_at)),
         valid_from: Some(instant(granted_at)),
         valid_until: wanted.until.map(instant),
