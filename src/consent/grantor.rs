@@ -96,15 +96,12 @@ impl Grantor {
         }
     }
 
-    /// Whether the grantor may speak at `now`. `born`: the person's date of birth as the message has it. For a minor the record must not
-    /// claim more than that date allows: a wrong end would be believed at every later release.
+    /// Whether the grantor may speak at `now`. `born`: the person's date of birth as the message has it. Of a minor the record must not claim
+    /// more than that date allows: a wrong end would be believed at every later release.
     pub(super) fn may_still(&self, now: Time, born: Option<Day>) -> bool {
         let minor = matches!(self.kind, GrantorKind::ParentBoth | GrantorKind::ParentSole | GrantorKind::Guardian);
-        let claims_too_much = |born: Day| {
-            let of_age = born.of_age();
-            of_age.is_none_or(|of_age| of_age <= now || (born.is_complete() && self.entitled_until.is_none_or(|until| until > of_age)))
-        };
-        self.entitled_until.is_none_or(|until| now < until) && !(minor && born.is_some_and(claims_too_much))
+        let claims_too_much = |until: Time| minor && born.is_some_and(|born| born.of_age().is_none_or(|of_age| of_age < until));
+        self.entitled_until.is_none_or(|until| now < until && !claims_too_much(until))
     }
 }
 
@@ -121,16 +118,13 @@ pub struct Day {
 }
 
 impl Day {
-    /// Day, month and year are known.
-    pub const fn is_complete(self) -> bool {
-        self.month != 0 && self.day != 0
-    }
-
-    /// Midnight in Bremen at which a person born on this day comes of age (sections 2, 187(2), 188(2) BGB), the earliest if not all of it is
-    /// known. Born on 29 February: 1 March, because the 18 years end with 28 February. None for what is no day of the calendar.
+    /// Midnight in Bremen at which a person born on this day comes of age (sections 2, 187(2), 188(2) BGB); the last possible one if not all of
+    /// the date is known. Born on 29 February: 1 March, because the 18 years end with 28 February. None for what is no day of the calendar.
     pub fn of_age(self) -> Option<Time> {
-        let part = |number: i32| i8::try_from(if number == 0 { 1 } else { number }).ok();
-        let born = Date::new(i16::try_from(self.year).ok()?, part(self.month)?, part(self.day)?).ok()?;
+        let month = if self.month == 0 { 12 } else { i8::try_from(self.month).ok()? };
+        let first = Date::new(i16::try_from(self.year).ok()?, month, 1).ok()?;
+        let day = if self.day == 0 { first.days_in_month() } else { i8::try_from(self.day).ok()? };
+        let born = Date::new(first.year(), month, day).ok()?;
         let year = born.year().checked_add(18)?;
         let day = Date::new(year, born.month(), born.day()).or_else(|_| Date::new(year, 3, 1)).ok()?;
         Some(Time(day.in_tz("Europe/Berlin").ok()?.timestamp().as_millisecond()))

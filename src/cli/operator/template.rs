@@ -62,6 +62,7 @@ struct Which {
     /// Name of the text, such as bremen-standard
     id: String,
     /// Its version
+    #[arg(id = "text_version", value_name = "VERSION")]
     version: String,
     /// Its language, such as de
     language: String,

@@ -437,7 +437,10 @@ impl ConsentOf<'_> {
         self
     }
     pub async fn record(self) -> ConsentId {
-        self.desk.record(self.record).await.unwrap_or_else(|refusal| panic!("{refusal:?}"))
+        self.try_record().await.unwrap_or_else(|refusal| panic!("{refusal:?}"))
+    }
+    pub async fn try_record(self) -> Result<ConsentId, Refusal> {
+        self.desk.record(self.record).await
     }
 }
 

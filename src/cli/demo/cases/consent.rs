@@ -95,6 +95,14 @@ pub(super) fn consent(dice: &mut SmallRng, agreement: &Agreement, wanted: Wanted
     })
 }
 
+/// The person said no, and nothing more is written down.
+pub(super) fn refused(consent: &mut Consent) {
+    consent.status = ConsentStatus::Refused.into();
+    if let Some(voluntariness) = &mut consent.voluntariness {
+        voluntariness.refusal_without_reason = true;
+    }
+}
+
 /// Both parents consent for somebody who is not able to, until the day on which the person comes of age.
 pub(super) fn by_parents(consent: &mut Consent, until: Time) {
     consent.capability = ConsentCapability::Under18NotCapable.into();
