@@ -5,7 +5,7 @@
 
 use prost::Message;
 
-use super::command::SealedReferral;
+use super::command::{Plain, SealedReferral};
 use super::excerpt::Marks;
 use super::refusal::Refusal;
 use crate::consent::Permit;
@@ -70,6 +70,7 @@ pub fn prepare(
     let (salt, commitment) = vault.commit(&content)?;
     let sealed = SealedReferral {
         content: vault.seal(delivery.as_bytes(), &content)?,
+        plain: Plain(content.into()),
         mask: permit.mask(),
         salt,
         commitment,

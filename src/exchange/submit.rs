@@ -8,6 +8,7 @@ use std::sync::{Arc, PoisonError};
 use prost::Message;
 
 use super::Exchange;
+use super::apply::lane;
 use super::command::{Command, Reply, Submit, Transfer};
 use super::excerpt::{Routing, SubmitRequest};
 use super::prepare::{Prepared, prepare};
@@ -73,7 +74,8 @@ impl Exchange {
                 // The writer decides once more and logs the refusal.
                 Decision::Denied(_) => (ReferralId::random(), DeliveryId::random(), None, Report::default()),
             };
-            let command = Submit { idempotency: idempotency.clone(), transfer: transfer.clone(), referral: id, delivery, sealed };
+            let lane = lane(&self.vault, &transfer.recipient.institution, &transfer.subject);
+            let command = Submit { idempotency: idempotency.clone(), transfer: transfer.clone(), referral: id, delivery, lane, sealed };
             let committed = match self.writer.run(Command::Submit(Box::new(command))).await {
                 Err(Refusal::Changed) => continue,
                 Err(Refusal::Denied { denial, .. }) if transfer.consent.is_none() && denial.reason == Reason::NoRecord => {
