@@ -99,7 +99,9 @@ fn overlap(left: &[Step], right: &[Step]) -> bool {
                 (Select::One, Select::One) | (Select::From(_), Select::From(_)) => true,
                 (Select::At(left), Select::At(right)) => left == right,
                 (Select::At(at), Select::From(from)) | (Select::From(from), Select::At(at)) => at >= from,
-                (Select::Key { field: left, value: a, .. }, Select::Key { field: right, value: b, .. }) => left == right && a == b,
+                (Select::Key { field: left, wanted: a, text: one }, Select::Key { field: right, wanted: b, text: other }) => {
+                    left == right && a.value(one) == b.value(other)
+                },
                 // A key marks an element that another field has written, or appends one of its own.
                 _ => false,
             }
