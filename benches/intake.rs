@@ -92,9 +92,8 @@ fn intake(bench: &mut Criterion) {
             dialects.categories_of(REFERRAL, &referral).unwrap()
         })
     });
-    let ready = |referral: &[u8]| {
-        prepare(&vault, &dialects, referral, &routing.sender_case_number, &permit, jobcenter, RecipientKind::Jobcenter).unwrap()
-    };
+    let ready =
+        |referral: &[u8]| prepare(&vault, &dialects, referral, &routing.sender_case_number, &permit, jobcenter, RecipientKind::Jobcenter).unwrap();
     group.bench_function("prepare", |b| b.iter(|| ready(black_box(&referral))));
     let Prepared { report, sealed, delivery, .. } = ready(&referral);
     let sealed = sealed.content;

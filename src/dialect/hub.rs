@@ -213,7 +213,15 @@ impl Reader<'_> {
             };
             let inner = inside.map(|inside| self.shape(&inside, category, above, errors));
             let mandatory = self.mandatory(&field);
-            fields.push(FieldShape { field: self.types.field(&field), leaf, category, mandatory, datatype, parts: parts(&field, inner.is_some()), inner });
+            fields.push(FieldShape {
+                field: self.types.field(&field),
+                leaf,
+                category,
+                mandatory,
+                datatype,
+                parts: parts(&field, inner.is_some()),
+                inner,
+            });
         }
         above.pop();
         // A field lies at its slot.

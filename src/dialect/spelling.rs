@@ -28,7 +28,9 @@ pub(super) fn read<'b>(
     text: &'b str,
 ) -> Result<Option<Said<Value<'b>>>, ProblemKind> {
     match spelling {
-        Spelling::Codes(column) => Ok(row(column, text)?.and_then(|row| code_value(room, column, row, row.canonical(), leaf, field)).map(Said::exact)),
+        Spelling::Codes(column) => {
+            Ok(row(column, text)?.and_then(|row| code_value(room, column, row, row.canonical(), leaf, field)).map(Said::exact))
+        }
         Spelling::Date(format) => {
             let malformed = |error| date_problem(format, error);
             if *leaf == Leaf::Timestamp {

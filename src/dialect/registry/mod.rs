@@ -244,6 +244,11 @@ impl Dialect {
         self.tops.values().map(String::as_str).chain(self.plans.keys().map(String::as_str))
     }
 
+    /// How many of its messages have plans.
+    pub fn plans(&self) -> usize {
+        self.plans.len()
+    }
+
     /// The field of a message of the dialect behind a canonical path such as `referral.recipient.unit`; none if it says nothing there, and for
     /// `canonical` itself.
     pub fn native_path(&self, message: &str, canonical: &str) -> Option<String> {

@@ -135,8 +135,6 @@ pub(super) struct Puts<'b> {
     pub(super) hub: Message<'b>,
     marking: bumpalo::collections::Vec<'b, Marking<'b>>,
     marks: bumpalo::collections::Vec<'b, Mark<'b>>,
-    /// Something may say nothing: an element that an index made necessary, a message whose only field got its default.
-    pub(super) hollow: bool,
     /// Fields that found their place taken.
     pub(super) refused: bumpalo::collections::Vec<'b, Place<'b>>,
     /// Which field of the dialect each place came from, if that is asked for.
@@ -146,7 +144,7 @@ pub(super) struct Puts<'b> {
 impl<'b> Puts<'b> {
     pub(super) fn new(room: &'b Room, hub: Message<'b>, origins: Option<Vec<(String, String)>>) -> Self {
         let (marking, marks) = (bumpalo::collections::Vec::new_in(room), bumpalo::collections::Vec::new_in(room));
-        Self { room, hub, marking, marks, hollow: false, refused: bumpalo::collections::Vec::new_in(room), origins }
+        Self { room, hub, marking, marks, refused: bumpalo::collections::Vec::new_in(room), origins }
     }
 
     /// A value at the end of some steps below a frame; `at` counts the elements of what is many.
@@ -166,11 +164,7 @@ impl<'b> Puts<'b> {
     }
 
     fn last(&mut self, hop: Hop<'b>, message: Message<'b>, value: Value<'b>, origin: Place<'b>, fallback: bool) {
-        // An element has others before it; a value by itself says something unless it is a message from elsewhere.
-        let plain = matches!(hop.step.select, Select::One) && !hop.step.field.is_rivalled() && !matches!(value, Value::Message(_) | Value::List(_));
-        self.hollow |= !plain || value.is_default();
         if !hop.put(self.room, message, value, fallback) {
-            self.hollow = true;
             self.refused.push(origin);
         } else if let Some(origins) = &mut self.origins {
             origins.push((hop.place(message).text(), origin.text()));

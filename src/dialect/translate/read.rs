@@ -25,10 +25,8 @@ pub(in crate::dialect) fn read<'b>(
     detail: Detail,
 ) -> (Message<'b>, Lines<'b>, Vec<FieldProblem>) {
     let hub = types.empty(room, plan.hub.id);
-    let Reader { lines, mut problems, puts, .. } = run(room, plan, native, hub, detail, None);
-    if puts.hollow {
-        types.prune(plan.hub.id, hub);
-    }
+    let Reader { lines, mut problems, .. } = run(room, plan, native, hub, detail, None);
+    types.prune(plan.hub.id, hub);
     let wrong = verify(&plan.hub, lists, hub, Some(&plan.mandatory));
     if !wrong.is_empty() {
         // Read once more, now noting which field each place came from: most messages never need to know.

@@ -13,7 +13,12 @@ use crate::dialect::spelling::{coding, day_of, instant_of};
 use crate::dialect::value::din91379;
 
 /// Everything that is wrong with a canonical message. `reachable` limits the mandatory places to those that its source can say.
-pub(in crate::dialect) fn verify<'b>(shape: &'b Shape, lists: &CodeLists, message: Message<'b>, reachable: Option<&BTreeSet<String>>) -> Vec<FieldProblem> {
+pub(in crate::dialect) fn verify<'b>(
+    shape: &'b Shape,
+    lists: &CodeLists,
+    message: Message<'b>,
+    reachable: Option<&BTreeSet<String>>,
+) -> Vec<FieldProblem> {
     let mut verifier = Verifier { lists, reachable, problems: Vec::new() };
     verifier.walk(shape, message);
     verifier.problems

@@ -81,12 +81,7 @@ fn split_street(text: &str) -> Address<'_> {
         let digits = number.bytes().take_while(u8::is_ascii_digit).count();
         let (house_number, suffix) = number.split_at_checked(digits).unwrap_or(("", ""));
         if digits > 0 && is_suffix(suffix.trim()) && !street.trim().is_empty() {
-            return Address {
-                street: street.trim(),
-                house_number,
-                suffix: suffix.trim(),
-                ..Address::default()
-            };
+            return Address { street: street.trim(), house_number, suffix: suffix.trim(), ..Address::default() };
         }
     }
     Address { street: text, ..Address::default() }

@@ -167,7 +167,11 @@ fn sequence(text: &str) -> Option<&'static str> {
 /// Whether a code point is a letter or sign of the type on its own.
 fn single(kind: Kind, c: char) -> bool {
     // The letters of nearly all names.
-    matches!(c, 'À'..='Ö' | 'Ø'..='ö' | 'ø'..='ž') || within(LETTERS, c) || within(NAME_SIGNS, c) || (kind >= Kind::B && within(TEXT_SIGNS, c)) || (kind >= Kind::C && within(MORE_SIGNS, c))
+    matches!(c, 'À'..='Ö' | 'Ø'..='ö' | 'ø'..='ž')
+        || within(LETTERS, c)
+        || within(NAME_SIGNS, c)
+        || (kind >= Kind::B && within(TEXT_SIGNS, c))
+        || (kind >= Kind::C && within(MORE_SIGNS, c))
 }
 
 fn within(ranges: &[(char, char)], c: char) -> bool {
