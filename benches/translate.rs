@@ -90,7 +90,9 @@ fn in_turns<const N: usize>(mut calls: [&mut dyn FnMut() -> usize; N]) -> [f64; 
     for _ in 0..101 {
         for (call, turns) in calls.iter_mut().zip(&mut turns) {
             let start = Instant::now();
-            (0..CALLS).for_each(|_| drop(black_box(call())));
+            for _ in 0..CALLS {
+                black_box(call());
+            }
             turns.push(start.elapsed().as_secs_f64() * 1e9 / f64::from(CALLS));
         }
     }
@@ -102,7 +104,9 @@ fn in_turns<const N: usize>(mut calls: [&mut dyn FnMut() -> usize; N]) -> [f64; 
 
 /// Heap allocations of one call when it has been called often.
 fn allocations(mut call: impl FnMut() -> usize) -> usize {
-    (0..100).for_each(|_| drop(call()));
+    for _ in 0..100 {
+        black_box(call());
+    }
     let region = Region::new(ALLOCATOR);
     black_box(call());
     let change = region.change();

@@ -85,10 +85,15 @@ impl<'b> Strip<'_, 'b> {
             match value {
                 Value::List(list) => {
                     let mut at = 0;
-                    list.retain(|value| {
+                    let gone = list.retain(|value| {
                         at += 1;
                         self.keep(field, value, message.place(name, Some(at - 1)))
                     });
+                    if gone {
+                        // What was said so far speaks of the message as it came.
+                        self.lines.settle(self.room);
+                        list.recount();
+                    }
                 }
                 value if !self.keep(field, value, message.place(name, None)) => message.clear(&field.field),
                 _ => {}

@@ -168,8 +168,9 @@ impl<'b> List<'b> {
     fn backwards(self) -> impl Iterator<Item = Value<'b>> {
         std::iter::successors(self.0.last.get(), |link| link.before.get()).filter_map(|link| link.slot.value())
     }
-    /// Keeps the elements that `keep` wants.
-    pub(super) fn retain(self, mut keep: impl FnMut(Value<'b>) -> bool) {
+    /// Keeps the elements that `keep` wants; whether others went. Messages in it are still known by the index that they had.
+    pub(super) fn retain(self, mut keep: impl FnMut(Value<'b>) -> bool) -> bool {
+        let before = self.len();
         let mut next = self.first();
         while let Some(link) = next {
             next = link.after.get();
@@ -186,6 +187,15 @@ impl<'b> List<'b> {
                 None => self.0.last.set(before),
             }
             self.0.length.set(self.len().saturating_sub(1));
+        }
+        self.len() < before
+    }
+    /// From now on, messages in it are known by the index that they have.
+    pub(super) fn recount(self) {
+        for (at, value) in self.values().enumerate() {
+            if let Some(hangs) = value.as_message().and_then(|message| message.0.hangs.as_ref()) {
+                hangs.at.set(Some(at));
+            }
         }
     }
 }
@@ -212,11 +222,10 @@ struct Body<'b> {
 }
 
 /// Where a message stands in another one.
-#[derive(Clone, Copy)]
 struct Hang<'b> {
     above: Message<'b>,
     field: &'b Field,
-    at: Option<usize>,
+    at: Cell<Option<usize>>,
 }
 
 /// A field that its message does not have, and those that came before it.
@@ -238,7 +247,7 @@ impl<'b> Message<'b> {
     }
     /// An empty message that will stand in a field of this one.
     pub(super) fn part(self, room: &'b Room, field: &'b Field, at: Option<usize>) -> Self {
-        Self::hung(room, field.width(), Some(Hang { above: self, field, at }))
+        Self::hung(room, field.width(), Some(Hang { above: self, field, at: Cell::new(at) }))
     }
     pub(super) fn is(self, other: Self) -> bool {
         std::ptr::eq(self.0, other.0)
@@ -416,9 +425,9 @@ impl<'b> Message<'b> {
         out
     }
     fn spell(self, indices: bool, out: &mut String) {
-        if let Some(Hang { above, field, at }) = self.0.hangs {
+        if let Some(Hang { above, field, at }) = &self.0.hangs {
             above.spell(indices, out);
-            push(out, field.name(), at.filter(|_| indices));
+            push(out, field.name(), at.get().filter(|_| indices));
         }
     }
 }

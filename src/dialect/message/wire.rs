@@ -42,7 +42,7 @@ impl Types {
         for ((_, inside), slot) in known.fields.iter().zip(message.0.slots) {
             match slot.value() {
                 Some(Value::Message(part)) if !self.says(*inside, part) => slot.value.set(None),
-                Some(Value::List(list)) => list.retain(|value| value.as_message().is_none_or(|part| self.says(*inside, part))),
+                Some(Value::List(list)) if list.retain(|value| value.as_message().is_none_or(|part| self.says(*inside, part))) => list.recount(),
                 _ => {}
             }
         }

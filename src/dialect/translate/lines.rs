@@ -50,6 +50,8 @@ enum Subject<'b> {
     Place(Place<'b>),
     /// A value; what one rule says less of, another may have said in full: a search form beside the name.
     Value(Place<'b>, &'b Slot<'b>),
+    /// A place as it was called when elements were still to be taken out of lists.
+    Spelt(&'b str),
     /// A place below a message that nothing was found at, as mappings spell it.
     Below(Message<'b>, &'b [Step]),
 }
@@ -99,6 +101,15 @@ impl<'b> Lines<'b> {
         }
     }
 
+    /// Puts the places into words, before elements change their indices.
+    pub(in crate::dialect) fn settle(&mut self, room: &'b Room) {
+        for (subject, _) in &mut self.lines {
+            if let Subject::Place(place) = subject {
+                *subject = Subject::Spelt(room.alloc_str(&place.text()));
+            }
+        }
+    }
+
     /// Whether there is nothing to tell.
     pub(in crate::dialect) fn is_empty(&self) -> bool {
         self.lines.is_empty()
@@ -113,6 +124,7 @@ impl<'b> Lines<'b> {
         let field = |(subject, finding): &(Subject<'_>, Finding<'_>)| FieldReport {
             path: match subject {
                 Subject::Place(place) | Subject::Value(place, _) => place.text(),
+                Subject::Spelt(text) => (*text).to_owned(),
                 Subject::Below(message, steps) => below(&message.path(), &spelt(steps)),
             },
             outcome: Outcome::from(*finding),

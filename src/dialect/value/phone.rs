@@ -319,7 +319,7 @@ mod tests {
         #[test]
         fn no_text_makes_reading_panic(text in "\\PC{0,20}|[+0-9 ()/.-]{0,24}") {
             if let Ok(phone) = Phone::read(&text) {
-                prop_assert_eq!(Phone::read(phone.e164()), Ok(phone.clone()));
+                prop_assert_eq!(Phone::read(phone.e164()), Ok(phone));
                 let digits = &phone.e164()[1..];
                 prop_assert!((7..=15).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit()));
             }
