@@ -24,3 +24,4 @@ mod replay;
 mod replicas;
 mod soundness;
 mod surviving;
+mod withdrawing;

@@ -405,6 +405,7 @@ embedded!(
     "recognition",
     "referral_state",
     "regime",
+    "reminder_kind",
     "residence",
     "school",
     "status_reason",

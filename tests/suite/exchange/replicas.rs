@@ -191,7 +191,7 @@ async fn tables_of_another_version_are_refused() {
     let place = crate::places::empty(dir.path()).await;
     if place.file().is_none() {
         let refused = Store::open(&place).await.map(|_| ()).unwrap_err();
-        assert_eq!(refused.to_string(), "database: its tables are of version 0, this program needs 2; run `weiche migrate`");
+        assert_eq!(refused.to_string(), "database: its tables are of version 0, this program needs 3; run `weiche migrate`");
     }
     Store::create(&place).await.unwrap();
     assert!(Store::create(&place).await.is_err(), "nothing that is there is made again");

@@ -84,6 +84,7 @@ impl System {
             consent_id: consent_id.to_owned(),
             scope: (!only.is_empty()).then(|| WithdrawalScope { categories, ..WithdrawalScope::default() }),
             channel: "counter".to_owned(),
+            withdrawal_code: String::new(),
         };
         let done: WithdrawConsentResponse = self.call("ConsentService.WithdrawConsent", &request).await?;
         Ok(text(done.receipt))
