@@ -18,6 +18,7 @@ mod order;
 mod parking;
 mod privacy;
 mod recalling;
+mod reminding;
 mod repairing;
 mod repeating;
 mod replay;
