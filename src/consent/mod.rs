@@ -6,6 +6,7 @@
 //! [`decide`] is pure: the same request, records, agreement and instant always give the same answer, so an auditor can repeat it.
 //! It is asked on submission and again at every release and every retry; its yes is a [`Permit`], which nothing else can make.
 
+mod code;
 mod decide;
 mod lifecycle;
 mod reason;
@@ -14,6 +15,7 @@ mod store;
 #[cfg(test)]
 mod tests;
 
+pub use code::{CodeError, WithdrawalCode};
 pub use decide::{Decision, Denial, Direction, Evidence, Permit, Request, decide};
 pub use lifecycle::{LifecycleError, Problem, Scope, Withdrawal, record_new, transition, withdraw};
 pub use reason::{Reason, why_de, why_en};
@@ -21,4 +23,4 @@ pub use record::{
     Capability, Consent, Event, Explanation, ExplanationMode, Form, Grant, Grantor, GrantorKind, Information, InterpreterKind, Party, Quality,
     Retention, RetentionDay, Scan, SecrecyRelease, Status, SubjectRef, TemplateUse, Voluntariness,
 };
-pub use store::{list, load, save};
+pub use store::{Pending, by_codes, count_pending, list, load, pending, save, save_codes};
