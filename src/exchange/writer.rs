@@ -5,7 +5,8 @@
 //!
 //! 1. Take what waits: one command when idle, hundreds under load; urgent ones (withdrawals, outcomes) first.
 //! 2. `BEGIN IMMEDIATE`, read the head: from here on nobody else appends. *A crash here leaves nothing.*
-//! 3. Load, apply each command in order, start what came for those who wait for it, write rows and leaves in bulk. *A crash here leaves nothing: the transaction is rolled back.*
+//! 3. Load, apply each command in order, start what came for those who wait for it, write rows and leaves in bulk. *A crash here leaves nothing:
+//!    the transaction is rolled back.*
 //! 4. Commit. *A crash here leaves the batch kept and unanswered: callers repeat with the same request id and get the answer that was stored.*
 //! 5. Note the size beside the key, sign, answer. *A crash here: the same; the checkpoint is signed again when asked for, byte for byte.*
 //!
