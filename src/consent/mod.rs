@@ -6,6 +6,7 @@
 //! [`decide`] is pure: the same request, records, agreement and instant always give the same answer, so an auditor can repeat it.
 //! It is asked on submission and again at every release and every retry; its yes is a [`Permit`], which nothing else can make.
 
+mod code;
 mod decide;
 mod explain;
 mod grantor;
@@ -16,6 +17,7 @@ mod store;
 #[cfg(test)]
 mod tests;
 
+pub use code::{CodeError, WithdrawalCode};
 pub use decide::{Decision, Denial, Direction, Evidence, Permit, Request, decide};
 pub use explain::{Explained, Language, data, explain, in_words};
 pub use grantor::{Capability, Day, Grantor, GrantorKind};
@@ -25,4 +27,4 @@ pub use record::{
     Consent, Event, Explanation, ExplanationMode, Form, Grant, Information, InterpreterKind, Party, Quality, Retention, Scan, Scope, SecrecyRelease,
     Status, SubjectRef, TemplateUse, Voluntariness,
 };
-pub use store::{list, load, save};
+pub use store::{Pending, by_codes, count_pending, list, load, pending, save, save_codes};

@@ -11,7 +11,7 @@ use crate::clock::Time;
 use crate::consent::{Consent, Day, Party, Permit, Reason, Scope};
 use crate::dialect::{Category, CategoryMask};
 use crate::id::{ConsentId, DeliveryId, InstitutionId, ReferralId, RequestId};
-use crate::outbox::{Delivery, Failure, LeaseToken};
+use crate::outbox::{Delivery, Failure, LaneId, LeaseToken};
 use crate::proto::types::StatusChange;
 use crate::referral::{RecallId, RecallOutcome, ReferralState, StatusReason};
 use crate::vault::{CommitmentSalt, Sealed};
@@ -59,6 +59,8 @@ pub enum Command {
     Drain(Drain),
     /// End what nobody delivered or answered in time.
     Expire(Expire),
+    /// Remind recipients of recalls that they have not answered.
+    Remind(Remind),
     /// A new agreement is in force.
     Adopt(Adopt),
     /// A text is approved or revoked.
@@ -76,6 +78,8 @@ pub struct Submit {
     pub referral: ReferralId,
     /// Chosen by the gateway.
     pub delivery: DeliveryId,
+    /// Where its delivery comes.
+    pub lane: LaneId,
     /// The sealed referral; none if it was denied outside, so that only the refusal is logged.
     pub sealed: Option<SealedReferral>,
 }
@@ -109,11 +113,23 @@ pub struct Transfer {
     pub born: Option<Day>,
 }
 
+/// The content of a referral in the clear: for the moment between its acceptance and its release in the same batch. Says nothing of itself.
+#[derive(Clone, PartialEq)]
+pub struct Plain(pub bytes::Bytes);
+
+impl std::fmt::Debug for Plain {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} bytes", self.0.len())
+    }
+}
+
 /// A referral ready to store.
 #[derive(Debug)]
 pub struct SealedReferral {
     /// The content.
     pub content: Sealed,
+    /// The same in the clear.
+    pub plain: Plain,
     /// The mask under which it was minimised.
     pub mask: CategoryMask,
     /// Opening of the commitment.
@@ -180,6 +196,8 @@ pub struct RecordConsent {
     pub controller: InstitutionId,
     /// The record as sent, the subject already a pseudonym.
     pub consent: Consent,
+    /// Keyed digests of the codes that may be printed on the person's receipt, in the order of preference.
+    pub codes: Vec<[u8; 32]>,
 }
 
 /// Withdraw a consent.
@@ -191,12 +209,12 @@ pub struct Withdraw {
     pub consent: ConsentId,
     /// Who passes it on: the caller.
     pub received_by: InstitutionId,
+    /// The person handed over the code of its receipt: then any institution may pass it on.
+    pub by_code: bool,
     /// What of it.
     pub scope: Scope,
     /// How it came.
     pub channel: String,
-    /// How long recipients have to answer recalls.
-    pub recall_answer_within: Duration,
 }
 
 /// Start what is due.
@@ -337,6 +355,13 @@ pub struct Expire {
     pub limit: u32,
 }
 
+/// Remind recipients of what they owe an answer to.
+#[derive(Debug)]
+pub struct Remind {
+    /// At most so many.
+    pub limit: u32,
+}
+
 /// A new agreement.
 #[derive(Debug)]
 pub struct Adopt {
@@ -377,6 +402,9 @@ pub enum Reply {
         consent: ConsentId,
         /// The version that now holds.
         version: u32,
+        /// Which of the codes is on the person's receipt; none in replies from before there were codes.
+        #[serde(default)]
+        code: Option<usize>,
     },
     /// Withdrawn.
     Withdrawn(Withdrawn),
@@ -391,6 +419,14 @@ pub enum Reply {
     Done,
     /// How many.
     Expired(u32),
+    /// How many went out, and whether there may be more.
+    #[serde(skip)]
+    Reminded {
+        /// Reminders that went out.
+        sent: u32,
+        /// The limit was reached.
+        more: bool,
+    },
 }
 
 /// What a withdrawal did.
@@ -421,4 +457,6 @@ pub struct Released {
     pub state: ReferralState,
     /// The leaf of the release.
     pub leaf: u64,
+    /// Its content, if it was queued in the same batch.
+    pub plain: Option<Plain>,
 }

@@ -12,16 +12,21 @@ pub mod apply;
 pub mod command;
 mod consents;
 mod deliver;
+mod demands;
 mod excerpt;
 pub mod fsck;
+mod guesses;
+mod lanes;
 mod life;
 pub mod prepare;
 mod query;
 mod receipts;
 mod recent;
 mod refusal;
+mod reminders;
 pub mod replay;
 mod resubmit;
+mod sheet;
 mod storage;
 mod submit;
 mod survey;
@@ -32,7 +37,6 @@ mod working_set;
 mod writer;
 
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio::sync::watch;
@@ -42,13 +46,15 @@ pub use crate::outbox::QueueState;
 pub use crate::referral::Event;
 pub use apply::timestamp;
 pub use command::{CallerName, Outcome, Parked, Withdrawn};
-pub use consents::Recorded;
+pub use consents::{Named, Recorded};
 pub use deliver::{AT_ONCE, Content, Outgoing};
 pub use excerpt::{Marks, Routing, StreamedRequest, SubmitRequest};
 pub use life::Moved;
 pub use query::{DeadLetter, ExportLogError, Overview};
 pub use receipts::Issued;
 pub use refusal::Refusal;
+pub use reminders::{About, Reminder, ReminderKind};
+pub use sheet::Sheet;
 pub use submit::Submission;
 pub use survey::{DeliveryView, Overdue};
 pub use wake::Wake;
@@ -63,11 +69,10 @@ use crate::ledger::{RollbackGuard, SigningKey};
 use crate::store::{Connection, Store};
 use crate::vault::Vault;
 use command::{Adopt, Command, Idempotency};
+use demands::Demands;
+use guesses::Guesses;
 use recent::Rows;
 use writer::{Writer, WriterHandle};
-
-/// How long recipients have to answer a recall: 14 days; Art. 12(3) GDPR allows one month at most.
-pub const RECALL_ANSWER_WITHIN: Duration = Duration::from_secs(14 * 24 * 3600);
 
 /// Everything an exchange is made of.
 pub struct Parts {
@@ -98,8 +103,11 @@ pub struct Exchange {
     clock: Arc<dyn Clock>,
     progress: watch::Receiver<Progress>,
     wake: Wake,
+    demands: Demands,
     /// Consents as they were when they were last read: for previews only.
     lately: Mutex<Rows<ConsentId, Arc<Consent>>>,
+    /// Who tried withdrawal codes that nobody was given.
+    guesses: Guesses,
     /// The queues as they were when they were last counted.
     surveyed: tokio::sync::Mutex<Option<survey::Surveyed>>,
 }
@@ -114,9 +122,11 @@ impl Exchange {
         }
         let (vault, key) = (Arc::new(vault), Arc::new(key));
         let agreement = Arc::new(ArcSwap::from_pointee(agreement));
-        let wake = Wake::default();
+        let (wake, demands) = (Wake::default(), Demands::default());
+        let (vault_of, key_of) = (vault.clone(), key.clone());
         let (writer, progress) =
-            Writer::new((store.place().clone(), conn), key.clone(), guard, vault.clone(), agreement.clone(), clock.clone(), wake.clone()).await?;
+            Writer::new((store.place().clone(), conn), key_of, guard, vault_of, agreement.clone(), clock.clone(), (wake.clone(), demands.clone()))
+                .await?;
         let (writer, task) = writer.spawn();
         let exchange = Self {
             store,
@@ -128,7 +138,9 @@ impl Exchange {
             clock,
             progress,
             wake,
+            demands,
             lately: Mutex::default(),
+            guesses: Guesses::default(),
             surveyed: tokio::sync::Mutex::default(),
         };
         let in_force = exchange.agreement.load_full();
@@ -262,5 +274,6 @@ mod tests {
         same::<LegalBasis>("weiche.exchange.v1.LegalBasis");
         same::<RecallOutcome>("weiche.type.v1.RecallOutcome");
         same::<Reason>("weiche.exchange.v1.DecisionReason");
+        same::<crate::exchange::ReminderKind>("weiche.exchange.v1.ReminderKind");
     }
 }

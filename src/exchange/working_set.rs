@@ -8,10 +8,11 @@ use std::hash::Hash;
 use std::sync::Arc;
 
 use super::command::CallerName;
+use super::lanes::Lanes;
 use crate::clock::Time;
 use crate::consent::Consent;
 use crate::id::{ConsentId, DeliveryId, InstitutionId, ReferralId, RequestId};
-use crate::outbox::Delivery;
+use crate::outbox::{Delivery, LaneId};
 use crate::referral::{Event, Recall, RecallId, Referral};
 
 /// What a batch needs to see. Ids that do not exist are simply not found.
@@ -21,6 +22,8 @@ pub struct Wanted {
     pub requests: Vec<(CallerName, RequestId)>,
     /// Consents by id.
     pub consents: Vec<ConsentId>,
+    /// Codes that may be given out, as keyed digests.
+    pub codes: Vec<[u8; 32]>,
     /// Referrals by id, with their carriers and the deliveries that no acknowledgement has ended.
     pub referrals: Vec<ReferralId>,
     /// Deliveries by id, with their referrals.
@@ -29,8 +32,10 @@ pub struct Wanted {
     pub under_consent: Vec<ConsentId>,
     /// What may start now for a recipient, at most so many.
     pub due: Vec<(InstitutionId, u32)>,
-    /// Recipients that an operator parks or lets go again.
+    /// Recipients that an operator parks or lets go again, and those for whom a demand waits.
     pub recipients: Vec<InstitutionId>,
+    /// Lanes into which something comes.
+    pub lanes: Vec<LaneId>,
     /// Persons whose leaves will be tagged; those of loaded referrals are added.
     pub subjects: Vec<[u8; 32]>,
     /// Recalls by id.
@@ -39,6 +44,8 @@ pub struct Wanted {
     pub events: Vec<(ReferralId, [u8; 16])>,
     /// Referrals submitted before this instant that are still undelivered or unanswered.
     pub overdue: Option<(Time, u32)>,
+    /// Recalls whose recipients are to be reminded, at most so many.
+    pub to_remind: Option<u32>,
 }
 
 /// An earlier call, as remembered for its repetition.
@@ -113,6 +120,8 @@ pub struct WorkingSet {
     pub requests: Table<(CallerName, RequestId), Request>,
     /// Current versions of consents.
     pub consents: Table<ConsentId, Arc<Consent>>,
+    /// Consents by the keyed digests of the codes that were given out for them.
+    pub codes: Table<[u8; 32], ConsentId>,
     /// Referrals.
     pub referrals: Table<ReferralId, Referral>,
     /// Carriers, open deliveries and dead letters of the referrals, and those that were asked for.
@@ -127,8 +136,12 @@ pub struct WorkingSet {
     pub events: HashMap<(ReferralId, [u8; 16]), Event>,
     /// Referrals that nobody delivered or answered in time, the oldest first.
     pub overdue: Vec<ReferralId>,
+    /// Recalls whose recipients are to be reminded now, the longest due first.
+    pub to_remind: Vec<RecallId>,
     /// What may start now, per recipient, longest due first.
     pub due: HashMap<InstitutionId, Vec<DeliveryId>>,
+    /// Lanes, as far as their open deliveries were counted.
+    pub lanes: Lanes,
     /// Order number of the next delivery.
     pub next_delivery: i64,
 }

@@ -155,4 +155,10 @@ impl Consent {
             .into_iter()
             .chain(self.grants.iter().map(|grant| &grant.recipient.institution))
     }
+
+    /// When another institution than the one that recorded it last passed on a withdrawal.
+    pub fn withdrawn_elsewhere(&self) -> Option<Time> {
+        let by_others = |event: &&Event| event.received_by.as_ref().is_some_and(|by| *by != self.controller.institution);
+        self.history.iter().rev().find(by_others).map(|event| event.at)
+    }
 }

@@ -19,7 +19,7 @@ mod submit;
 use std::sync::Arc;
 
 pub(super) use lifecycle::{carried, cut};
-pub use queue::timestamp;
+pub use queue::{lane, timestamp};
 
 use prost::Message;
 
@@ -83,6 +83,7 @@ impl Command {
                 wanted.consents.extend(c.transfer.consent);
                 wanted.consents.extend(c.transfer.origin);
                 wanted.subjects.push(c.transfer.subject);
+                wanted.lanes.push(c.lane);
             }
             Self::Resubmit(c) => {
                 call(&c.idempotency);
@@ -93,6 +94,7 @@ impl Command {
                 call(&c.idempotency);
                 wanted.consents.push(c.consent.id);
                 wanted.consents.extend(c.consent.supersedes);
+                wanted.codes.extend(&c.codes);
                 wanted.subjects.extend(super::subject_of(&c.consent));
             }
             Self::Withdraw(c) => {
@@ -128,6 +130,7 @@ impl Command {
             Self::Drain(c) => call(&c.idempotency),
             Self::ChangeText(c) => call(&c.idempotency),
             Self::Expire(c) => wanted.overdue = Some((c.before, c.limit)),
+            Self::Remind(c) => wanted.to_remind = Some(c.limit),
             Self::Adopt(_) => {}
         }
     }
@@ -157,6 +160,7 @@ impl Batch<'_> {
             Command::Release(c) => self.release(&c),
             Command::Settle(c) => self.settle(&c),
             Command::Expire(c) => self.expire(&c),
+            Command::Remind(c) => self.remind(&c),
             Command::Adopt(c) => self.adopt(c),
         }
     }
