@@ -5,7 +5,7 @@
 //! a template is modules in order, in one version and language, known by the hash of its text.
 //!
 //! A text is approved once and never edited: a change is a new version. It is approved in the agreement, or by an operator between two
-//! agreements; it is revoked in either way, the earlier revocation holds, and nothing takes it back. See `docs/decisions/0010-*`.
+//! agreements; it is revoked in either way, the earlier revocation holds, and nothing takes it back. See `docs/decisions/0011-*`.
 
 use std::collections::BTreeMap;
 
