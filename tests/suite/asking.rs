@@ -78,7 +78,7 @@ fn referral(sender: &Party, recipient: &Party, consent: &str, dialects: &Dialect
         sender: Some(party_to(sender)),
         recipient: Some(party_to(recipient)),
         purpose: types::Purpose::CounsellingReferral as i32,
-        consent: Some(types::ConsentReference { consent_id: consent.into(), version: 0 }),
+        consent: Some(types::ConsentReference { consent_id: consent.into(), ..Default::default() }),
         subject: Some(types::Person { name: Some(name), nationalities: vec![syria], ..Default::default() }),
         ..Default::default()
     }
