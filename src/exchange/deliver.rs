@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{BufMut, Bytes};
@@ -81,37 +82,56 @@ pub struct Outgoing {
     pub receipt: Issued,
 }
 
+/// Deliveries that have started, still sealed.
+#[derive(Debug, Default)]
+#[must_use = "what is started and not unsealed waits for the end of its lease"]
+pub struct Started(Option<(InstitutionId, Arc<Proof>, Vec<Released>)>);
+
+impl Started {
+    fn of(recipient: &InstitutionId, committed: Committed) -> Self {
+        let proof = committed.proof.clone();
+        Self(Some((recipient.clone(), proof, committed.released())))
+    }
+
+    /// How many.
+    pub fn count(&self) -> usize {
+        self.0.as_ref().map_or(0, |(_, _, released)| released.len())
+    }
+}
+
 impl Exchange {
     /// Starts what is due for a recipient: at most `limit` and at most [`AT_ONCE`], for as long as `lease`.
     pub async fn release(&self, recipient: &InstitutionId, limit: u32, lease: Duration) -> Result<Vec<Outgoing>, Refusal> {
         let command = Release { recipient: recipient.clone(), limit: limit.min(AT_ONCE), lease };
-        self.hand_out(recipient, self.writer.run(Command::Release(command)).await?).await
+        self.unseal(Started::of(recipient, self.writer.run(Command::Release(command)).await?)).await
     }
 
-    /// Waits for what comes next for a recipient and starts it in the transaction that queues it; nothing if `until` ends first. It is not told of what
-    /// waits already or becomes due by time, of repetitions, and of what waited behind something else: for that a bell rings ([`Self::wake`]).
+    /// Waits for what comes next for a recipient and starts it in the transaction that queues it; with `due` also what is due already. Nothing if `until`
+    /// ends first. Of what becomes due by time, of repetitions, and of what waited behind something else a bell tells ([`Self::wake`]).
+    ///
+    /// What is started must be unsealed ([`Self::unseal`]), or it waits for the end of its lease. Whoever does that elsewhere can ask for more at once.
     pub async fn release_next(
         &self,
         recipient: &InstitutionId,
-        limit: u32,
-        lease: Duration,
+        (limit, lease): (u32, Duration),
+        due: bool,
         until: impl Future<Output = ()>,
-    ) -> Result<Vec<Outgoing>, Refusal> {
-        let mut waiting = self.demands.put(Release { recipient: recipient.clone(), limit: limit.min(AT_ONCE), lease });
+    ) -> Result<Started, Refusal> {
+        let mut waiting = self.demands.put(Release { recipient: recipient.clone(), limit: limit.min(AT_ONCE), lease }, due);
         let answer = tokio::select! {
             answer = &mut waiting.answer => answer,
             () = until => match waiting.take_back() {
-                true => return Ok(Vec::new()),
+                true => return Ok(Started::default()),
                 // The writer has it: what it starts must get its attempt.
                 false => (&mut waiting.answer).await,
             },
         };
-        self.hand_out(recipient, answer.map_err(|_| Refusal::Unavailable)??).await
+        Ok(Started::of(recipient, answer.map_err(|_| Refusal::Unavailable)??))
     }
 
-    async fn hand_out(&self, recipient: &InstitutionId, committed: Committed) -> Result<Vec<Outgoing>, Refusal> {
-        let proof = committed.proof.clone();
-        let released = committed.released();
+    /// The contents of what was started, as they may leave.
+    pub async fn unseal(&self, started: Started) -> Result<Vec<Outgoing>, Refusal> {
+        let Started(Some((recipient, proof, released))) = started else { return Ok(Vec::new()) };
         let again = released.iter().filter(|one| one.delivery.begun > 1).count() as u64;
         if again > 0 {
             metrics::counter!("weiche_redeliveries_total", "recipient" => recipient.to_string()).increment(again);

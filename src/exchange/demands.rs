@@ -5,7 +5,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 
 use super::command::Release;
 use super::refusal::Refusal;
@@ -14,8 +14,8 @@ use crate::id::InstitutionId;
 
 type Answer = oneshot::Sender<Result<Committed, Refusal>>;
 
-/// Releases that wait for something to come: the writer fulfils them in the batch that queues it, which saves it a transaction of its own. Only what has
-/// nothing in front of it comes this way; for all else there is the bell ([`super::Wake`]) and an ordinary release.
+/// Releases that wait for something: the writer fulfils them in the batch that queues it, which saves it a transaction of its own. Only what has nothing
+/// in front of it comes this way by itself; for all else there is the bell ([`super::Wake`]), and a demand that asks for what is due.
 #[derive(Debug, Clone, Default)]
 pub struct Demands(Arc<Inner>);
 
@@ -23,6 +23,8 @@ pub struct Demands(Arc<Inner>);
 struct Inner {
     waiting: Mutex<HashMap<InstitutionId, VecDeque<Demand>>>,
     next: AtomicU64,
+    /// Somebody asks for what is due.
+    stirred: Notify,
 }
 
 /// One of them, as the writer sees it.
@@ -31,6 +33,8 @@ pub struct Demand {
     number: u64,
     /// What is asked for.
     pub release: Release,
+    /// Whether it also asks for what is due already; answered once the writer has looked, if there is anything.
+    due: bool,
     /// Where the answer goes.
     pub answer: Answer,
 }
@@ -46,18 +50,35 @@ pub struct Waiting {
 }
 
 impl Demands {
-    /// Waits.
-    pub fn put(&self, release: Release) -> Waiting {
+    /// Waits; with `due` also for what has been there before.
+    pub fn put(&self, release: Release, due: bool) -> Waiting {
         let (answer, answered) = oneshot::channel();
         let number = self.0.next.fetch_add(1, Ordering::Relaxed);
         let recipient = release.recipient.clone();
-        self.lock().entry(recipient.clone()).or_default().push_back(Demand { number, release, answer });
+        self.lock().entry(recipient.clone()).or_default().push_back(Demand { number, release, due, answer });
+        if due {
+            self.0.stirred.notify_one();
+        }
         Waiting { demands: self.clone(), number, recipient, answer: answered }
     }
 
     /// Those for whom somebody waits.
     pub fn recipients(&self) -> Vec<InstitutionId> {
         self.lock().iter().filter(|(_, waiting)| !waiting.is_empty()).map(|(recipient, _)| recipient.clone()).collect()
+    }
+
+    /// Until somebody asks for what is due.
+    pub async fn stirred(&self) {
+        self.0.stirred.notified().await;
+    }
+
+    /// Recipients for whom somebody asks for what is due, and how much they take. Whoever calls this looks for it: none is named again.
+    pub fn looking(&self) -> Vec<(InstitutionId, u32)> {
+        let mut waiting = self.lock();
+        let wanted = |queue: &mut VecDeque<Demand>| {
+            queue.iter_mut().filter_map(|demand| std::mem::take(&mut demand.due).then_some(demand.release.limit)).reduce(u32::saturating_add)
+        };
+        waiting.iter_mut().filter_map(|(recipient, queue)| Some((recipient.clone(), wanted(queue)?))).collect()
     }
 
     /// The one that has waited longest for a recipient. Whoever takes it answers it.
@@ -99,8 +120,10 @@ mod tests {
     #[test]
     fn a_demand_is_taken_or_taken_back_never_both() {
         let demands = Demands::default();
-        let (first, second) = (demands.put(release(1)), demands.put(release(2)));
+        let (first, second) = (demands.put(release(1), false), demands.put(release(2), true));
         assert_eq!(demands.recipients().len(), 1);
+        assert_eq!(demands.looking(), [(second.recipient.clone(), 2)]);
+        assert!(demands.looking().is_empty(), "once");
         assert_eq!(demands.take(&first.recipient).unwrap().release.limit, 1);
         assert!(!first.take_back(), "the writer has it");
         assert!(second.take_back());

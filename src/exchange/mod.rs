@@ -47,7 +47,7 @@ pub use crate::referral::Event;
 pub use apply::timestamp;
 pub use command::{CallerName, Outcome, Parked, Withdrawn};
 pub use consents::{Named, Recorded};
-pub use deliver::{AT_ONCE, Content, Outgoing};
+pub use deliver::{AT_ONCE, Content, Outgoing, Started};
 pub use excerpt::{Marks, Routing, StreamedRequest, SubmitRequest};
 pub use life::Moved;
 pub use query::{DeadLetter, ExportLogError, Overview};

@@ -228,10 +228,12 @@ impl Writer {
         let mut look = tokio::time::interval(LOOK);
         loop {
             jobs.clear();
+            let mut stirred = false;
             tokio::select! {
                 biased;
                 job = urgent.recv() => jobs.extend(job),
                 job = ordinary.recv() => jobs.extend(job),
+                () = self.demands.stirred() => stirred = true,
                 _ = look.tick(), if self.conn.is_shared() => {
                     if let Err(error) = self.look().await {
                         self.recover(error, &mut [&mut urgent, &mut ordinary]).await?;
@@ -246,7 +248,7 @@ impl Writer {
                 }
             }
             // A receiver gives nothing only when every handle is gone and its queue is empty.
-            if jobs.is_empty() {
+            if jobs.is_empty() && !stirred {
                 break;
             }
             for (lane, left) in [("ordinary", ordinary.len()), ("urgent", urgent.len())] {
@@ -341,6 +343,8 @@ impl Writer {
         let count = commands.len();
         let mut wanted = Wanted::default();
         commands.iter().for_each(|command| command.wants(&mut wanted));
+        let mut looking = self.demands.looking();
+        wanted.due.append(&mut looking);
         wanted.recipients.extend(self.demands.recipients());
 
         let head = ledger::store::take_head(&mut self.conn).await?;
@@ -361,13 +365,14 @@ impl Writer {
         };
         let results: Vec<_> = commands.into_iter().map(|command| batch.apply(command)).collect();
 
-        // Last in the order: what this batch has queued may start at once, for those who wait for it.
+        // Last in the order: what is due, and what this batch has queued, may start at once for those who wait for it.
+        batch.make_ready();
         let mut fulfilled = Vec::new();
-        for (recipient, mut ready) in batch.ready() {
-            while !ready.is_empty()
+        for recipient in self.demands.recipients() {
+            while batch.has_ready(&recipient)
                 && let Some(demand) = self.demands.take(&recipient)
             {
-                fulfilled.push((demand.answer, batch.fulfil(&demand.release, &mut ready)));
+                fulfilled.push((demand.answer, batch.release(&demand.release)));
             }
         }
 

@@ -19,6 +19,7 @@ mod dialect_traps;
 mod dialects;
 mod exchange;
 mod foreign;
+mod fuzzing;
 mod ledger_go;
 mod ledger_laws;
 mod ledger_vectors;

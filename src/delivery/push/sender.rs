@@ -16,7 +16,7 @@ use tonic::{Request, Status};
 use super::outcome;
 use super::worker::Work;
 use crate::dialect::Method;
-use crate::exchange::{Content, Exchange, Outcome, Outgoing, Refusal};
+use crate::exchange::{Content, Exchange, Outcome, Outgoing, Refusal, Started};
 use crate::grpc::codec::BytesCodec;
 use crate::grpc::convert::receipt_to;
 use crate::id::InstitutionId;
@@ -81,21 +81,6 @@ impl Lane {
         }
     }
 
-    /// What a release has brought.
-    async fn brought(&self, released: Result<Vec<Outgoing>, Refusal>) -> Vec<Outgoing> {
-        match released {
-            Ok(released) => released,
-            Err(Refusal::Overloaded(pause)) => {
-                tokio::time::sleep(pause).await;
-                Vec::new()
-            }
-            Err(error) => {
-                tracing::warn!(recipient = %self.recipient, %error, "nothing can be released at the moment");
-                Vec::new()
-            }
-        }
-    }
-
     async fn call(&self, path: PathAndQuery, message: Bytes, time: Duration) -> Result<(), Status> {
         let mut grpc = tonic::client::Grpc::new(self.channel.clone()).max_decoding_message_size(MAX_ANSWER);
         grpc.ready().await.map_err(|_| Status::unavailable("not connected"))?;
@@ -107,13 +92,23 @@ impl Lane {
 
 impl Work for Lane {
     type Item = Outgoing;
+    type Started = Started;
 
-    async fn take(&self, limit: u32) -> Vec<Outgoing> {
-        self.brought(self.exchange.release(&self.recipient, limit, self.lease).await).await
+    async fn next(&self, limit: u32, due: bool, until: impl Future<Output = ()> + Send) -> (u32, Started) {
+        match self.exchange.release_next(&self.recipient, (limit, self.lease), due, until).await {
+            Ok(started) => (u32::try_from(started.count()).unwrap_or(limit), started),
+            Err(error) => {
+                tracing::warn!(recipient = %self.recipient, %error, "nothing can be released at the moment");
+                (0, Started::default())
+            }
+        }
     }
 
-    async fn next(&self, limit: u32, until: impl Future<Output = ()> + Send) -> Vec<Outgoing> {
-        self.brought(self.exchange.release_next(&self.recipient, limit, self.lease, until).await).await
+    async fn unseal(&self, started: Started) -> Vec<Outgoing> {
+        self.exchange.unseal(started).await.unwrap_or_else(|error| {
+            tracing::warn!(recipient = %self.recipient, %error, "what was to be sent cannot be read at the moment");
+            Vec::new()
+        })
     }
 
     fn holds(&self, item: &Outgoing) -> bool {

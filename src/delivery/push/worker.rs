@@ -30,10 +30,12 @@ const MOST: u32 = 256;
 pub(super) trait Work: Send + Sync + 'static {
     /// One piece of work under its lease.
     type Item: Send + Sync + 'static;
-    /// Starts at most `limit` due items; none if there is no answer now.
-    fn take(&self, limit: u32) -> impl Future<Output = Vec<Self::Item>> + Send;
-    /// Waits for what comes next and starts at most `limit` of it; none if `until` ends first.
-    fn next(&self, limit: u32, until: impl Future<Output = ()> + Send) -> impl Future<Output = Vec<Self::Item>> + Send;
+    /// Several, sealed.
+    type Started: Send + 'static;
+    /// Waits for what comes next and starts at most `limit` of it, with `due` also what is due already; says how many. None if `until` ends first.
+    fn next(&self, limit: u32, due: bool, until: impl Future<Output = ()> + Send) -> impl Future<Output = (u32, Self::Started)> + Send;
+    /// What was started.
+    fn unseal(&self, started: Self::Started) -> impl Future<Output = Vec<Self::Item>> + Send;
     /// Whether the lease of the item leaves time to begin.
     fn holds(&self, item: &Self::Item) -> bool;
     /// Does it. Ends within the lease.
@@ -59,7 +61,7 @@ pub(super) async fn run<W: Work>(work: Arc<W>, bell: Arc<Notify>, pacing: Pacing
     let places = Arc::new(Semaphore::new(most));
     let mut pace = Pace::new(pacing.per_second, Instant::now());
     // What was left by an earlier process rings no bell.
-    let mut more = true;
+    let mut due = true;
     loop {
         let turn = async {
             // Only this task takes places, so there are at least as many afterwards.
@@ -81,28 +83,32 @@ pub(super) async fn run<W: Work>(work: Arc<W>, bell: Arc<Notify>, pacing: Pacing
             available = turn => available,
         };
         let limit = available.min(MOST).min(u32::try_from(places.available_permits()).unwrap_or(MOST));
-        // Not within a select: what has been released must get its attempt, or be put back.
-        let items = if more {
-            work.take(limit).await
-        } else {
-            let look = LOOK.mul_f64(rand::random_range(0.75..1.25));
-            let until = async {
-                tokio::select! {
-                    () = bell.notified() => {}
-                    () = ends.stop.cancelled() => {}
-                    () = tokio::time::sleep(look) => {}
-                }
-            };
-            work.next(limit, until).await
+        let look = LOOK.mul_f64(rand::random_range(0.75..1.25));
+        let until = async {
+            tokio::select! {
+                () = bell.notified() => {}
+                () = ends.stop.cancelled() => {}
+                () = tokio::time::sleep(look) => {}
+            }
         };
-        let taken = u32::try_from(items.len()).unwrap_or(MOST);
+        // Not within a select: what has been started must get its attempt, or be put back.
+        let (taken, started) = work.next(limit, due, until).await;
         // Rung, or waited long enough: see what is there. As many as asked for: there may be more.
-        more = if more { taken > 0 && taken >= limit } else { taken == 0 || taken >= limit };
-        pace.take(taken);
-        for item in items {
-            let place = places.clone().try_acquire_owned().ok();
-            ends.tasks.spawn(one(work.clone(), item, place, ends.clone()));
+        due = taken == 0 || taken >= limit;
+        if taken > 0 {
+            pace.take(taken);
+            let taken = places.clone().try_acquire_many_owned(taken).ok();
+            // Beside the next round: what the writer does meanwhile must find somebody who waits for it.
+            ends.tasks.spawn(all(work.clone(), started, taken, ends.clone()));
         }
+    }
+}
+
+/// Unseals what was started and has it done.
+async fn all<W: Work>(work: Arc<W>, started: W::Started, mut places: Option<OwnedSemaphorePermit>, ends: Ends) {
+    for item in work.unseal(started).await {
+        let place = places.as_mut().and_then(|places| places.split(1));
+        ends.tasks.spawn(one(work.clone(), item, place, ends.clone()));
     }
 }
 
@@ -157,16 +163,25 @@ mod tests {
 
     impl Work for Numbers {
         type Item = u32;
-        async fn take(&self, limit: u32) -> Vec<u32> {
-            self.asked.fetch_add(1, Ordering::SeqCst);
-            let mut due = self.due.lock().unwrap();
-            let count = due.len().min(limit as usize);
-            due.drain(..count).collect()
-        }
+        type Started = Vec<u32>;
         /// Nothing comes by itself: all are found by looking.
-        async fn next(&self, _: u32, until: impl Future<Output = ()> + Send) -> Vec<u32> {
-            until.await;
-            Vec::new()
+        async fn next(&self, limit: u32, due: bool, until: impl Future<Output = ()> + Send) -> (u32, Vec<u32>) {
+            let started: Vec<_> = match due {
+                true => {
+                    self.asked.fetch_add(1, Ordering::SeqCst);
+                    let mut due = self.due.lock().unwrap();
+                    let count = due.len().min(limit as usize);
+                    due.drain(..count).collect()
+                }
+                false => Vec::new(),
+            };
+            if started.is_empty() {
+                until.await;
+            }
+            (u32::try_from(started.len()).unwrap(), started)
+        }
+        async fn unseal(&self, started: Vec<u32>) -> Vec<u32> {
+            started
         }
         fn holds(&self, _: &u32) -> bool {
             !self.expired.load(Ordering::SeqCst)

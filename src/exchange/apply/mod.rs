@@ -84,6 +84,7 @@ impl Command {
                 wanted.consents.extend(c.transfer.origin);
                 wanted.subjects.push(c.transfer.subject);
                 wanted.lanes.push(c.lane);
+                wanted.recipients.push(c.transfer.recipient.institution.clone());
             }
             Self::Resubmit(c) => {
                 call(&c.idempotency);

@@ -4,7 +4,7 @@
 //! Start what is due: consent is asked again, at this place in the one order. A withdrawal before it stops the delivery, a withdrawal
 //! after it finds the delivery started and says so.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use super::Batch;
 use super::journal::GATEWAY;
@@ -22,7 +22,8 @@ use crate::proto::types::StatusChange;
 use crate::referral::{Referral, ReferralState, StatusReason};
 
 impl Batch<'_> {
-    pub(super) fn release(&mut self, c: &Release) -> Result<Answered, Refusal> {
+    /// Starts what is due.
+    pub fn release(&mut self, c: &Release) -> Result<Answered, Refusal> {
         if self.set.recipients.get(&c.recipient).is_some_and(|until| *until > self.now) {
             // Parked by a command of this very batch; what was parked before is not due.
             return Ok(Answered::quiet(Reply::Released(Vec::new())));
@@ -44,29 +45,21 @@ impl Batch<'_> {
         Ok(Answered::quiet(Reply::Released(released)))
     }
 
-    /// Recipients for whom this batch has put something into an empty lane that has not started.
-    pub fn ready(&self) -> HashMap<InstitutionId, Vec<DeliveryId>> {
-        let mut ready: HashMap<InstitutionId, Vec<DeliveryId>> = HashMap::new();
+    /// Makes due what this batch has put into an empty lane and not started.
+    pub fn make_ready(&mut self) {
         let mut taken = HashSet::new();
         for delivery in self.added.queued.iter().filter_map(|(id, _)| self.set.deliveries.get(id)) {
             // Only the first of each lane that is still open.
             if delivery.state.is_open() && self.set.lanes.was_empty(&delivery.lane) && taken.insert(delivery.lane) && delivery.state == State::Ready {
-                ready.entry(delivery.recipient.clone()).or_default().push(delivery.id);
+                self.set.due.entry(delivery.recipient.clone()).or_default().push(delivery.id);
             }
         }
-        ready
     }
 
-    /// Fulfils a demand with what this batch has queued, as an ordinary release after all its commands would.
-    pub fn fulfil(&mut self, c: &Release, ready: &mut Vec<DeliveryId>) -> Result<Answered, Refusal> {
-        // Who has not been looked up (the demand came meanwhile) could be parked.
-        if self.set.recipients.get(&c.recipient).is_none() {
-            return Ok(Answered::quiet(Reply::Released(Vec::new())));
-        }
-        let rest = ready.split_off(ready.len().min(c.limit as usize));
-        self.set.due.entry(c.recipient.clone()).or_default().append(ready);
-        *ready = rest;
-        self.release(c)
+    /// Whether something may start for a recipient. Who has not been looked up (the demand came meanwhile) could be parked.
+    pub fn has_ready(&self, recipient: &InstitutionId) -> bool {
+        let open = self.set.recipients.get(recipient).is_some_and(|parked_until| *parked_until <= self.now);
+        open && self.set.due.get(recipient).is_some_and(|due| !due.is_empty())
     }
 
     /// One delivery: started with a logged release, or stopped with a logged refusal.

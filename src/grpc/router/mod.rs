@@ -127,7 +127,10 @@ impl Router {
             .and_then(|method| self.deadline(&request).map(|deadline| (method, deadline)))
             .and_then(|(method, deadline)| self.place(method.lane, &mut call).map(|()| (method, deadline)));
         match admitted {
-            Err(refusal) => call.refused(refusal).into_http(),
+            Err(refusal) => {
+                discard(request.into_body());
+                call.refused(refusal).into_http()
+            }
             Ok((method, deadline)) => {
                 let context = Context { caller, call_id: call.id, deadline, peer };
                 run(method.clone(), context, call, self.health.clone(), request).await
@@ -250,6 +253,24 @@ async fn answer(handler: Handler, context: Context, inbound: Inbound) -> Result<
         }
         Handler::Streaming(handler) => handler(context, inbound).await,
     }
+}
+
+/// Takes what a refused call still sends off the wire, one message's worth at most and not for long. Were the stream reset instead, the message that its
+/// caller had already sent would count as the caller's fault, and after a hundred refusals HTTP/2 would break off the connection with every call on it.
+fn discard<B>(body: B)
+where
+    B: HttpBody + Send + 'static,
+{
+    tokio::spawn(tokio::time::timeout(Duration::from_secs(1), async move {
+        let mut body = std::pin::pin!(body);
+        let mut read = 0;
+        while let Some(Ok(frame)) = std::future::poll_fn(|cx| body.as_mut().poll_frame(cx)).await {
+            read += frame.data_ref().map_or(0, bytes::Buf::remaining);
+            if read > DEFAULT_MESSAGE_BYTES {
+                break;
+            }
+        }
+    }));
 }
 
 /// HTTP that is not gRPC gets an HTTP answer; CONNECT above all, which passes flow control by.

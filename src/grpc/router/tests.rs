@@ -6,6 +6,7 @@
 use futures_util::StreamExt;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::service::TowerToHyperService;
+use tokio::task::JoinHandle;
 use tonic::client::Grpc;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Request};
@@ -69,7 +70,9 @@ async fn client(router: &Arc<Router>, caller: Arc<Caller>) -> Grpc<Channel> {
     let connection = router.connection(caller, "127.0.0.1:50051".parse().unwrap());
     let (near, far) = tokio::io::duplex(256 * 1024);
     tokio::spawn(async move {
-        let server = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+        let mut server = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+        // As the listener has it: a client may do something wrong so many times.
+        server.max_local_error_reset_streams(100);
         let _ = server.serve_connection(TokioIo::new(far), TowerToHyperService::new(connection)).await;
     });
     let mut near = Some(near);
@@ -177,21 +180,25 @@ async fn a_panic_is_an_internal_error_that_tells_nothing_and_the_next_call_works
     assert_eq!(unary(&client, "Echo", "ahoi").await.unwrap(), "ahoi");
 }
 
+/// Takes all ordinary places with calls that hang; those, and how the next one was refused.
+async fn full(client: &Grpc<Channel>) -> (Vec<JoinHandle<Result<Bytes, Status>>>, Status) {
+    let hanging = (0..2).map(|_| {
+        let client = client.clone();
+        tokio::spawn(async move { unary(&client, "Hang", "").await })
+    });
+    let hanging = hanging.collect();
+    loop {
+        match unary(client, "Echo", "").await {
+            Ok(_) => tokio::task::yield_now().await,
+            Err(status) => return (hanging, status),
+        }
+    }
+}
+
 #[tokio::test]
 async fn what_is_too_much_is_shed_and_the_reserved_lane_stays_open() {
     let (_, client) = ready().await;
-    let hanging: Vec<_> = (0..2)
-        .map(|_| {
-            let client = client.clone();
-            tokio::spawn(async move { unary(&client, "Hang", "").await })
-        })
-        .collect();
-    let shed = loop {
-        match unary(&client, "Echo", "").await {
-            Ok(_) => tokio::task::yield_now().await,
-            Err(status) => break status,
-        }
-    };
+    let (hanging, shed) = full(&client).await;
     assert_eq!(reason(&shed), (Code::ResourceExhausted, "OVERLOADED".into()));
     let delay = shed.get_error_details().retry_info().unwrap().retry_delay.unwrap();
     assert!((500..1500).contains(&delay.as_millis()), "{delay:?}");
@@ -201,6 +208,22 @@ async fn what_is_too_much_is_shed_and_the_reserved_lane_stays_open() {
         assert_eq!(call.await.unwrap().unwrap_err().code(), Code::DeadlineExceeded);
     }
     assert_eq!(unary(&client, "Echo", "x").await.unwrap(), "x");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn however_many_are_refused_no_connection_breaks() {
+    let (_, client) = ready().await;
+    let (hanging, _) = full(&client).await;
+    for _ in 0..20 {
+        let calls = (0..100).map(|_| unary(&client, "Echo", vec![0; 40_000]));
+        for answer in futures_util::future::join_all(calls).await {
+            let broken = answer.err().filter(|status| status.code() != Code::ResourceExhausted);
+            assert!(broken.is_none(), "{broken:?}");
+        }
+    }
+    for call in hanging {
+        assert_eq!(call.await.unwrap().unwrap_err().code(), Code::DeadlineExceeded);
+    }
 }
 
 #[tokio::test]

@@ -271,6 +271,17 @@ impl Desk {
         self.on().release(&who(recipient), 100, LEASE).await.unwrap()
     }
 
+    /// Starts what comes before `until`.
+    pub async fn next(&self, recipient: &str, limit: u32, until: impl Future<Output = ()>) -> Vec<Outgoing> {
+        self.started(recipient, limit, false, until).await
+    }
+
+    /// Starts what comes before `until`, or with `due` what is due.
+    pub async fn started(&self, recipient: &str, limit: u32, due: bool, until: impl Future<Output = ()>) -> Vec<Outgoing> {
+        let started = self.on().release_next(&who(recipient), (limit, LEASE), due, until).await.unwrap();
+        self.on().unseal(started).await.unwrap()
+    }
+
     /// Starts the one item that is due.
     pub async fn release_one(&self, recipient: &str) -> Outgoing {
         let mut items = self.release(recipient).await;

@@ -42,13 +42,13 @@ enum Step {
     Submit {
         person: usize,
         to: usize,
-        awaited: bool,
+        awaited: Option<bool>,
     },
     /// Two persons' submissions and a withdrawal at the same moment.
     Race {
         person: usize,
         to: usize,
-        awaited: bool,
+        awaited: Option<bool>,
     },
     Release {
         to: usize,
@@ -93,8 +93,8 @@ enum Step {
 fn step() -> impl Strategy<Value = Step> {
     let how = prop_oneof![4 => Just(How::Delivered), 3 => Just(How::Unavailable), 1 => Just(How::Invalid), 1 => Just(How::Returned)];
     prop_oneof![
-        6 => (0..2_usize, 0..2_usize, any::<bool>()).prop_map(|(person, to, awaited)| Step::Submit { person, to, awaited }),
-        1 => (0..2_usize, 0..2_usize, any::<bool>()).prop_map(|(person, to, awaited)| Step::Race { person, to, awaited }),
+        6 => (0..2_usize, 0..2_usize, any::<Option<bool>>()).prop_map(|(person, to, awaited)| Step::Submit { person, to, awaited }),
+        1 => (0..2_usize, 0..2_usize, any::<Option<bool>>()).prop_map(|(person, to, awaited)| Step::Race { person, to, awaited }),
         6 => (0..2_usize, 1..4_u32).prop_map(|(to, limit)| Step::Release { to, limit }),
         2 => Just(Step::ReleaseStatus),
         6 => (any::<usize>(), how).prop_map(|(which, how)| Step::Settle { which, how }),
@@ -244,16 +244,16 @@ impl<'a> Observer<'a> {
         self.handed(to, items)
     }
 
-    /// Does something while somebody waits for what comes of it for a recipient, or nobody.
-    async fn awaiting<T>(&self, somebody: bool, to: usize, what: impl Future<Output = T>) -> (T, Vec<Outgoing>) {
-        if !somebody {
-            return (what.await, Vec::new());
-        }
+    /// Does something while somebody waits for what comes of it for a recipient (and for what is due already), or nobody.
+    async fn awaiting<T>(&self, somebody: Option<bool>, to: usize, what: impl Future<Output = T>) -> (T, Vec<Outgoing>) {
+        let Some(due) = somebody else { return (what.await, Vec::new()) };
         let done = Notify::new();
         let (recipient, what) = (who(TO[to]), what.inspect(|_| done.notify_one()));
-        let (started, result) = tokio::join!(self.desk().on().release_next(&recipient, 2, LEASE, done.notified()), what);
-        let started = started.unwrap();
-        AWAITED.fetch_add(started.len() as u64, Relaxed);
+        let (started, result) = tokio::join!(self.desk().on().release_next(&recipient, (2, LEASE), due, done.notified()), what);
+        let started = self.desk().on().unseal(started.unwrap()).await.unwrap();
+        if !due {
+            AWAITED.fetch_add(started.len() as u64, Relaxed);
+        }
         (result, started)
     }
 

@@ -217,8 +217,8 @@ async fn what_comes_for_whoever_waits_starts_in_the_very_batch_that_accepts_it_a
     let case = referral(CARITAS, JOBCENTER, "p-1", consent);
     let jobcenter = who(JOBCENTER);
 
-    let (started, id) = tokio::join!(desk.on().release_next(&jobcenter, 5, LEASE, pending()), desk.accepted(&case));
-    let item = &started.unwrap()[0];
+    let (started, id) = tokio::join!(desk.next(JOBCENTER, 5, pending()), desk.accepted(&case));
+    let item = &started[0];
     assert_eq!((item.referral().referral_id.clone(), item.attempt), (id.to_string(), 1));
     let log = desk.log().await;
     let at = usize::try_from(item.receipt.leaf).unwrap();
@@ -232,9 +232,9 @@ async fn what_comes_for_whoever_waits_starts_in_the_very_batch_that_accepts_it_a
         (id, desk.wake_was_rung(JOBCENTER).await)
     };
     let done = tokio::sync::Notify::new();
-    let next = || desk.on().release_next(&jobcenter, 5, LEASE, done.notified());
+    let next = || desk.next(JOBCENTER, 5, done.notified());
     let (started, (second, rung)) = tokio::join!(next(), later.inspect(|_| done.notify_one()));
-    assert!(started.unwrap().is_empty() && rung);
+    assert!(started.is_empty() && rung);
     desk.acknowledge(item).await;
     assert!(desk.wake_was_rung(JOBCENTER).await, "what waited behind it can start");
     let item = desk.release_one(JOBCENTER).await;
@@ -245,9 +245,25 @@ async fn what_comes_for_whoever_waits_starts_in_the_very_batch_that_accepts_it_a
     // Parked: nothing starts, however it comes.
     desk.on().park("anna", RequestId::random(), weiche::exchange::Parked::Recipient(jobcenter.clone()), Some(desk.now().plus(HOUR))).await.unwrap();
     let (started, _) = tokio::join!(next(), desk.accepted(&case).inspect(|_| done.notify_one()));
-    assert!(started.unwrap().is_empty());
+    assert!(started.is_empty());
     desk.pass(HOUR);
     desk.acknowledge(&desk.release_one(JOBCENTER).await).await;
+    super::replay::check(&desk).await;
+}
+
+#[tokio::test]
+async fn whoever_asks_for_what_is_due_gets_it_and_otherwise_waits_for_what_comes() {
+    let desk = Desk::open().await;
+    let consent = desk.usual_consent(CARITAS, JOBCENTER, "p-1").await;
+    let case = referral(CARITAS, JOBCENTER, "p-1", consent);
+    let waited = desk.accepted(&case).await;
+    let item = &desk.started(JOBCENTER, 5, true, pending()).await[0];
+    assert_eq!(item.referral().referral_id, waited.to_string());
+    desk.acknowledge(item).await;
+
+    // Nothing is due: what is asked for is what comes.
+    let (started, came) = tokio::join!(desk.started(JOBCENTER, 5, true, pending()), desk.accepted(&case));
+    assert_eq!(started[0].referral().referral_id, came.to_string());
     super::replay::check(&desk).await;
 }
 
@@ -259,12 +275,10 @@ async fn of_two_who_wait_each_gets_its_share_and_who_has_gone_gets_nothing() {
         let consent = desk.usual_consent(CARITAS, JOBCENTER, subject).await;
         cases.push(referral(CARITAS, JOBCENTER, subject, consent));
     }
-    let jobcenter = who(JOBCENTER);
-    drop(Box::pin(desk.on().release_next(&jobcenter, 5, LEASE, pending())).as_mut().now_or_never());
-    let next = |limit| desk.on().release_next(&jobcenter, limit, LEASE, pending());
+    drop(Box::pin(desk.next(JOBCENTER, 5, pending())).as_mut().now_or_never());
+    let next = |limit| desk.next(JOBCENTER, limit, pending());
     let all = futures_util::future::join_all(cases.iter().map(|case| desk.accepted(case)));
     let (one, other, _) = tokio::join!(next(1), next(2), all);
-    let (one, other) = (one.unwrap(), other.unwrap());
     assert!(one.len() == 1 && !other.is_empty());
     assert_eq!(one.len() + other.len() + desk.release(JOBCENTER).await.len(), 3, "each once");
     super::replay::check(&desk).await;

@@ -103,12 +103,9 @@ impl Desk for Inbox {
     }
 
     /// Consent has been asked again for each item, at its place in the order.
-    async fn release(&self, limit: u32) -> Result<Vec<Parcel>, Refused> {
-        self.parcels(self.exchange.release(&self.caller, limit, LEASE).await?).await
-    }
-
-    async fn next(&self, limit: u32, until: impl Future<Output = ()> + Send) -> Result<Vec<Parcel>, Refused> {
-        self.parcels(self.exchange.release_next(&self.caller, limit, LEASE, until).await?).await
+    async fn next(&self, limit: u32, due: bool, until: impl Future<Output = ()> + Send) -> Result<Vec<Parcel>, Refused> {
+        let started = self.exchange.release_next(&self.caller, (limit, LEASE), due, until).await?;
+        self.parcels(self.exchange.unseal(started).await?).await
     }
 
     async fn settle(&self, delivery: DeliveryId, token: LeaseToken, outcome: Outcome) -> Result<(), Refused> {

@@ -40,10 +40,9 @@ const GATHER: Duration = Duration::from_millis(5);
 pub(super) trait Desk: Send + Sync + 'static {
     /// The gateway's clock.
     fn now(&self) -> Time;
-    /// Starts at most `limit` due items. All of them are in the answer, or are settled.
-    fn release(&self, limit: u32) -> impl Future<Output = Result<Vec<Parcel>, Refused>> + Send;
-    /// Waits for what comes next and starts at most `limit` of it; none if `until` ends first.
-    fn next(&self, limit: u32, until: impl Future<Output = ()> + Send) -> impl Future<Output = Result<Vec<Parcel>, Refused>> + Send;
+    /// Waits for what comes next and starts at most `limit` of it, with `due` also what is due already; none if `until` ends first. All that was started
+    /// is in the answer, or is settled.
+    fn next(&self, limit: u32, due: bool, until: impl Future<Output = ()> + Send) -> impl Future<Output = Result<Vec<Parcel>, Refused>> + Send;
     /// Notes what became of one. An outdated lease is no error.
     fn settle(&self, delivery: DeliveryId, token: LeaseToken, outcome: Outcome) -> impl Future<Output = Result<(), Refused>> + Send;
 }
@@ -66,8 +65,6 @@ pub(super) struct Acknowledged {
 
 /// Opens a stream. `bell` rings when something may have become due for the institution.
 pub(super) fn open<D: Desk>(desk: D, bell: Arc<Notify>, said: BoxStream<'static, Result<Said, Refusal>>) -> Outbound<D> {
-    // What has waited since before the stream rings no bell.
-    bell.notify_one();
     let line = Arc::new(Line { desk, bell, stop: CancellationToken::new(), room: Notify::new(), shared: Mutex::default() });
     tokio::spawn(line.clone().run(said));
     Outbound { _gone: line.stop.clone().drop_guard(), line }
@@ -150,6 +147,8 @@ impl<D: Desk> Line<D> {
     async fn send(&self) -> Result<(), Refusal> {
         let mut look = tokio::time::interval(LOOK);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        // What has waited since before the stream rings no bell.
+        let mut due = true;
         while !self.stop.is_cancelled() {
             if self.lock().books.is_stuck(self.desk.now()) {
                 return Err(too_slow());
@@ -172,33 +171,15 @@ impl<D: Desk> Line<D> {
                     _ = look.tick() => {}
                 }
             };
-            let came = self.desk.next(self.limit(), until).await?;
-            if !came.is_empty() {
-                self.put(came);
-            } else if !self.stop.is_cancelled() {
-                self.look().await?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Starts what is due.
-    async fn look(&self) -> Result<(), Refusal> {
-        self.gather().await;
-        let room = self.room();
-        match self.desk.release(self.limit()).await {
-            Ok(parcels) => {
-                if parcels.len() >= room {
-                    // There may be more, for whoever has room next.
-                    self.bell.notify_one();
-                }
-                self.put(parcels);
-            }
-            Err(Refused::Overloaded(pause)) => {
+            let room = self.room();
+            let came = self.desk.next(u32::try_from(room).unwrap_or(u32::MAX), due, until).await?;
+            // Rung, or waited long enough.
+            due = came.is_empty();
+            if came.len() >= room {
+                // There may be more, for whoever has room next.
                 self.bell.notify_one();
-                self.pause(pause).await;
             }
-            Err(refused) => return Err(refused.into()),
+            self.put(came);
         }
         Ok(())
     }
@@ -213,10 +194,6 @@ impl<D: Desk> Line<D> {
 
     fn room(&self) -> usize {
         self.lock().books.room(self.desk.now())
-    }
-
-    fn limit(&self) -> u32 {
-        u32::try_from(self.room()).unwrap_or(u32::MAX)
     }
 
     fn put(&self, parcels: Vec<Parcel>) {

@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 use std::future::Future;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -39,7 +39,6 @@ struct Numbers {
     settling: AtomicUsize,
     settlements: Semaphore,
     settled: Mutex<Vec<(u8, &'static str)>>,
-    busy: AtomicBool,
     now: AtomicI64,
 }
 
@@ -54,11 +53,13 @@ impl Desk for Fake {
     fn now(&self) -> Time {
         Time(self.0.now.load(SeqCst))
     }
-    async fn release(&self, limit: u32) -> Result<Vec<Parcel>, Refused> {
-        self.0.asked.lock().unwrap().push(limit);
-        if self.0.busy.swap(false, SeqCst) {
-            return Err(Refused::Overloaded(Duration::from_millis(100)));
+    /// Nothing comes by itself: all are found by looking.
+    async fn next(&self, limit: u32, due: bool, until: impl Future<Output = ()> + Send) -> Result<Vec<Parcel>, Refused> {
+        if !due || self.0.due.lock().unwrap().is_empty() {
+            until.await;
+            return Ok(Vec::new());
         }
+        self.0.asked.lock().unwrap().push(limit);
         assert_eq!(self.0.releasing.fetch_add(1, SeqCst), 0, "one release at a time");
         self.0.releases.acquire().await.unwrap().forget();
         self.0.releasing.fetch_sub(1, SeqCst);
@@ -66,11 +67,6 @@ impl Desk for Fake {
         let count = due.len().min(limit as usize);
         let parcel = |n| Parcel { id: id(n), token: [n; 16], until: self.now().plus(LEASE), native: Bytes::from(vec![n]) };
         Ok(due.drain(..count).map(parcel).collect())
-    }
-    /// Nothing comes by itself: all are found by looking.
-    async fn next(&self, _: u32, until: impl Future<Output = ()> + Send) -> Result<Vec<Parcel>, Refused> {
-        until.await;
-        Ok(Vec::new())
     }
     async fn settle(&self, delivery: DeliveryId, token: LeaseToken, outcome: Outcome) -> Result<(), Refused> {
         assert_eq!(*delivery.as_bytes(), token);
@@ -109,7 +105,6 @@ impl Institution {
             settling: AtomicUsize::new(0),
             settlements: Semaphore::new(PLENTY),
             settled: Mutex::default(),
-            busy: AtomicBool::new(false),
             now: AtomicI64::new(1),
         });
         let (bell, (say, said)) = (Arc::new(Notify::new()), mpsc::channel(1024));
@@ -294,15 +289,6 @@ async fn an_item_comes_again_only_when_its_lease_has_ended() {
     assert!(institution.is_quiet().await);
     institution.pass(Duration::from_millis(1));
     assert_eq!(institution.read(1).await, [1]);
-}
-
-#[tokio::test]
-async fn a_busy_gateway_ends_no_stream() {
-    let mut institution = Institution::new([1]);
-    institution.numbers.busy.store(true, SeqCst);
-    institution.credits(1).await;
-    assert_eq!(institution.read(1).await, [1]);
-    assert_eq!(institution.asked(), 2);
 }
 
 #[tokio::test]
