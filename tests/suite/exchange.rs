@@ -14,6 +14,7 @@ mod desk;
 mod feedback;
 mod history;
 mod interleavings;
+mod leaving;
 mod order;
 mod parking;
 mod privacy;
