@@ -58,6 +58,7 @@ enum Verb {
     Audit(audit::Verb),
     Status(operator::status::Args),
     Queue(operator::queue::Args),
+    Retention(operator::retention::Args),
     Drain(operator::drain::Args),
     Bench(bench::Args),
 }
@@ -76,6 +77,7 @@ impl Verb {
             Self::Audit(verb) => verb.run(output).await,
             Self::Status(verb) => verb.run(output).await,
             Self::Queue(verb) => verb.run(output).await,
+            Self::Retention(verb) => verb.run(output).await,
             Self::Drain(verb) => verb.run(output).await,
             Self::Bench(verb) => verb.run(output).await,
         }

@@ -7,6 +7,7 @@
 //! It is asked on submission and again at every release and every retry; its yes is a [`Permit`], which nothing else can make.
 
 mod decide;
+mod ending;
 mod lifecycle;
 mod reason;
 mod record;
@@ -15,10 +16,10 @@ mod store;
 mod tests;
 
 pub use decide::{Decision, Denial, Direction, Evidence, Permit, Request, decide};
-pub use lifecycle::{LifecycleError, Problem, Scope, Withdrawal, record_new, transition, withdraw};
+pub use lifecycle::{LifecycleError, Problem, Scope, Withdrawal, record_new, transition, usual_retention, withdraw};
 pub use reason::{Reason, why_de, why_en};
 pub use record::{
     Capability, Consent, Event, Explanation, ExplanationMode, Form, Grant, Grantor, GrantorKind, Information, InterpreterKind, Party, Quality,
     Retention, RetentionDay, Scan, SecrecyRelease, Status, SubjectRef, TemplateUse, Voluntariness,
 };
-pub use store::{list, load, save};
+pub use store::{ended, erase, list, load, of_subjects, save};

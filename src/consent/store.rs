@@ -8,10 +8,19 @@ use crate::clock::Time;
 use crate::id::{ConsentId, InstitutionId};
 use crate::store::{Connection, Insert, Row, StoreError};
 
-static CONSENT: Insert<5> = Insert {
+static CONSENT: Insert<7> = Insert {
     table: "consent",
-    columns: [("id", "bytea"), ("controller", "text"), ("version", "bigint"), ("record", "text"), ("changed_at", "bigint")],
-    conflict: "ON CONFLICT (id) DO UPDATE SET version = excluded.version, record = excluded.record, changed_at = excluded.changed_at",
+    columns: [
+        ("id", "bytea"),
+        ("controller", "text"),
+        ("version", "bigint"),
+        ("record", "text"),
+        ("changed_at", "bigint"),
+        ("subject", "bytea"),
+        ("delete_after", "bigint"),
+    ],
+    conflict: "ON CONFLICT (id) DO UPDATE SET version = excluded.version, record = excluded.record, changed_at = excluded.changed_at, \
+               subject = excluded.subject, delete_after = excluded.delete_after",
 };
 static VERSION: Insert<3> = Insert {
     table: "consent_version",
@@ -44,10 +53,37 @@ pub async fn save(conn: &mut Connection, rows: &[&Consent], now: Time) -> Result
     let texts = rows.iter().map(|consent| text(consent)).collect::<Result<Vec<_>, _>>()?;
     let rows = || rows.iter().zip(&texts);
     let consent = |(c, text): (&&Consent, &String)| {
-        [c.id.as_bytes().into(), c.controller.institution.as_str().into(), c.version.into(), text.as_str().into(), now.0.into()]
+        [
+            c.id.as_bytes().into(),
+            c.controller.institution.as_str().into(),
+            c.version.into(),
+            text.as_str().into(),
+            now.0.into(),
+            c.subject.pseudonym().into(),
+            c.retention.as_ref().map_or(i64::MAX, |retention| retention.delete_after.end().0).into(),
+        ]
     };
     conn.insert(&CONSENT, rows().map(consent)).await?;
     conn.insert(&VERSION, rows().map(|(c, text)| [c.id.as_bytes().into(), c.version.into(), text.as_str().into()])).await
+}
+
+/// Current versions of what is recorded of these persons, by their pseudonyms.
+pub async fn of_subjects(conn: &mut Connection, subjects: &[[u8; 32]]) -> Result<Vec<Consent>, StoreError> {
+    conn.rows_in("SELECT record FROM consent WHERE subject {}", subjects).await?.iter().map(from_row).collect()
+}
+
+/// Consents whose evidence may go at `now` by their dates, with those dates; `after` is the cursor of the page before.
+pub async fn ended(conn: &mut Connection, now: Time, after: (Time, ConsentId), limit: u32) -> Result<Vec<(Time, Consent)>, StoreError> {
+    const SQL: &str = "SELECT record, delete_after FROM consent WHERE delete_after <= $1 AND (delete_after, id) > ($2, $3) \
+                       ORDER BY delete_after, id LIMIT $4";
+    let values = [now.0.into(), after.0.0.into(), after.1.as_bytes().into(), limit.into()];
+    conn.rows(SQL, values).await?.iter().map(|row| Ok((Time(row.int(1)?), from_row(row)?))).collect()
+}
+
+/// Erases consents with all their versions.
+pub async fn erase(conn: &mut Connection, ids: &[ConsentId]) -> Result<(), StoreError> {
+    conn.write_in("DELETE FROM consent_version WHERE id {}", ids.iter().map(|id| id.as_bytes())).await?;
+    conn.write_in("DELETE FROM consent WHERE id {}", ids.iter().map(|id| id.as_bytes())).await
 }
 
 fn from_row(row: &Row) -> Result<Consent, StoreError> {

@@ -6,6 +6,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::person::Hold;
+use super::retention::{Periods, Purged};
 use crate::agreement::{Agreement, LegalBasis, Purpose};
 use crate::clock::Time;
 use crate::consent::{Consent, Party, Permit, Reason, Scope};
@@ -61,6 +63,14 @@ pub enum Command {
     Expire(Expire),
     /// A new agreement is in force.
     Adopt(Adopt),
+    /// Erase what is due, or note that a run is over.
+    Purge(Box<Purge>),
+    /// Erase everything of a person.
+    ErasePerson(ErasePerson),
+    /// Bind, or unbind, those who handle a person's data.
+    Bind(Bind),
+    /// Note that somebody looks at what is there of persons.
+    Look(Look),
 }
 
 /// Accept a referral. Translation, minimisation and sealing have been done outside, under the mask that was permitted then.
@@ -74,6 +84,8 @@ pub struct Submit {
     pub referral: ReferralId,
     /// Chosen by the gateway.
     pub delivery: DeliveryId,
+    /// The person's German is below B1; looked at on submission and not kept.
+    pub below_b1: bool,
     /// The sealed referral; none if it was denied outside, so that only the refusal is logged.
     pub sealed: Option<SealedReferral>,
 }
@@ -176,6 +188,8 @@ pub struct RecordConsent {
     pub controller: InstitutionId,
     /// The record as sent, the subject already a pseudonym.
     pub consent: Consent,
+    /// Full calendar years after its end that the evidence is kept if the record does not say it.
+    pub kept_for_years: u16,
 }
 
 /// Withdraw a consent.
@@ -344,6 +358,77 @@ pub struct Adopt {
     pub actor: CallerName,
 }
 
+/// Erase what is due of what is named here; what is not due any more stays.
+#[derive(Debug)]
+pub struct Purge {
+    /// Who: `operator:<name>` or `gateway`.
+    pub actor: CallerName,
+    /// What is due.
+    pub periods: Periods,
+    /// Whose contents.
+    pub deliveries: Vec<DeliveryId>,
+    /// With their history.
+    pub referrals: Vec<ReferralId>,
+    /// With all their versions.
+    pub consents: Vec<ConsentId>,
+    /// Of whom nothing else is there.
+    pub subjects: Vec<[u8; 32]>,
+    /// Answers to calls before.
+    pub requests_before: Option<Time>,
+    /// The run is over and did so much: to be noted, and nothing more.
+    pub done: Option<Purged>,
+}
+
+impl Purge {
+    /// Nothing yet.
+    pub fn by(actor: CallerName, periods: Periods) -> Self {
+        let (deliveries, referrals, consents, subjects) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        Self { actor, periods, deliveries, referrals, consents, subjects, requests_before: None, done: None }
+    }
+}
+
+/// Erase everything that is there of a person, as one institution refers to them.
+#[derive(Debug)]
+pub struct ErasePerson {
+    /// Whose call.
+    pub idempotency: Idempotency,
+    /// Whose reference it is.
+    pub institution: InstitutionId,
+    /// Keyed pseudonym.
+    pub subject: [u8; 32],
+}
+
+/// Bind, or unbind, those who handle a person's data.
+#[derive(Debug)]
+pub struct Bind {
+    /// Whose call.
+    pub idempotency: Idempotency,
+    /// Whose reference it is.
+    pub institution: InstitutionId,
+    /// Keyed pseudonym.
+    pub subject: [u8; 32],
+    /// How.
+    pub bond: Bond,
+}
+
+/// What binds those who handle a person's data.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Bond {
+    /// Processing is restricted (Art. 18 GDPR), or no longer.
+    Restricted(bool),
+    /// Nothing is erased for a reason and until a day, or no longer.
+    Hold(Option<Hold>),
+}
+
+/// Note that somebody looks at what is there of persons.
+#[derive(Debug)]
+pub struct Look {
+    /// Who: `operator:<name>`, or an institution.
+    pub actor: CallerName,
+    /// At what.
+    pub what: &'static str,
+}
+
 /// What a command answers.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub enum Reply {
@@ -378,6 +463,8 @@ pub enum Reply {
     Done,
     /// How many.
     Expired(u32),
+    /// So much.
+    Purged(Purged),
 }
 
 /// What a withdrawal did.

@@ -41,7 +41,7 @@ impl Exchange {
             *text = self.vault.seal_text(place.as_bytes(), text)?;
         }
         let idempotency = self.idempotency(caller, request, "record-consent", content);
-        let command = RecordConsent { idempotency, controller: caller.clone(), consent };
+        let command = RecordConsent { idempotency, controller: caller.clone(), consent, kept_for_years: self.periods.consents_years };
         let committed = self.writer.run(Command::RecordConsent(Box::new(command))).await?;
         let receipt = self.receipt(&committed).await?;
         match committed.answered.reply {

@@ -30,6 +30,7 @@ pub const ACCESS: &[(&str, &[RoleKind])] = &[
     ("weiche.exchange.v1.ConsentService", &[Institution]),
     ("weiche.institution.v1.DeliveryService", &[]),
     ("weiche.admin.v1.AdminService", &[Admin]),
+    ("weiche.admin.v1.RetentionService", &[Admin]),
     ("weiche.audit.v1.AuditService", &[Auditor]),
     ("grpc.health.v1.Health", &[Institution, Admin, Auditor]),
     ("grpc.reflection.v1.ServerReflection", &[Institution, Admin, Auditor]),

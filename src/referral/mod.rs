@@ -14,4 +14,7 @@ pub use recall::{Recall, RecallAnswer, RecallId, RecallOutcome};
 pub use record::{Event, Referral};
 pub use state::{Actor, ReferralState, StatusReason, StepError, step};
 pub(crate) use store::select_referral;
-pub use store::{event, events, from_row, load, load_recalls, overdue, overdue_recalls, recalls_of, save, save_events, save_recalls, under_consent};
+pub use store::{
+    erase, event, events, from_row, load, load_recalls, of_subjects, overdue, overdue_recalls, recalls_after, recalls_of, save, save_events,
+    save_recalls, under_consent,
+};

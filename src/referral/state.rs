@@ -172,6 +172,11 @@ impl ReferralState {
         matches!(self, Rejected | Completed | Failed | Cancelled | Recalled | Expired | EnteredInError)
     }
 
+    /// Whether its rows may be erased at all: nothing waits to be delivered or repaired.
+    pub const fn may_be_erased(self) -> bool {
+        self.is_final() || self.is_at_recipient()
+    }
+
     /// Whether a reason code is mandatory.
     pub const fn needs_reason(self) -> bool {
         matches!(self, Blocked | Rejected | OnHold | Failed | Cancelled | Recalled | EnteredInError)

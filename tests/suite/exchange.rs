@@ -11,6 +11,7 @@ mod copying;
 mod crash;
 mod crowding;
 mod desk;
+mod erasing;
 mod feedback;
 mod history;
 mod interleavings;

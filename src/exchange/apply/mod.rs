@@ -13,6 +13,7 @@ mod queue;
 mod recalls;
 mod release;
 mod resubmit;
+mod rights;
 mod settle;
 mod submit;
 
@@ -127,7 +128,21 @@ impl Command {
             }
             Self::Drain(c) => call(&c.idempotency),
             Self::Expire(c) => wanted.overdue = Some((c.before, c.limit)),
-            Self::Adopt(_) => {}
+            Self::Adopt(_) | Self::Look(_) => {}
+            Self::Purge(c) => {
+                wanted.deliveries.extend(&c.deliveries);
+                wanted.referrals.extend(&c.referrals);
+                wanted.under_consent.extend(&c.consents);
+                wanted.subjects.extend(&c.subjects);
+            }
+            Self::ErasePerson(c) => {
+                call(&c.idempotency);
+                wanted.everything_of.push(c.subject);
+            }
+            Self::Bind(c) => {
+                call(&c.idempotency);
+                wanted.subjects.push(c.subject);
+            }
         }
     }
 }
@@ -156,6 +171,10 @@ impl Batch<'_> {
             Command::Settle(c) => self.settle(&c),
             Command::Expire(c) => self.expire(&c),
             Command::Adopt(c) => self.adopt(c),
+            Command::Purge(c) => self.purge(&c),
+            Command::ErasePerson(c) => self.once(&c.idempotency, |batch| batch.erase_person(&c)),
+            Command::Look(c) => Ok(self.look(&c)),
+            Command::Bind(c) => self.once(&c.idempotency, |batch| batch.bind(&c)),
         }
     }
 
