@@ -7,7 +7,7 @@
 //!
 //! | ring | modules |
 //! |---|---|
-//! | foundation | `id`, `clock`, `store`, `proto`, `numbered` |
+//! | foundation | `id`, `clock`, `store`, `proto`, `numbered`, `texts` |
 //! | capabilities | `identity`, `agreement`, `consent`, `dialect`, `referral`, `outbox`, `ledger`, `vault`, `pki` |
 //! | use cases | `exchange` |
 //! | edges | `grpc`, `delivery`, `cli` |
@@ -29,4 +29,5 @@ pub mod pki;
 pub mod proto;
 pub mod referral;
 pub mod store;
+pub mod texts;
 pub mod vault;
