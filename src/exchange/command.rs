@@ -427,6 +427,8 @@ pub struct Look {
     pub actor: CallerName,
     /// At what.
     pub what: &'static str,
+    /// Of one person: whose reference it is, and the keyed pseudonym.
+    pub of: Option<(InstitutionId, [u8; 32])>,
 }
 
 /// What a command answers.

@@ -8,6 +8,7 @@
 //!
 //! This part does not know: tonic, wire requests, sockets.
 
+pub mod access;
 pub mod apply;
 pub mod command;
 mod consents;

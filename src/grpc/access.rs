@@ -28,6 +28,7 @@ pub const ACCESS: &[(&str, &[RoleKind])] = &[
     ("weiche.exchange.v1.ReferralService", &[Institution]),
     ("weiche.exchange.v1.InboxService", &[Institution]),
     ("weiche.exchange.v1.ConsentService", &[Institution]),
+    ("weiche.exchange.v1.RightsService", &[Institution]),
     ("weiche.institution.v1.DeliveryService", &[]),
     ("weiche.admin.v1.AdminService", &[Admin]),
     ("weiche.admin.v1.RetentionService", &[Admin]),

@@ -8,7 +8,8 @@ use crate::id::{InstitutionId, ReferralId};
 pub type RecallId = crate::id::DeliveryId;
 
 /// What a recipient did about a recall.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum RecallOutcome {
     /// Deleted.
     Deleted,

@@ -1,16 +1,17 @@
 // SPDX-FileCopyrightText: 2026 The Weiche authors
 // SPDX-License-Identifier: EUPL-1.2
 
-//! `weiche retention`: what is due for erasure, erasing it, legal holds, and everything of one person.
+//! `weiche retention`: what is due for erasure, erasing it, legal holds, and what is there of one person.
 
 use std::fmt;
+use std::path::PathBuf;
 
 use super::{Door, Row, Rows, instant, refused};
 use crate::cli::terminal::{Exit, Failure, Output};
 use crate::id::{InstitutionId, RequestId};
 use crate::proto::admin as wire;
 
-/// Shows and erases what is due, places and lifts legal holds, erases everything of one person
+/// Shows and erases what is due, places and lifts legal holds, reports on and erases everything of one person
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
     #[command(flatten)]
@@ -58,6 +59,20 @@ enum Verb {
         #[arg(long, value_name = "NUMBER", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1000))]
         limit: u32,
     },
+    /// Writes everything that is there of a person as a page for people and a file for programs; who asks is noted in the log
+    Report {
+        #[command(flatten)]
+        person: Person,
+        /// Second language of the page after German, such as ar, en, fa, tr, uk
+        #[arg(long, value_name = "LANGUAGE", default_value = "de")]
+        language: String,
+        /// Page to write, HTML; nothing is written over
+        #[arg(long, value_name = "FILE")]
+        html: PathBuf,
+        /// File to write, JSON; nothing is written over
+        #[arg(long, value_name = "FILE")]
+        json: PathBuf,
+    },
     /// Erases everything of a person at once, in the name of the institution that has to; nothing brings it back
     Erase {
         #[command(flatten)]
@@ -103,6 +118,16 @@ impl Args {
                 let answer = client.list_legal_holds(wire::ListLegalHoldsRequest { limit }).await.map_err(failed)?.into_inner();
                 let hold = |one: wire::LegalHold| Hold { until: one.until.map(instant), reason: one.reason, pseudonym: one.pseudonym };
                 output.print(&Rows(answer.holds.into_iter().map(hold).collect::<Vec<_>>()));
+            }
+            Verb::Report { person: Person { institution, subject_ref }, language, html, json } => {
+                let request = wire::GetPersonReportRequest { institution: institution.to_string(), subject_ref, language };
+                let answer = client.get_person_report(request).await.map_err(failed)?.into_inner();
+                for (path, text) in [(&html, &answer.html), (&json, &answer.json)] {
+                    let file = std::fs::OpenOptions::new().write(true).create_new(true).open(path);
+                    let written = file.and_then(|mut file| std::io::Write::write_all(&mut file, text.as_bytes()));
+                    written.map_err(|error| Failure::new(Exit::Failed, format!("{} cannot be written: {error}", path.display())))?;
+                }
+                output.print(&Done { done: "The report is written. It is about a person: hand it over, and delete it." });
             }
             Verb::Erase { person: Person { institution, subject_ref }, request } => {
                 let (request_id, institution) = (id(request), institution.to_string());

@@ -128,7 +128,8 @@ impl Command {
             }
             Self::Drain(c) => call(&c.idempotency),
             Self::Expire(c) => wanted.overdue = Some((c.before, c.limit)),
-            Self::Adopt(_) | Self::Look(_) => {}
+            Self::Adopt(_) => {}
+            Self::Look(c) => wanted.subjects.extend(c.of.iter().map(|(_, subject)| *subject)),
             Self::Purge(c) => {
                 wanted.deliveries.extend(&c.deliveries);
                 wanted.referrals.extend(&c.referrals);
@@ -173,7 +174,7 @@ impl Batch<'_> {
             Command::Adopt(c) => self.adopt(c),
             Command::Purge(c) => self.purge(&c),
             Command::ErasePerson(c) => self.once(&c.idempotency, |batch| batch.erase_person(&c)),
-            Command::Look(c) => Ok(self.look(&c)),
+            Command::Look(c) => self.look(&c),
             Command::Bind(c) => self.once(&c.idempotency, |batch| batch.bind(&c)),
         }
     }

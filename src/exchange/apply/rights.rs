@@ -162,10 +162,18 @@ impl Batch<'_> {
     }
 
     /// Somebody looks at what is there of persons.
-    pub(super) fn look(&mut self, c: &Look) -> Answered {
+    pub(super) fn look(&mut self, c: &Look) -> Result<Answered, Refusal> {
         let mut entry = self.entry(EntryKind::Access, &c.actor);
         entry.detail = c.what.to_owned();
-        Answered::logged(Reply::Done, self.log(&entry))
+        if let Some((institution, subject)) = &c.of {
+            entry.counterpart = counterpart(institution.as_str(), &c.actor);
+            // Whoever is not there does not come to be there because somebody asked.
+            if self.set.subjects.get(subject).is_some() {
+                entry.subject_tag = self.tag(subject)?;
+            }
+        }
+        let leaf = self.log(&entry);
+        Ok(Answered::logged(Reply::Done, leaf))
     }
 
     /// Whether nothing of a person may be erased; then that is counted.

@@ -114,7 +114,7 @@ impl Exchange {
     /// Notes that an operator or auditor looks at what is there of persons; first the entry, then the look.
     pub async fn note_access(&self, operator: &str, what: &'static str) -> Result<(), Refusal> {
         let actor = format!("operator:{operator}").into();
-        self.writer.run(Command::Look(Look { actor, what })).await.map(|_| ())
+        self.writer.run(Command::Look(Look { actor, what, of: None })).await.map(|_| ())
     }
 }
 

@@ -12,6 +12,7 @@ mod native;
 mod referrals;
 mod refuse;
 mod retention;
+mod rights;
 mod watch;
 
 use std::sync::Arc;

@@ -21,11 +21,12 @@ use crate::proto::admin as wire;
 const SERVICE: &str = "weiche.admin.v1.RetentionService";
 
 pub(super) fn serve(router: Router, exchange: &Arc<Exchange>) -> Result<Router, Vec<RuleError>> {
-    let methods: [(&str, Handler); 5] = [
+    let methods: [(&str, Handler); 6] = [
         ("RunRetention", |exchange, name, bytes| Box::pin(run(exchange, name, bytes))),
         ("PlaceLegalHold", |exchange, name, bytes| Box::pin(place(exchange, name, bytes))),
         ("LiftLegalHold", |exchange, name, bytes| Box::pin(lift(exchange, name, bytes))),
         ("ListLegalHolds", |exchange, _, bytes| Box::pin(list(exchange, bytes))),
+        ("GetPersonReport", |exchange, name, bytes| Box::pin(report(exchange, name, bytes))),
         ("ErasePerson", |exchange, name, bytes| Box::pin(erase(exchange, name, bytes))),
     ];
     methods.into_iter().try_fold(router, |router, (name, handler)| Ok(router.method(SERVICE, name, checked(exchange, name, handler)?)))
@@ -97,6 +98,13 @@ async fn erase(exchange: Arc<Exchange>, name: Arc<str>, bytes: Bytes) -> Result<
     let actor = Actor { institution: &institution, operator: Some(&name) };
     let (purged, _, emptied) = exchange.erase_person(&actor, request_id(&request.request_id)?, &request.subject_ref).await?;
     Ok(encode(wire::ErasePersonResponse { purged: Some(purged_to(&purged)), emptied }))
+}
+
+async fn report(exchange: Arc<Exchange>, name: Arc<str>, bytes: Bytes) -> Result<Bytes, Refusal> {
+    let request: wire::GetPersonReportRequest = decode(&bytes)?;
+    let institution = named(&request.institution, "institution")?;
+    let report = exchange.person_report(&Actor { institution: &institution, operator: Some(&name) }, &request.subject_ref).await?;
+    Ok(encode(wire::GetPersonReportResponse { json: report.json()?, html: report.html(&request.language) }))
 }
 
 fn purged_to(purged: &Purged) -> wire::Purged {
