@@ -71,6 +71,8 @@ pub enum Command {
     Bind(Bind),
     /// Note that somebody looks at what is there of persons.
     Look(Look),
+    /// Tell a recipient that data are wrong.
+    Correct(Correct),
 }
 
 /// Accept a referral. Translation, minimisation and sealing have been done outside, under the mask that was permitted then.
@@ -418,6 +420,19 @@ pub enum Bond {
     Restricted(bool),
     /// Nothing is erased for a reason and until a day, or no longer.
     Hold(Option<Hold>),
+}
+
+/// Tell the recipient of a referral that data are wrong.
+#[derive(Debug)]
+pub struct Correct {
+    /// Whose call.
+    pub idempotency: Idempotency,
+    /// The sender: the caller.
+    pub sender: InstitutionId,
+    /// Which.
+    pub referral: ReferralId,
+    /// What of it.
+    pub categories: CategoryMask,
 }
 
 /// Note that somebody looks at what is there of persons.

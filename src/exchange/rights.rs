@@ -5,13 +5,15 @@
 //! restrict (Art. 18). And the legal hold that stands against erasure. Nobody learns whether anybody else knows the person.
 
 use super::Exchange;
-use super::command::{Bind, Bond, CallerName, Command, ErasePerson, Idempotency, Reply};
+use super::command::{Bind, Bond, CallerName, Command, Correct, ErasePerson, Idempotency, Reply};
+use super::life::referral_id;
 use super::person::{self, Hold};
 use super::receipts::Issued;
 use super::refusal::Refusal;
 use super::retention::Purged;
 use super::submit::field;
 use crate::clock::Time;
+use crate::dialect::CategoryMask;
 use crate::id::{InstitutionId, RequestId};
 
 /// Characters of a legal hold's reason at most: a norm and a file number, not a story.
@@ -49,6 +51,16 @@ impl Exchange {
     /// Restricts processing of a person's data, or lifts that: nothing is passed on and nothing is erased meanwhile.
     pub async fn restrict(&self, actor: &Actor<'_>, request: RequestId, reference: &str, on: bool) -> Result<Issued, Refusal> {
         self.bind(actor, request, reference, Bond::Restricted(on), &[u8::from(on)]).await
+    }
+
+    /// Tells the recipient of a referral that some of its data are wrong (Art. 16 and 19 GDPR).
+    pub async fn correct(&self, caller: &InstitutionId, request: RequestId, referral: &str, categories: CategoryMask) -> Result<Issued, Refusal> {
+        let referral = referral_id(referral, "referral_id")?;
+        let content = [referral.as_bytes().as_slice(), &categories.bits().to_be_bytes()].concat();
+        let idempotency = self.idempotency(caller, request, "correct", &content);
+        let command = Correct { idempotency, sender: caller.clone(), referral, categories };
+        let committed = self.writer.run(Command::Correct(command)).await?;
+        self.receipt(&committed).await
     }
 
     /// Keeps everything of a person until a day, for a reason; none: no longer.

@@ -17,6 +17,8 @@ pub enum RecallOutcome {
     Restricted,
     /// Kept because a law demands it.
     RetainedStatutory,
+    /// Put right.
+    Corrected,
 }
 
 /// A request to give up data (Art. 17(1)(b), 19 GDPR). It has the id of the delivery that carries it.
@@ -47,4 +49,4 @@ pub struct RecallAnswer {
     pub at: Time,
 }
 
-crate::numbered::numbered!(RecallOutcome: Deleted Restricted RetainedStatutory);
+crate::numbered::numbered!(RecallOutcome: Deleted Restricted RetainedStatutory Corrected);

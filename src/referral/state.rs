@@ -100,6 +100,10 @@ pub enum StatusReason {
     NoAnswer,
     /// Entered by mistake.
     Mistake,
+    /// Of a recall: some of the data were wrong.
+    Corrected,
+    /// Of a recall: the person has had processing restricted.
+    RestrictionRequested,
 }
 
 /// Who moves it.
@@ -236,7 +240,7 @@ pub fn step(from: ReferralState, to: ReferralState, actor: Actor, reason: Option
 crate::numbered::numbered!(ReferralState = &ReferralState::ALL);
 crate::numbered::numbered!(StatusReason: NoCapacity Waitlist WrongAddressee OutOfArea AgeGroup LanguageNotAvailable ClientUnknown ClientDeclined
     Duplicate Incomplete Other ClientNotReached ClientDidNotAppear MovedAway OutOfScope ConsentWithdrawn NotPermitted NotDeliverable NoAnswer
-    Mistake);
+    Mistake Corrected RestrictionRequested);
 
 #[cfg(test)]
 mod tests {

@@ -196,14 +196,15 @@ impl Exchange {
         let mut conn = self.store.reader().await?;
         let person = person::load(&mut conn, &[subject]).await?.pop().map(|(_, person)| person).unwrap_or_default();
         let mut consents = crate::consent::of_subjects(&mut conn, &[subject]).await?;
-        let mut referrals = referral::of_subjects(&mut conn, &[subject]).await?;
+        let referrals = referral::of_subjects(&mut conn, &[subject]).await?;
         drop(conn);
         consents.sort_by_key(|consent| (consent.granted_at, consent.id));
-        referrals.sort_by_key(|referral| (referral.submitted_at, referral.id));
         let mut transfers = Vec::with_capacity(referrals.len());
         for referral in referrals {
             transfers.push(self.transfer_view(actor.institution, referral, &agreement).await?);
         }
+        // In the order of the log: many may have come within one millisecond.
+        transfers.sort_by_key(|transfer| (transfer.at, transfer.entry));
         let (at, log) = (self.clock.now(), self.verifier_key());
         Ok(PersonReport {
             format: "weiche-person-report/1",

@@ -74,6 +74,7 @@ fn transfer(page: &mut Page, one: &Transfer, texts: &Texts) {
             None => "OPEN",
             Some(RecallOutcome::Deleted) => "DELETED",
             Some(RecallOutcome::Restricted) => "RESTRICTED",
+            Some(RecallOutcome::Corrected) => "CORRECTED",
             Some(RecallOutcome::RetainedStatutory) => "RETAINED_STATUTORY",
         };
         facts.push((name, texts.fill("recall", word, &[("norm", &recall.norm)])));

@@ -129,6 +129,10 @@ impl Command {
             Self::Drain(c) => call(&c.idempotency),
             Self::Expire(c) => wanted.overdue = Some((c.before, c.limit)),
             Self::Adopt(_) => {}
+            Self::Correct(c) => {
+                call(&c.idempotency);
+                wanted.referrals.push(c.referral);
+            }
             Self::Look(c) => wanted.subjects.extend(c.of.iter().map(|(_, subject)| *subject)),
             Self::Purge(c) => {
                 wanted.deliveries.extend(&c.deliveries);
@@ -142,7 +146,7 @@ impl Command {
             }
             Self::Bind(c) => {
                 call(&c.idempotency);
-                wanted.subjects.push(c.subject);
+                wanted.everything_of.push(c.subject);
             }
         }
     }
@@ -175,6 +179,7 @@ impl Batch<'_> {
             Command::Purge(c) => self.purge(&c),
             Command::ErasePerson(c) => self.once(&c.idempotency, |batch| batch.erase_person(&c)),
             Command::Look(c) => self.look(&c),
+            Command::Correct(c) => self.once(&c.idempotency, |batch| batch.correct(&c)),
             Command::Bind(c) => self.once(&c.idempotency, |batch| batch.bind(&c)),
         }
     }

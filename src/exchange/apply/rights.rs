@@ -7,8 +7,10 @@
 use super::Batch;
 use super::journal::GATEWAY;
 use crate::consent::Status;
+use crate::dialect::CategoryMask;
+use crate::exchange::RECALL_ANSWER_WITHIN;
 use crate::exchange::apply::Answered;
-use crate::exchange::command::{Bind, Bond, ErasePerson, Look, Purge, Reply};
+use crate::exchange::command::{Bind, Bond, Correct, ErasePerson, Look, Purge, Reply};
 use crate::exchange::person::Person;
 use crate::exchange::refusal::Refusal;
 use crate::exchange::replay::ERASED;
@@ -16,6 +18,7 @@ use crate::exchange::retention::Purged;
 use crate::id::{ConsentId, ReferralId};
 use crate::outbox::State;
 use crate::proto::audit::EntryKind;
+use crate::referral::{Referral, ReferralState, StatusReason};
 
 /// Why something is erased, as the leaf says it.
 const BY_TIME: &str = "retention";
@@ -152,13 +155,44 @@ impl Batch<'_> {
         (entry.detail, entry.until_ms) = (detail.to_owned(), until);
         // Whoever was never here can be bound as well: nobody learns from the answer who was.
         entry.subject_tag = self.tag(&c.subject)?;
+        let leaf = self.log(&entry);
+        let begins = c.bond == Bond::Restricted(true) && !self.set.subjects.get(&c.subject).is_some_and(Person::is_restricted);
+        for referral in if begins { self.at_recipients(&c.subject) } else { Vec::new() } {
+            self.issue_recall(&referral, StatusReason::RestrictionRequested, CategoryMask::EMPTY, RECALL_ANSWER_WITHIN)?;
+        }
         let now = self.now;
         let person = self.set.subjects.change(&c.subject).ok_or(Refusal::Internal("a person's key is missing"))?;
         match &c.bond {
             Bond::Restricted(on) => person.restricted_at = on.then(|| person.restricted_at.unwrap_or(now)),
             Bond::Hold(hold) => person.hold.clone_from(hold),
         }
-        Ok((Reply::Done, self.log(&entry)))
+        Ok((Reply::Done, leaf))
+    }
+
+    /// What recipients have, or may have, of a person and were not asked to give up (Art. 19 GDPR).
+    fn at_recipients(&self, subject: &[u8; 32]) -> Vec<Referral> {
+        let has = |one: &&Referral| one.subject == *subject && self.may_be_corrected(one);
+        let mut found: Vec<_> = self.set.referrals.iter().map(|(_, one)| one).filter(has).cloned().collect();
+        found.sort_by_key(|one| (one.submitted_at, one.id));
+        found
+    }
+
+    fn may_be_corrected(&self, referral: &Referral) -> bool {
+        !matches!(referral.state, ReferralState::Blocked | ReferralState::Recalled) && self.set.may_have_arrived(referral)
+    }
+
+    /// Tells the recipient that data are wrong; it answers as to a recall.
+    pub(super) fn correct(&mut self, c: &Correct) -> Result<(Reply, u64), Refusal> {
+        let referral = self.set.referrals.get(&c.referral).filter(|one| one.sender == c.sender).cloned().ok_or(Refusal::NotFound)?;
+        if c.categories.is_empty() || !referral.stored.covers(c.categories) {
+            return Err(Refusal::Field { path: "categories".into(), rule: "must be of those that were sent".into() });
+        }
+        if !self.may_be_corrected(&referral) {
+            return Err(Refusal::WrongState("the recipient has not got it; cancel it and submit it anew"));
+        }
+        let leaf = self.first_leaf + self.leaves.len() as u64;
+        self.issue_recall(&referral, StatusReason::Corrected, c.categories, RECALL_ANSWER_WITHIN)?;
+        Ok((Reply::Done, leaf))
     }
 
     /// Somebody looks at what is there of persons.

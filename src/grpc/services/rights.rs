@@ -8,9 +8,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::FutureExt;
 
+use super::consents::invalid;
 use super::native::Call;
 use super::referrals::{decode, encode, request_id};
 use crate::exchange::{Actor, Exchange};
+use crate::grpc::convert::consent::mask_from;
 use crate::grpc::convert::receipt_to;
 use crate::grpc::status::Refusal;
 use crate::id::InstitutionId;
@@ -22,6 +24,7 @@ pub(super) fn unary(name: &str) -> Option<Call> {
         "GetPersonReport" => |exchange, caller, bytes| report(exchange, caller, bytes).boxed(),
         "ExportPerson" => |exchange, caller, bytes| export(exchange, caller, bytes).boxed(),
         "RestrictProcessing" => |exchange, caller, bytes| restrict(exchange, caller, bytes).boxed(),
+        "SendCorrection" => |exchange, caller, bytes| correct(exchange, caller, bytes).boxed(),
         "ErasePerson" => |exchange, caller, bytes| erase(exchange, caller, bytes).boxed(),
         _ => return None,
     })
@@ -47,6 +50,13 @@ async fn restrict(exchange: Arc<Exchange>, caller: InstitutionId, bytes: Bytes) 
     let request: wire::RestrictProcessingRequest = decode(&bytes)?;
     let receipt = exchange.restrict(&itself(&caller), request_id(&request.request_id)?, &request.subject_ref, request.restricted).await?;
     Ok(encode(wire::RestrictProcessingResponse { receipt: Some(receipt_to(&receipt)) }))
+}
+
+async fn correct(exchange: Arc<Exchange>, caller: InstitutionId, bytes: Bytes) -> Result<Bytes, Refusal> {
+    let request: wire::SendCorrectionRequest = decode(&bytes)?;
+    let categories = mask_from(&request.categories, "categories").map_err(|problems| invalid("", problems))?;
+    let receipt = exchange.correct(&caller, request_id(&request.request_id)?, &request.referral_id, categories).await?;
+    Ok(encode(wire::SendCorrectionResponse { receipt: Some(receipt_to(&receipt)) }))
 }
 
 async fn erase(exchange: Arc<Exchange>, caller: InstitutionId, bytes: Bytes) -> Result<Bytes, Refusal> {

@@ -209,3 +209,41 @@ async fn auditors_see_what_stands_out_and_the_log_says_that_they_looked() {
     let later = desk.on().findings("eva", desk.now().plus(DAY), until).await.unwrap();
     assert!(later.iter().all(|one| one.count == 0), "another period: {later:#?}");
 }
+
+#[tokio::test]
+async fn recipients_are_told_what_was_wrong_or_may_not_be_used_and_say_what_they_did() {
+    let mut desk = Desk::open().await;
+    let caritas = who(CARITAS);
+    let consent = desk.usual_consent(CARITAS, JOBCENTER, "p-1").await;
+    let id = desk.accepted(&referral(CARITAS, JOBCENTER, "p-1", consent)).await;
+    let wrong = async |desk: &Desk, by: &InstitutionId, categories| {
+        desk.on().correct(by, RequestId::random(), &id.to_string(), categories).await.map(|receipt| receipt.leaf)
+    };
+    let contact = Category::Contact.mask();
+    assert!(matches!(wrong(&desk, &caritas, contact).await, Err(Refusal::WrongState(_))), "it has not arrived");
+    desk.deliver_all(JOBCENTER).await;
+    assert_eq!(wrong(&desk, &who(JOBCENTER), contact).await.unwrap_err(), Refusal::NotFound, "only its sender corrects it");
+    assert!(matches!(wrong(&desk, &caritas, Category::Health.mask()).await, Err(Refusal::Field { .. })), "that was never sent");
+    let leaf = wrong(&desk, &caritas, contact).await.unwrap();
+    let entry = &desk.log().await[usize::try_from(leaf).unwrap()];
+    assert_eq!((entry.kind(), entry.reason, entry.withheld), (EntryKind::RecallIssued, StatusReason::Corrected.number(), contact.bits()));
+    let notices = desk.deliver_all(JOBCENTER).await;
+    let notice = notices[0].recall().clone();
+    assert_eq!((notice.reason, notice.categories.as_slice()), (StatusReason::Corrected.number(), [2].as_slice()));
+    assert_eq!(desk.state(CARITAS, id).await.0, ReferralState::Delivered, "the referral goes on");
+    let done = types::RecallAnswer { recall_id: notice.recall_id, outcome: RecallOutcome::Corrected.number(), norm: String::new() };
+    desk.on().answer_recall(&who(JOBCENTER), RequestId::random(), &done, b"c").await.unwrap();
+    let told: Vec<_> = desk.deliver_all(CARITAS).await.iter().map(|item| item.status().recall_outcome).collect();
+    assert_eq!(told, [RecallOutcome::Corrected.number()]);
+
+    // Once, however often it is said.
+    for _ in 0..2 {
+        desk.on().restrict(&itself(&caritas), RequestId::random(), "p-1", true).await.unwrap();
+    }
+    let notices = desk.deliver_all(JOBCENTER).await;
+    assert_eq!(notices.iter().map(|item| item.recall().reason).collect::<Vec<_>>(), [StatusReason::RestrictionRequested.number()]);
+    let report = desk.on().person_report(&itself(&caritas), "p-1").await.unwrap();
+    assert_eq!(report.transfers[0].recalls.iter().map(|recall| recall.outcome).collect::<Vec<_>>(), [Some(RecallOutcome::Corrected), None]);
+    assert!(report.html("de").contains("berichtigt"));
+    super::erasing::is_sound(&mut desk).await;
+}
