@@ -13,10 +13,12 @@ pub mod apply;
 pub mod command;
 mod consents;
 mod deliver;
+mod demands;
 mod erased;
 mod excerpt;
 pub mod findings;
 pub mod fsck;
+mod lanes;
 mod life;
 mod person;
 pub mod prepare;
@@ -71,6 +73,7 @@ use crate::ledger::{RollbackGuard, SigningKey};
 use crate::store::{Connection, Store};
 use crate::vault::Vault;
 use command::{Adopt, Command, Idempotency};
+use demands::Demands;
 use recent::Rows;
 use writer::{Writer, WriterHandle};
 
@@ -109,6 +112,7 @@ pub struct Exchange {
     periods: Periods,
     progress: watch::Receiver<Progress>,
     wake: Wake,
+    demands: Demands,
     /// Consents as they were when they were last read: for previews only.
     lately: Mutex<Rows<ConsentId, Arc<Consent>>>,
     /// The queues as they were when they were last counted.
@@ -125,9 +129,11 @@ impl Exchange {
         }
         let (vault, key) = (Arc::new(vault), Arc::new(key));
         let agreement = Arc::new(ArcSwap::from_pointee(agreement));
-        let wake = Wake::default();
+        let (wake, demands) = (Wake::default(), Demands::default());
+        let (vault_of, key_of) = (vault.clone(), key.clone());
         let (writer, progress) =
-            Writer::new((store.place().clone(), conn), key.clone(), guard, vault.clone(), agreement.clone(), clock.clone(), wake.clone()).await?;
+            Writer::new((store.place().clone(), conn), key_of, guard, vault_of, agreement.clone(), clock.clone(), (wake.clone(), demands.clone()))
+                .await?;
         let (writer, task) = writer.spawn();
         let exchange = Self {
             store,
@@ -140,6 +146,7 @@ impl Exchange {
             periods,
             progress,
             wake,
+            demands,
             lately: Mutex::default(),
             surveyed: tokio::sync::Mutex::default(),
         };

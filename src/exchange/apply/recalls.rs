@@ -47,7 +47,7 @@ impl Batch<'_> {
         entry.until_ms = due_at.0;
         self.log(&entry);
         let recipient = referral.recipient.clone();
-        self.enqueue(id, Kind::Recall, referral, &recipient, content);
+        self.enqueue(id, Kind::Recall, referral, &recipient, content, None);
         let recall = Recall { id, referral: referral.id, recipient, issued_at: self.now, due_at, answer: None };
         self.set.recalls.put(id, recall);
         Ok(())

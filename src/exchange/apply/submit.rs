@@ -82,7 +82,7 @@ impl Batch<'_> {
 
         referral.changed_leaf = leaf;
         self.remember(&referral, *c.referral.as_bytes(), &sender, leaf);
-        self.enqueue(c.delivery, Kind::Referral, &referral, &referral.recipient.clone(), sealed.content);
+        self.enqueue(c.delivery, Kind::Referral, &referral, &referral.recipient.clone(), sealed.content, Some(sealed.plain));
         let explained = permit.consent().and_then(|(id, _)| self.set.consents.get(&id));
         if c.below_b1 && explained.is_some_and(|consent| is_unexplained(consent)) {
             self.added.unexplained.push(referral.id);
