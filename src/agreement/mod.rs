@@ -32,6 +32,7 @@ pub struct Agreement {
     title: String,
     valid_from: Time,
     validity: Validity,
+    recalls: RecallTerms,
     digest: [u8; 32],
     municipalities: BTreeMap<String, Municipality>,
     members: BTreeMap<InstitutionId, Member>,
@@ -49,6 +50,15 @@ pub struct Validity {
     pub max_months: i32,
     /// How far an institution's clock may be ahead of the gateway's; at most 60 seconds.
     pub skew: Duration,
+}
+
+/// How long recipients have to answer a recall (Art. 12(3) GDPR: one month at most).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RecallTerms {
+    /// From the recall to the answer; at most 28 days.
+    pub answer_within: Duration,
+    /// So long before the answer is due the first reminder goes out; the second when it is due, then one a week.
+    pub remind_before: Duration,
 }
 
 /// A municipality by its Amtlicher Gemeindeschlüssel (8 digits).
@@ -208,6 +218,11 @@ impl Agreement {
     /// How long consents hold.
     pub fn validity(&self) -> Validity {
         self.validity
+    }
+
+    /// How long recipients have to answer a recall.
+    pub fn recalls(&self) -> RecallTerms {
+        self.recalls
     }
 
     /// All members, by id.

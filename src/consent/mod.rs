@@ -6,6 +6,7 @@
 //! [`decide`] is pure: the same request, records, agreement and instant always give the same answer, so an auditor can repeat it.
 //! It is asked on submission and again at every release and every retry; its yes is a [`Permit`], which nothing else can make.
 
+mod code;
 mod decide;
 mod ending;
 mod lifecycle;
@@ -15,6 +16,7 @@ mod store;
 #[cfg(test)]
 mod tests;
 
+pub use code::{CodeError, WithdrawalCode};
 pub use decide::{Decision, Denial, Direction, Evidence, Permit, Request, decide};
 pub use lifecycle::{LifecycleError, Problem, Scope, Withdrawal, record_new, transition, usual_retention, withdraw};
 pub use reason::{Reason, why_de, why_en};
@@ -22,4 +24,4 @@ pub use record::{
     Capability, Consent, Event, Explanation, ExplanationMode, Form, Grant, Grantor, GrantorKind, Information, InterpreterKind, Party, Quality,
     Retention, RetentionDay, Scan, SecrecyRelease, Status, SubjectRef, TemplateUse, Voluntariness,
 };
-pub use store::{ended, erase, list, load, of_subjects, save};
+pub use store::{Pending, by_codes, count_pending, ended, erase, list, load, of_subjects, pending, save, save_codes};

@@ -404,6 +404,12 @@ impl Consent {
             .chain(self.grants.iter().map(|grant| &grant.recipient.institution))
     }
 
+    /// When another institution than the one that recorded it last passed on a withdrawal.
+    pub fn withdrawn_elsewhere(&self) -> Option<Time> {
+        let by_others = |event: &&Event| event.received_by.as_ref().is_some_and(|by| *by != self.controller.institution);
+        self.history.iter().rev().find(by_others).map(|event| event.at)
+    }
+
     /// Whether the grantor could speak for the person at all (not: until when).
     ///
     /// Whoever is able consents alone, from 15 as a rule; parents and a Vormund only below that, and a Betreuer only within areas

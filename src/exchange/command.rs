@@ -61,6 +61,8 @@ pub enum Command {
     Drain(Drain),
     /// End what nobody delivered or answered in time.
     Expire(Expire),
+    /// Remind recipients of recalls that they have not answered.
+    Remind(Remind),
     /// A new agreement is in force.
     Adopt(Adopt),
     /// Erase what is due, or note that a run is over.
@@ -204,6 +206,8 @@ pub struct RecordConsent {
     pub controller: InstitutionId,
     /// The record as sent, the subject already a pseudonym.
     pub consent: Consent,
+    /// Keyed digests of the codes that may be printed on the person's receipt, in the order of preference.
+    pub codes: Vec<[u8; 32]>,
     /// Full calendar years after its end that the evidence is kept if the record does not say it.
     pub kept_for_years: u16,
 }
@@ -217,12 +221,12 @@ pub struct Withdraw {
     pub consent: ConsentId,
     /// Who passes it on: the caller.
     pub received_by: InstitutionId,
+    /// The person handed over the code of its receipt: then any institution may pass it on.
+    pub by_code: bool,
     /// What of it.
     pub scope: Scope,
     /// How it came.
     pub channel: String,
-    /// How long recipients have to answer recalls.
-    pub recall_answer_within: Duration,
 }
 
 /// Start what is due.
@@ -363,6 +367,13 @@ pub struct Expire {
     pub limit: u32,
 }
 
+/// Remind recipients of what they owe an answer to.
+#[derive(Debug)]
+pub struct Remind {
+    /// At most so many.
+    pub limit: u32,
+}
+
 /// A new agreement.
 #[derive(Debug)]
 pub struct Adopt {
@@ -480,6 +491,9 @@ pub enum Reply {
         consent: ConsentId,
         /// The version that now holds.
         version: u32,
+        /// Which of the codes is on the person's receipt; none in replies from before there were codes.
+        #[serde(default)]
+        code: Option<usize>,
     },
     /// Withdrawn.
     Withdrawn(Withdrawn),
@@ -494,6 +508,14 @@ pub enum Reply {
     Done,
     /// How many.
     Expired(u32),
+    /// How many went out, and whether there may be more.
+    #[serde(skip)]
+    Reminded {
+        /// Reminders that went out.
+        sent: u32,
+        /// The limit was reached.
+        more: bool,
+    },
     /// So much.
     Purged(Purged),
 }

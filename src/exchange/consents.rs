@@ -7,10 +7,10 @@ use super::command::{Command, RecordConsent, Reply, Transfer, Withdraw, Withdraw
 use super::receipts::Issued;
 use super::refusal::Refusal;
 use super::submit::field;
-use super::{Exchange, RECALL_ANSWER_WITHIN, subject_ref};
+use super::{Exchange, subject_ref};
 use crate::agreement::Purpose;
-use crate::clock::Time;
-use crate::consent::{Consent, Decision, Party, Scope, SubjectRef};
+use crate::clock::{Stopwatch, Time};
+use crate::consent::{Consent, Decision, Party, Scope, SubjectRef, WithdrawalCode};
 use crate::dialect::CategoryMask;
 use crate::id::{ConsentId, InstitutionId, RequestId};
 
@@ -23,7 +23,27 @@ pub struct Recorded {
     pub version: u32,
     /// Proof.
     pub receipt: Issued,
+    /// For the person's sheet; none if it was recorded before there were codes.
+    pub code: Option<WithdrawalCode>,
 }
+
+/// How somebody who withdraws names the consent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Named {
+    /// By its id: its parties may.
+    Consent(ConsentId),
+    /// By the code on the person's receipt: any institution may.
+    Code(WithdrawalCode),
+}
+
+impl From<ConsentId> for Named {
+    fn from(id: ConsentId) -> Self {
+        Self::Consent(id)
+    }
+}
+
+/// Codes drawn for a consent: the second one is for the case, not to be expected, that the first was given to somebody else.
+const CODES: usize = 2;
 
 impl Exchange {
     /// Records a consent that the caller collected. `content` is what makes a repetition the same call.
@@ -41,11 +61,16 @@ impl Exchange {
             *text = self.vault.seal_text(place.as_bytes(), text)?;
         }
         let idempotency = self.idempotency(caller, request, "record-consent", content);
-        let command = RecordConsent { idempotency, controller: caller.clone(), consent, kept_for_years: self.periods.consents_years };
+        let codes = self.codes_for(&place);
+        let digests = codes.iter().map(|code| self.code_digest(code)).collect();
+        let kept_for_years = self.periods.consents_years;
+        let command = RecordConsent { idempotency, controller: caller.clone(), consent, codes: digests, kept_for_years };
         let committed = self.writer.run(Command::RecordConsent(Box::new(command))).await?;
         let receipt = self.receipt(&committed).await?;
         match committed.answered.reply {
-            Reply::ConsentRecorded { consent, version } => Ok(Recorded { consent, version, receipt }),
+            Reply::ConsentRecorded { consent, version, code } => {
+                Ok(Recorded { consent, version, receipt, code: code.and_then(|at| codes.into_iter().nth(at)) })
+            }
             _ => Err(Refusal::Internal("a recorded consent has another reply")),
         }
     }
@@ -55,20 +80,64 @@ impl Exchange {
         &self,
         caller: &InstitutionId,
         request: RequestId,
-        consent: ConsentId,
+        named: impl Into<Named>,
         scope: Scope,
         channel: String,
         content: &[u8],
     ) -> Result<(Withdrawn, Issued), Refusal> {
+        let watch = Stopwatch::start();
+        let (consent, by_code) = match named.into() {
+            Named::Consent(consent) => (consent, false),
+            Named::Code(code) => (self.consent_of_code(caller, &code).await?, true),
+        };
         let idempotency = self.idempotency(caller, request, "withdraw-consent", content);
         let channel = self.vault.seal_text(consent.as_bytes(), &channel)?;
-        let command = Withdraw { idempotency, consent, received_by: caller.clone(), scope, channel, recall_answer_within: RECALL_ANSWER_WITHIN };
+        let command = Withdraw { idempotency, consent, received_by: caller.clone(), by_code, scope, channel };
         let committed = self.writer.run(Command::Withdraw(Box::new(command))).await?;
+        // From the commit on nothing starts.
+        metrics::histogram!("weiche_withdrawal_stop_seconds").record(watch.elapsed().as_secs_f64());
         let receipt = self.receipt(&committed).await?;
         match committed.answered.reply {
             Reply::Withdrawn(done) => Ok((done, receipt)),
             _ => Err(Refusal::Internal("a withdrawal has another reply")),
         }
+    }
+
+    /// The consent that a code was given out for. A code that nobody was given, and one of a consent that is gone, are the same answer.
+    async fn consent_of_code(&self, caller: &InstitutionId, code: &WithdrawalCode) -> Result<ConsentId, Refusal> {
+        self.guesses.take(caller, self.clock.now()).map_err(|wait| {
+            metrics::counter!("weiche_withdrawal_codes_total", "institution" => caller.to_string(), "outcome" => "not tried").increment(1);
+            Refusal::TooManyCodes(wait)
+        })?;
+        let found = crate::consent::by_codes(&mut self.store.reader().await?, &[self.code_digest(code)]).await?;
+        let Some((_, consent)) = found.first() else {
+            tracing::warn!(institution = %caller, "a withdrawal code that nobody was given");
+            metrics::counter!("weiche_withdrawal_codes_total", "institution" => caller.to_string(), "outcome" => "wrong").increment(1);
+            return Err(Refusal::NotFound);
+        };
+        self.guesses.give_back(caller);
+        metrics::counter!("weiche_withdrawal_codes_total", "institution" => caller.to_string(), "outcome" => "right").increment(1);
+        Ok(*consent)
+    }
+
+    /// The codes of a consent, always the same: none is kept, only digests of those that were given out.
+    fn codes_for(&self, consent: &ConsentId) -> Vec<WithdrawalCode> {
+        let drawn = (0..u8::MAX)
+            .filter_map(|n| WithdrawalCode::from_random(&self.vault.draw("withdrawal-code", &[consent.as_bytes().as_slice(), &[n]].concat())));
+        drawn.take(CODES).collect()
+    }
+
+    /// The code that was given out for a consent; none for one from before there were codes.
+    pub(super) async fn code_given(&self, consent: &ConsentId) -> Result<Option<WithdrawalCode>, Refusal> {
+        let codes = self.codes_for(consent);
+        let digests: Vec<_> = codes.iter().map(|code| self.code_digest(code)).collect();
+        let given = crate::consent::by_codes(&mut self.store.reader().await?, &digests).await?;
+        let is_given = |digest: &[u8; 32]| given.iter().any(|(code, owner)| code == digest && owner == consent);
+        Ok(codes.into_iter().zip(&digests).find(|(_, digest)| is_given(digest)).map(|(code, _)| code))
+    }
+
+    fn code_digest(&self, code: &WithdrawalCode) -> [u8; 32] {
+        self.vault.digest(&[b"withdrawal-code\0".as_slice(), code.as_bytes()].concat())
     }
 
     /// A consent that the caller recorded. The subject in it is the gateway's pseudonym.

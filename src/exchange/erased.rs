@@ -21,7 +21,7 @@ pub struct Erased {
     pub referrals: Vec<ReferralId>,
     /// Consents, with all their versions.
     pub consents: Vec<ConsentId>,
-    /// Keys of persons, if nothing else is there of them.
+    /// Keys of persons, if nothing else is there of them and nothing stands against it at the end of the batch.
     pub subjects: Vec<[u8; 32]>,
     /// Answers to calls before this instant, at most [`REQUESTS`].
     pub requests_before: Option<Time>,
@@ -34,8 +34,8 @@ impl Erased {
     }
 }
 
-/// Erases, as the last part of the writer's transaction.
-pub async fn save(conn: &mut Connection, erased: &Erased) -> Result<(), StoreError> {
+/// Erases, as the last part of the writer's transaction. `kept`: of whom nothing may be erased.
+pub async fn save(conn: &mut Connection, erased: &Erased, kept: impl Fn(&[u8; 32]) -> bool) -> Result<(), StoreError> {
     const OPENINGS: &str = "DELETE FROM log_opening WHERE idx IN (SELECT leaf FROM referral_event WHERE referral_id {})";
     const REQUESTS: &str =
         "DELETE FROM request WHERE (request_id, caller) IN (SELECT request_id, caller FROM request WHERE at < $1 ORDER BY at LIMIT 1000)";
@@ -45,7 +45,7 @@ pub async fn save(conn: &mut Connection, erased: &Erased) -> Result<(), StoreErr
     conn.write_in("DELETE FROM unexplained WHERE referral {}", erased.referrals.iter().map(|id| id.as_bytes())).await?;
     referral::erase(conn, &erased.referrals).await?;
     consent::erase(conn, &erased.consents).await?;
-    person::erase(conn, &erased.subjects).await?;
+    person::erase(conn, erased.subjects.iter().filter(|subject| !kept(subject))).await?;
     match erased.requests_before {
         Some(before) => conn.write(REQUESTS, [before.0.into()]).await,
         None => Ok(()),

@@ -6,15 +6,16 @@
 use std::time::Duration;
 
 use super::Exchange;
-use super::command::{Answer, AnswerRecall, Cancel, Command, Expire, Reply};
+use super::command::{Answer, AnswerRecall, Cancel, Command, Expire, Remind, Reply};
 use super::query::Overview;
 use super::receipts::Issued;
 use super::refusal::Refusal;
 use super::submit::field;
+use crate::clock::Time;
 use crate::id::{InstitutionId, ReferralId, RequestId};
 use crate::numbered::Numbered;
 use crate::proto::types::{self, StatusChange};
-use crate::referral::{self, RecallAnswer, RecallId, RecallOutcome, ReferralState, StatusReason};
+use crate::referral::{self, Recall, RecallId, RecallOutcome, ReferralState, StatusReason};
 
 /// Referrals ended by one sweep of the clock at most.
 const SWEEP: u32 = 200;
@@ -68,15 +69,39 @@ impl Exchange {
         self.moved(Command::Cancel(command)).await
     }
 
-    /// What the recipient did about the recalls of a referral, for one of its sides, oldest first; the norms in the clear.
-    pub async fn recall_answers(&self, seen: &Overview) -> Result<Vec<(RecallId, RecallAnswer)>, Refusal> {
-        let recalls = referral::recalls_of(&mut self.store.reader().await?, &seen.referral.id).await?;
-        let mut answers = Vec::new();
-        for (id, answer) in recalls.into_iter().filter_map(|recall| Some((recall.id, recall.answer?))) {
-            answers.push((id, RecallAnswer { norm: self.vault.open_text(id.as_bytes(), &answer.norm)?, ..answer }));
+    /// The recalls of a referral and what the recipient did about them, for one of its sides, oldest first; the norms in the clear.
+    pub async fn recalls(&self, seen: &Overview) -> Result<Vec<Recall>, Refusal> {
+        let mut recalls = referral::recalls_of(&mut self.store.reader().await?, &seen.referral.id).await?;
+        for recall in &mut recalls {
+            if let Some(answer) = &mut recall.answer {
+                answer.norm = self.vault.open_text(recall.id.as_bytes(), &answer.norm)?;
+            }
         }
-        answers.sort_by_key(|(_, answer)| answer.at);
-        Ok(answers)
+        Ok(recalls)
+    }
+
+    /// Recalls that nobody has answered, the one that is due first first: of one recipient or of all, perhaps only overdue ones; `after` is the cursor of
+    /// the page before.
+    pub async fn open_recalls(
+        &self,
+        recipient: Option<&InstitutionId>,
+        overdue: bool,
+        after: Option<(Time, RecallId)>,
+        limit: u32,
+    ) -> Result<Vec<Recall>, Refusal> {
+        let before = overdue.then(|| self.clock.now());
+        Ok(referral::open_recalls(&mut self.store.reader().await?, recipient.map(InstitutionId::as_str), before, after, limit).await?)
+    }
+
+    /// Reminds recipients of recalls that they have not answered. Returns whether there may be more to do at once.
+    pub async fn remind(&self) -> Result<bool, Refusal> {
+        match self.writer.run(Command::Remind(Remind { limit: SWEEP })).await?.answered.reply {
+            Reply::Reminded { sent, more } => {
+                metrics::counter!("weiche_recall_reminders_total").increment(sent.into());
+                Ok(more)
+            }
+            _ => Err(Refusal::Internal("reminding has another reply")),
+        }
     }
 
     /// The recipient's answer to a recall.

@@ -18,6 +18,7 @@ mod erased;
 mod excerpt;
 pub mod findings;
 pub mod fsck;
+mod guesses;
 mod lanes;
 mod life;
 mod person;
@@ -26,10 +27,12 @@ mod query;
 mod receipts;
 mod recent;
 mod refusal;
+mod reminders;
 pub mod replay;
 mod resubmit;
 mod retention;
 mod rights;
+mod sheet;
 mod storage;
 mod submit;
 mod survey;
@@ -39,7 +42,6 @@ mod working_set;
 mod writer;
 
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio::sync::watch;
@@ -49,7 +51,7 @@ pub use crate::outbox::QueueState;
 pub use crate::referral::Event;
 pub use apply::timestamp;
 pub use command::{CallerName, Outcome, Parked, Withdrawn};
-pub use consents::Recorded;
+pub use consents::{Named, Recorded};
 pub use deliver::{AT_ONCE, Content, Outgoing};
 pub use excerpt::{Marks, Routing, StreamedRequest, SubmitRequest};
 pub use life::Moved;
@@ -57,8 +59,10 @@ pub use person::{Hold, Person};
 pub use query::{DeadLetter, ExportLogError, Overview};
 pub use receipts::Issued;
 pub use refusal::Refusal;
+pub use reminders::{About, Reminder, ReminderKind};
 pub use retention::{Periods, Purged};
 pub use rights::Actor;
+pub use sheet::Sheet;
 pub use submit::Submission;
 pub use survey::{DeliveryView, Overdue};
 pub use wake::Wake;
@@ -74,11 +78,9 @@ use crate::store::{Connection, Store};
 use crate::vault::Vault;
 use command::{Adopt, Command, Idempotency};
 use demands::Demands;
+use guesses::Guesses;
 use recent::Rows;
 use writer::{Writer, WriterHandle};
-
-/// How long recipients have to answer a recall: 14 days; Art. 12(3) GDPR allows one month at most.
-pub const RECALL_ANSWER_WITHIN: Duration = Duration::from_secs(14 * 24 * 3600);
 
 /// Everything an exchange is made of.
 pub struct Parts {
@@ -115,6 +117,8 @@ pub struct Exchange {
     demands: Demands,
     /// Consents as they were when they were last read: for previews only.
     lately: Mutex<Rows<ConsentId, Arc<Consent>>>,
+    /// Who tried withdrawal codes that nobody was given.
+    guesses: Guesses,
     /// The queues as they were when they were last counted.
     surveyed: tokio::sync::Mutex<Option<survey::Surveyed>>,
 }
@@ -148,6 +152,7 @@ impl Exchange {
             wake,
             demands,
             lately: Mutex::default(),
+            guesses: Guesses::default(),
             surveyed: tokio::sync::Mutex::default(),
         };
         let in_force = exchange.agreement.load_full();
@@ -274,6 +279,7 @@ mod tests {
         same::<LegalBasis>("weiche.exchange.v1.LegalBasis");
         same::<RecallOutcome>("weiche.type.v1.RecallOutcome");
         same::<Reason>("weiche.exchange.v1.DecisionReason");
+        same::<crate::exchange::ReminderKind>("weiche.exchange.v1.ReminderKind");
         same::<FindingKind>("weiche.audit.v1.FindingKind");
     }
 }

@@ -68,8 +68,9 @@ static PERSON: Insert<6> = Insert {
         ("held_until", "bigint"),
         ("hold_reason", "text"),
     ],
-    conflict: "ON CONFLICT (subject) DO UPDATE SET restricted_at = excluded.restricted_at, held_until = excluded.held_until, \
-               hold_reason = excluded.hold_reason",
+    // Whoever is erased and comes back in the same batch has a new key.
+    conflict: "ON CONFLICT (subject) DO UPDATE SET wrapped = excluded.wrapped, seen_at = excluded.seen_at, \
+               restricted_at = excluded.restricted_at, held_until = excluded.held_until, hold_reason = excluded.hold_reason",
 };
 
 /// The columns of a person, as [`from_row`] reads them.
@@ -90,9 +91,10 @@ pub async fn held(conn: &mut Connection, after: (Time, [u8; 32]), limit: u32) ->
     conn.rows(SQL, [after.0.0.into(), (&after.1).into(), limit.into()]).await?.iter().map(from_row).collect()
 }
 
-/// Among the next `limit` persons after `after`: those of whom nothing else is there and whose key is older than `before`; and where to go on.
+/// Among the next `limit` persons after `after`: those of whom nothing else is there, whose key and whose legal hold, if there was one, are of before
+/// `before`; and where to go on.
 pub async fn forgotten(conn: &mut Connection, before: Time, after: &[u8], limit: u32) -> Result<(Vec<[u8; 32]>, Option<Vec<u8>>), StoreError> {
-    const SQL: &str = "SELECT k.subject, CASE WHEN k.seen_at < $1 AND k.restricted_at = 0 AND k.held_until = 0 \
+    const SQL: &str = "SELECT k.subject, CASE WHEN k.seen_at < $1 AND k.restricted_at = 0 AND k.held_until < $1 \
                        AND NOT EXISTS (SELECT 1 FROM referral r WHERE r.subject = k.subject) \
                        AND NOT EXISTS (SELECT 1 FROM consent c WHERE c.subject = k.subject) THEN 1 ELSE 0 END \
                        FROM (SELECT * FROM subject_key WHERE subject > $2 ORDER BY subject LIMIT $3) k ORDER BY k.subject";
@@ -122,10 +124,9 @@ pub async fn save<'a>(conn: &mut Connection, rows: impl Iterator<Item = (&'a [u8
     conn.insert(&PERSON, rows.map(row)).await
 }
 
-/// Erases the keys of persons of whom nothing else is there any more.
-pub async fn erase(conn: &mut Connection, subjects: &[[u8; 32]]) -> Result<(), StoreError> {
-    const SQL: &str = "DELETE FROM subject_key WHERE restricted_at = 0 AND held_until = 0 \
-                       AND NOT EXISTS (SELECT 1 FROM referral r WHERE r.subject = subject_key.subject) \
+/// Erases the keys of persons of whom nothing else is there any more. Whether they are bound is for the caller to look at.
+pub async fn erase(conn: &mut Connection, subjects: impl Iterator<Item = &[u8; 32]>) -> Result<(), StoreError> {
+    const SQL: &str = "DELETE FROM subject_key WHERE NOT EXISTS (SELECT 1 FROM referral r WHERE r.subject = subject_key.subject) \
                        AND NOT EXISTS (SELECT 1 FROM consent c WHERE c.subject = subject_key.subject) AND subject {}";
     conn.write_in(SQL, subjects).await
 }

@@ -66,7 +66,7 @@ pub fn prepare(
     let (salt, commitment) = vault.commit(&content)?;
     let sealed = SealedReferral {
         content: vault.seal(delivery.as_bytes(), &content)?,
-        plain: Plain(content.into()),
+        plain: Plain(content),
         mask: permit.mask(),
         salt,
         commitment,

@@ -57,6 +57,9 @@ pub enum Refusal {
     /// Too much at once.
     #[error("the gateway is busy; try again after {0:?}")]
     Overloaded(Duration),
+    /// Too many withdrawal codes that nobody was given.
+    #[error("too many wrong withdrawal codes came from this institution; try again after {0:?}, or withdraw by the consent's id")]
+    TooManyCodes(Duration),
     /// The gateway is about to stop.
     #[error("the gateway is stopping; try again at once, another instance answers")]
     Draining,

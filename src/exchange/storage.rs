@@ -64,6 +64,14 @@ pub async fn load(conn: &mut Connection, recent: &Recent, wanted: &Wanted, now: 
     for consent in consent::of_subjects(conn, &wanted.everything_of).await? {
         set.consents.loaded(consent.id, Arc::new(consent));
     }
+    if let Some(limit) = wanted.to_remind {
+        for recall in referral::recalls_to_remind(conn, now, limit).await? {
+            referrals.push(recall.referral);
+            whole.push(recall.referral);
+            set.to_remind.push(recall.id);
+            set.recalls.loaded(recall.id, recall);
+        }
+    }
     for referral in referral::under_consent(conn, &wanted.under_consent).await? {
         whole.push(referral.id);
         set.referrals.loaded(referral.id, referral);
@@ -93,6 +101,10 @@ pub async fn load(conn: &mut Connection, recent: &Recent, wanted: &Wanted, now: 
     let missing = recent.consents.fill(&mut set.consents, consents);
     for consent in consent::load(conn, &missing).await? {
         set.consents.loaded(consent.id, Arc::new(consent));
+    }
+
+    for (code, consent) in consent::by_codes(conn, &wanted.codes).await? {
+        set.codes.loaded(code, consent);
     }
 
     for (referral, event) in &wanted.events {
@@ -152,6 +164,7 @@ async fn count_lanes(conn: &mut Connection, recent: &Recent, wanted: &Wanted, se
 pub async fn save(conn: &mut Connection, set: &WorkingSet, added: &Additions, fronts: &Fronts, tree_size: u64, now: Time) -> Result<(), StoreError> {
     let consents: Vec<_> = set.consents.changed().map(|(_, consent)| &**consent).collect();
     consent::save(conn, &consents, now).await?;
+    consent::save_codes(conn, &set.codes.changed().collect::<Vec<_>>()).await?;
     let referrals: Vec<_> = set.referrals.changed().map(|(_, referral)| referral).collect();
     referral::save(conn, &referrals).await?;
     referral::save_events(conn, &added.events).await?;
@@ -172,7 +185,7 @@ pub async fn save(conn: &mut Connection, set: &WorkingSet, added: &Additions, fr
         agreement::save(conn, digest, text, now, *leaf).await?;
     }
     findings::save_unexplained(conn, &added.unexplained).await?;
-    erased::save(conn, &added.erased).await
+    erased::save(conn, &added.erased, |subject| set.subjects.get(subject).is_some_and(|person| person.is_kept(now))).await
 }
 
 static REQUEST: Insert<7> = Insert {

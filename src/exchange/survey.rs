@@ -139,6 +139,7 @@ impl Exchange {
             }
         }
         metrics::gauge!("weiche_recalls_overdue").set(count(recalls));
+        metrics::gauge!("weiche_recalls_open").set(count(referral::count_open_recalls(&mut self.store.reader().await?).await?));
         Ok(())
     }
 

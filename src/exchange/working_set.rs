@@ -23,6 +23,8 @@ pub struct Wanted {
     pub requests: Vec<(CallerName, RequestId)>,
     /// Consents by id.
     pub consents: Vec<ConsentId>,
+    /// Codes that may be given out, as keyed digests.
+    pub codes: Vec<[u8; 32]>,
     /// Referrals by id, with their carriers and the deliveries that no acknowledgement has ended.
     pub referrals: Vec<ReferralId>,
     /// Deliveries by id, with their referrals.
@@ -45,6 +47,8 @@ pub struct Wanted {
     pub events: Vec<(ReferralId, [u8; 16])>,
     /// Referrals submitted before this instant that are still undelivered or unanswered.
     pub overdue: Option<(Time, u32)>,
+    /// Recalls whose recipients are to be reminded, at most so many.
+    pub to_remind: Option<u32>,
 }
 
 /// An earlier call, as remembered for its repetition.
@@ -123,6 +127,8 @@ pub struct WorkingSet {
     pub requests: Table<(CallerName, RequestId), Request>,
     /// Current versions of consents.
     pub consents: Table<ConsentId, Arc<Consent>>,
+    /// Consents by the keyed digests of the codes that were given out for them.
+    pub codes: Table<[u8; 32], ConsentId>,
     /// Referrals.
     pub referrals: Table<ReferralId, Referral>,
     /// Carriers, open deliveries and dead letters of the referrals, and those that were asked for.
@@ -137,6 +143,8 @@ pub struct WorkingSet {
     pub events: HashMap<(ReferralId, [u8; 16]), Event>,
     /// Referrals that nobody delivered or answered in time, the oldest first.
     pub overdue: Vec<ReferralId>,
+    /// Recalls whose recipients are to be reminded now, the longest due first.
+    pub to_remind: Vec<RecallId>,
     /// What may start now, per recipient, longest due first.
     pub due: HashMap<InstitutionId, Vec<DeliveryId>>,
     /// Lanes, as far as their open deliveries were counted.

@@ -247,6 +247,10 @@ fn describe(reason: ErrorReason) -> (Code, &'static str) {
             "Die Antwort kam nicht rechtzeitig. Bitte mit derselben Vorgangskennung erneut senden; nichts geschieht doppelt.",
         ),
         R::Overloaded => (Code::ResourceExhausted, "Zurzeit sind zu viele Anfragen in Arbeit. Bitte in wenigen Sekunden erneut versuchen."),
+        R::TooManyCodes => (
+            Code::ResourceExhausted,
+            "Aus Ihrer Stelle kamen zu viele falsche Codes. Bitte das Blatt der Person prüfen und später erneut versuchen, oder die Nummer der Einwilligung verwenden.",
+        ),
         R::RateLimited => (Code::ResourceExhausted, "Ihre Stelle sendet mehr, als vereinbart ist. Bitte langsamer senden."),
         R::StoreFull => (
             Code::ResourceExhausted,

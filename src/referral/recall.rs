@@ -2,7 +2,9 @@
 // SPDX-License-Identifier: EUPL-1.2
 
 use crate::clock::Time;
+use crate::dialect::CategoryMask;
 use crate::id::{InstitutionId, ReferralId};
+use crate::referral::StatusReason;
 
 /// Which recall.
 pub type RecallId = crate::id::DeliveryId;
@@ -34,6 +36,14 @@ pub struct Recall {
     pub issued_at: Time,
     /// When the answer is due.
     pub due_at: Time,
+    /// Why; none if it is older than this field.
+    pub reason: Option<StatusReason>,
+    /// What is no longer covered; empty: all.
+    pub categories: CategoryMask,
+    /// How often the recipient was reminded.
+    pub reminders: u32,
+    /// When it is reminded next; zero: never.
+    pub remind_at: Time,
     /// The answer; none yet.
     pub answer: Option<RecallAnswer>,
 }

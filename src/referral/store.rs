@@ -7,7 +7,7 @@ use super::{Event, Recall, RecallAnswer, RecallId, RecallOutcome, Referral, Refe
 use crate::agreement::Purpose;
 use crate::clock::Time;
 use crate::dialect::CategoryMask;
-use crate::id::{ConsentId, DeliveryId, ReferralId};
+use crate::id::{ConsentId, DeliveryId, InstitutionId, ReferralId};
 use crate::numbered::Numbered;
 use crate::store::{Connection, Insert, Row, StoreError, id16, id32};
 
@@ -56,7 +56,7 @@ static EVENT: Insert<7> = Insert {
     ],
     conflict: "ON CONFLICT DO NOTHING",
 };
-static RECALL: Insert<8> = Insert {
+static RECALL: Insert<12> = Insert {
     table: "recall",
     columns: [
         ("id", "bytea"),
@@ -67,9 +67,24 @@ static RECALL: Insert<8> = Insert {
         ("outcome", "bigint"),
         ("norm", "text"),
         ("answered_at", "bigint"),
+        ("reason", "bigint"),
+        ("categories", "bigint"),
+        ("reminders", "bigint"),
+        ("remind_at", "bigint"),
     ],
-    conflict: "ON CONFLICT (id) DO UPDATE SET outcome = excluded.outcome, norm = excluded.norm, answered_at = excluded.answered_at",
+    conflict: "ON CONFLICT (id) DO UPDATE SET outcome = excluded.outcome, norm = excluded.norm, answered_at = excluded.answered_at, \
+               reminders = excluded.reminders, remind_at = excluded.remind_at",
 };
+
+/// `SELECT` of a recall's columns, as [`recall_from_row`] reads them, with what follows.
+macro_rules! select_recall {
+    ($rest:literal) => {
+        concat!(
+            "SELECT id, referral, recipient, issued_at, due_at, outcome, norm, answered_at, reason, categories, reminders, remind_at FROM recall ",
+            $rest
+        )
+    };
+}
 
 /// `SELECT` of a referral's columns, as [`from_row`] reads them, with what follows.
 macro_rules! select_referral {
@@ -189,15 +204,12 @@ fn event_from_row(referral: &ReferralId, row: &Row) -> Result<Event, StoreError>
 
 /// Recalls by id.
 pub async fn load_recalls(conn: &mut Connection, ids: &[RecallId]) -> Result<Vec<Recall>, StoreError> {
-    const SQL: &str = "SELECT id, referral, recipient, issued_at, due_at, outcome, norm, answered_at FROM recall WHERE id {}";
-    conn.rows_in(SQL, ids.iter().map(|id| id.as_bytes())).await?.iter().map(recall_from_row).collect()
+    conn.rows_in(select_recall!("WHERE id {}"), ids.iter().map(|id| id.as_bytes())).await?.iter().map(recall_from_row).collect()
 }
 
 /// The recalls of one referral, oldest first.
 pub async fn recalls_of(conn: &mut Connection, id: &ReferralId) -> Result<Vec<Recall>, StoreError> {
-    const SQL: &str =
-        "SELECT id, referral, recipient, issued_at, due_at, outcome, norm, answered_at FROM recall WHERE referral = $1 ORDER BY issued_at";
-    conn.rows(SQL, [id.as_bytes().into()]).await?.iter().map(recall_from_row).collect()
+    conn.rows(select_recall!("WHERE referral = $1 ORDER BY issued_at"), [id.as_bytes().into()]).await?.iter().map(recall_from_row).collect()
 }
 
 /// Recalls by id, those after `after`.
@@ -208,12 +220,64 @@ pub async fn recalls_after(conn: &mut Connection, after: &[u8], limit: u32) -> R
 
 /// Recalls that nobody has answered in time, the longest overdue first, and how many there are.
 pub async fn overdue_recalls(conn: &mut Connection, now: Time, limit: u32) -> Result<(Vec<Recall>, u64), StoreError> {
-    const SQL: &str = "SELECT id, referral, recipient, issued_at, due_at, outcome, norm, answered_at FROM recall \
-                       WHERE outcome = 0 AND due_at < $1 ORDER BY due_at LIMIT $2";
+    const SQL: &str = select_recall!("WHERE outcome = 0 AND due_at < $1 ORDER BY due_at LIMIT $2");
     const COUNT: &str = "SELECT COUNT(*) FROM recall WHERE outcome = 0 AND due_at < $1";
     let rows = conn.rows(SQL, [now.0.into(), limit.into()]).await?;
     let count = conn.row(COUNT, [now.0.into()]).await?.map_or(Ok(0), |row| row.size(0))?;
     Ok((rows.iter().map(recall_from_row).collect::<Result<_, _>>()?, count))
+}
+
+/// Recalls that nobody has answered, the one that is due first first: of one recipient or of all, only overdue ones if `due_before` is set; `after` is the
+/// cursor of the page before.
+pub async fn open_recalls(
+    conn: &mut Connection,
+    recipient: Option<&str>,
+    due_before: Option<Time>,
+    after: Option<(Time, RecallId)>,
+    limit: u32,
+) -> Result<Vec<Recall>, StoreError> {
+    const SQL: &str =
+        select_recall!("WHERE outcome = 0 AND ($1 = '' OR recipient = $1) AND due_at < $2 AND (due_at, id) > ($3, $4) ORDER BY due_at, id LIMIT $5");
+    let (at, id) = after.map_or((i64::MIN, Vec::new()), |(at, id)| (at.0, id.as_bytes().to_vec()));
+    let before = due_before.map_or(i64::MAX, |before| before.0);
+    conn.rows(SQL, [recipient.unwrap_or_default().into(), before.into(), at.into(), id.into(), limit.into()])
+        .await?
+        .iter()
+        .map(recall_from_row)
+        .collect()
+}
+
+/// Recalls that are overdue at `now` and that an institution has to answer, or waits for because it sent the referral, the earliest first.
+pub async fn overdue_of(
+    conn: &mut Connection,
+    who: &InstitutionId,
+    now: Time,
+    after: Option<(Time, [u8; 16])>,
+    limit: u32,
+) -> Result<Vec<Recall>, StoreError> {
+    const SQL: &str = select_recall!(
+        "WHERE outcome = 0 AND due_at < $2 AND (due_at, id) > ($3, $4) \
+         AND (recipient = $1 OR EXISTS (SELECT 1 FROM referral r WHERE r.id = recall.referral AND r.sender = $1)) ORDER BY due_at, id LIMIT $5"
+    );
+    let (at, id) = after.map_or((i64::MIN, Vec::new()), |(at, id)| (at.0, id.to_vec()));
+    conn.rows(SQL, [who.as_str().into(), now.0.into(), at.into(), id.into(), limit.into()]).await?.iter().map(recall_from_row).collect()
+}
+
+/// How many answers to recalls each institution owes at `now`.
+pub async fn count_overdue(conn: &mut Connection, now: Time) -> Result<Vec<(InstitutionId, u64)>, StoreError> {
+    let rows = conn.rows("SELECT recipient, COUNT(*) FROM recall WHERE outcome = 0 AND due_at < $1 GROUP BY recipient", [now.0.into()]).await?;
+    rows.iter().map(|row| Ok((row.text(0)?.parse().map_err(|_| StoreError::Damaged("recall.recipient"))?, row.size(1)?))).collect()
+}
+
+/// How many recalls nobody has answered.
+pub async fn count_open_recalls(conn: &mut Connection) -> Result<u64, StoreError> {
+    conn.row("SELECT COUNT(*) FROM recall WHERE outcome = 0", []).await?.map_or(Ok(0), |row| row.size(0))
+}
+
+/// Recalls whose recipients are to be reminded by now.
+pub async fn recalls_to_remind(conn: &mut Connection, now: Time, limit: u32) -> Result<Vec<Recall>, StoreError> {
+    const SQL: &str = select_recall!("WHERE outcome = 0 AND remind_at > 0 AND remind_at <= $1 ORDER BY remind_at LIMIT $2");
+    conn.rows(SQL, [now.0.into(), limit.into()]).await?.iter().map(recall_from_row).collect()
 }
 
 fn recall_from_row(row: &Row) -> Result<Recall, StoreError> {
@@ -224,6 +288,10 @@ fn recall_from_row(row: &Row) -> Result<Recall, StoreError> {
         recipient: row.text(2)?.parse().map_err(|_| StoreError::Damaged("recall.recipient"))?,
         issued_at: Time(row.int(3)?),
         due_at: Time(row.int(4)?),
+        reason: StatusReason::from_number(row.int(8)?),
+        categories: CategoryMask::from_bits(row.small(9)?),
+        reminders: row.small(10)?,
+        remind_at: Time(row.int(11)?),
         answer: RecallOutcome::from_number(row.int(5)?).map(|outcome| RecallAnswer { outcome, norm, at }),
     })
 }
@@ -241,6 +309,10 @@ pub async fn save_recalls(conn: &mut Connection, rows: &[&Recall]) -> Result<(),
             answer.map_or(0, |answer| answer.outcome.number()).into(),
             answer.map_or("", |answer| answer.norm.as_str()).into(),
             answer.map_or(0, |answer| answer.at.0).into(),
+            r.reason.map_or(0, Numbered::number).into(),
+            r.categories.bits().into(),
+            r.reminders.into(),
+            r.remind_at.0.into(),
         ]
     };
     conn.insert(&RECALL, rows.iter().map(row)).await

@@ -4,7 +4,8 @@
 //! Keys, sealing and forgetting. What is sealed here can be made unreadable for ever by deleting one small row.
 //!
 //! One key-encryption key lies in a file outside the database. Under it hang: a fresh key per payload (AES-256-GCM), a fresh key per person
-//! (for the tags in the log), and three derived keys: for pseudonyms, for request digests and for small texts. Whoever has the database without
+//! (for the tags in the log), and derived keys: for pseudonyms, for request digests, for small texts, for numbers that are drawn from
+//! others. Whoever has the database without
 //! the file reads nothing; whoever has both and finds a wrapped key deleted reads nothing either.
 //!
 //! This part does not know: what it seals, who is who, SQL.
@@ -76,6 +77,7 @@ pub struct Vault {
     wrapping: LessSafeKey,
     pseudonym: hmac::Key,
     digest: hmac::Key,
+    draw: hmac::Key,
 }
 
 impl Vault {
@@ -117,6 +119,7 @@ impl Vault {
             wrapping: aead_key(&*derive(&root, b"wrap")?)?,
             pseudonym: hmac::Key::new(hmac::HMAC_SHA256, &derive(&root, b"pseudonym")?[..]),
             digest: hmac::Key::new(hmac::HMAC_SHA256, &derive(&root, b"digest")?[..]),
+            draw: hmac::Key::new(hmac::HMAC_SHA256, &derive(&root, b"draw")?[..]),
         })
     }
 
@@ -168,6 +171,11 @@ impl Vault {
     /// A digest by which the same content is recognised, useless without the key (contents are guessable).
     pub fn digest(&self, content: &[u8]) -> [u8; 32] {
         mac(&self.digest, &[content])
+    }
+
+    /// Bytes that look random to everybody and that this vault alone can draw again: the same `purpose` and `from` always give the same.
+    pub fn draw(&self, purpose: &str, from: &[u8]) -> [u8; 32] {
+        mac(&self.draw, &[purpose.as_bytes(), from])
     }
 
     /// A fresh key for the tags of one person, wrapped. Deleting it unlinks the person's leaves for ever.

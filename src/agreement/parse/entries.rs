@@ -24,6 +24,23 @@ pub(super) struct ValidityEntry {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+pub(super) struct RecallEntry {
+    #[serde(default = "fourteen")]
+    pub(super) answer_days: u16,
+    #[serde(default = "three")]
+    pub(super) remind_days_before: u16,
+}
+
+pub(super) const fn fourteen() -> u16 {
+    14
+}
+
+pub(super) const fn three() -> u16 {
+    3
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct MunicipalityEntry {
     pub(super) ags: String,
     pub(super) name: String,

@@ -17,12 +17,14 @@ use serde::Deserialize;
 use toml::de::DeTable;
 use toml::value::Datetime;
 
-use self::entries::{NecessityEntry, TemplateEntry, ValidityEntry};
+use self::entries::{NecessityEntry, RecallEntry, TemplateEntry, ValidityEntry};
 use self::members::{members, municipalities};
 use self::reading::Reading;
 use self::routes::{category_sets, routes};
-use super::{Agreement, Necessity, Template, Validity};
+use super::{Agreement, Necessity, RecallTerms, Template, Validity};
 
+/// Longest time that any agreement may give for the answer to a recall, in days: one month (Art. 12(3) GDPR), and February is one.
+const HARD_MAX_ANSWER_DAYS: u16 = 28;
 /// Longest validity that any agreement may set, in months.
 const HARD_MAX_MONTHS: i32 = 24;
 /// Largest tolerance between clocks that any agreement may set.
@@ -69,6 +71,7 @@ fn read(reading: &mut Reading<'_>, mut file: DeTable<'_>) -> Option<Agreement> {
         reading.text(span, text, "version or title");
     }
     let validity = validity(reading, &mut file);
+    let recalls = recalls(reading, &mut file);
     let municipalities = municipalities(reading, &mut file);
     let sets = category_sets(reading, &mut file);
     let members = members(reading, &mut file, &municipalities);
@@ -83,6 +86,7 @@ fn read(reading: &mut Reading<'_>, mut file: DeTable<'_>) -> Option<Agreement> {
         title: title?.1,
         valid_from: valid_from?,
         validity: validity?,
+        recalls: recalls?,
         digest: digest(reading.source),
         municipalities,
         members,
@@ -114,6 +118,21 @@ fn validity(reading: &mut Reading<'_>, file: &mut DeTable<'_>) -> Option<Validit
         reading.problem(&span, "skew_seconds is too large", format!("at most {HARD_MAX_SKEW_SECONDS}"));
     }
     Some(Validity { default_months: entry.default_months, max_months: entry.max_months, skew: Duration::from_secs(entry.skew_seconds) })
+}
+
+fn recalls(reading: &mut Reading<'_>, file: &mut DeTable<'_>) -> Option<RecallTerms> {
+    let (span, entry) = match file.remove("recall") {
+        Some(value) => reading.shape::<RecallEntry>(value, "recall")?,
+        None => (0..0, RecallEntry { answer_days: entries::fourteen(), remind_days_before: entries::three() }),
+    };
+    if !(1..=HARD_MAX_ANSWER_DAYS).contains(&entry.answer_days) {
+        reading.problem(&span, "answer_days is out of range", format!("1 to {HARD_MAX_ANSWER_DAYS}: no month is shorter (Art. 12(3) GDPR)"));
+    }
+    if entry.remind_days_before >= entry.answer_days {
+        reading.problem(&span, "remind_days_before is out of range", "less than answer_days");
+    }
+    let days = |days: u16| Duration::from_secs(u64::from(days) * 24 * 3600);
+    Some(RecallTerms { answer_within: days(entry.answer_days), remind_before: days(entry.remind_days_before) })
 }
 
 fn necessities(reading: &mut Reading<'_>, file: &mut DeTable<'_>) -> BTreeMap<String, Necessity> {

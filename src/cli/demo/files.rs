@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use super::cases::{Situation, marks_in};
 use super::history::{Arrived, History, Submission};
-use super::stage::{Stage, StageError, system};
+use super::stage::{SHEET, Stage, StageError, system};
 use super::verdict::Verdict;
 use super::voice::Voice;
 use crate::proto::types::{Person, PersonName, Referral};
@@ -65,6 +65,7 @@ pub(super) fn listed(stage: &Stage, verdict: &Verdict) -> BTreeMap<&'static str,
         ("log directory", verdict.log.clone()),
         ("checkpoint", verdict.log.join("checkpoint")),
         ("log key", here("keys/ledger.key")),
+        ("sheet of a consent", here(SHEET)),
         ("example as sent", here(SENT)),
         ("example as it arrived", here(ARRIVED)),
     ];

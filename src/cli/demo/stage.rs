@@ -25,6 +25,8 @@ use crate::dialect::Dialects;
 
 /// Monday, 5 October 2026, nine in the morning in Bremen.
 const MORNING: Time = Time(1_791_183_600_000);
+/// The page that a person took home with its consent, in the folder.
+pub(super) const SHEET: &str = "sheet.html";
 /// The midnight after it.
 pub(super) const MIDNIGHT: Time = Time(1_791_237_600_000);
 

@@ -308,7 +308,7 @@ fn door(
     listener::serve(listener, tls, limits, inner.connections.clone(), make, close.clone(), inner.config.drain_within)
 }
 
-/// Ends, minute by minute, what nobody delivered or answered in time.
+/// Ends, minute by minute, what nobody delivered or answered in time, and reminds of recalls.
 async fn sweep(inner: Arc<Inner>, close: CancellationToken) {
     loop {
         match inner.exchange.expire(inner.config.expire_after).await {
@@ -316,6 +316,14 @@ async fn sweep(inner: Arc<Inner>, close: CancellationToken) {
             Ok(1..) if !close.is_cancelled() => continue,
             Ok(_) => {}
             Err(error) => tracing::warn!(%error, "nothing could be ended at the moment"),
+        }
+        match inner.exchange.remind().await {
+            Ok(true) if !close.is_cancelled() => continue,
+            Ok(_) => {}
+            Err(error) => tracing::warn!(%error, "nobody could be reminded at the moment"),
+        }
+        if let Err(error) = inner.exchange.measure_reminders().await {
+            tracing::warn!(%error, "reminders could not be counted");
         }
         tokio::select! {
             () = close.cancelled() => return,

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: 2026 The Weiche authors
 // SPDX-License-Identifier: EUPL-1.2
 
-//! `weiche queue`: what waits for a recipient or was given up, one delivery, and what an operator does about it.
+//! `weiche queue`: what waits for a recipient or was given up, one delivery, recalls without an answer, and what an operator does about it.
 
 use std::fmt;
 
@@ -33,6 +33,18 @@ enum Verb {
         /// What was given up, oldest first
         #[arg(long)]
         dead: bool,
+        /// At most so many
+        #[arg(long, value_name = "NUMBER", default_value_t = 100)]
+        limit: u32,
+    },
+    /// Lists recalls that their recipients have not answered, the one that is due first first
+    Recalls {
+        /// Only those whose answer is late
+        #[arg(long)]
+        overdue: bool,
+        /// Of this member
+        #[arg(long, value_name = "MEMBER")]
+        recipient: Option<InstitutionId>,
         /// At most so many
         #[arg(long, value_name = "NUMBER", default_value_t = 100)]
         limit: u32,
@@ -89,6 +101,7 @@ impl Args {
         match self.verb {
             Verb::List { recipient, dead: true, limit } => output.print(&dead(client, recipient, limit).await?),
             Verb::List { recipient, dead: false, limit } => output.print(&front(client, recipient, limit).await?),
+            Verb::Recalls { overdue, recipient, limit } => output.print(&recalls(client, overdue, recipient, limit).await?),
             Verb::Show { delivery } => {
                 let answer = client.get_delivery(wire::GetDeliveryRequest { delivery_id: delivery.to_string() }).await.map_err(failed)?;
                 output.print(&Shown::from(answer.into_inner()));
@@ -159,6 +172,28 @@ async fn dead(mut client: Client, recipient: Option<InstitutionId>, limit: u32) 
     }
 }
 
+async fn recalls(mut client: Client, overdue: bool, recipient: Option<InstitutionId>, limit: u32) -> Result<Rows<OpenRecall>, Failure> {
+    let recipient = recipient.map(|id| id.to_string()).unwrap_or_default();
+    let (mut rows, mut page_token) = (Vec::new(), String::new());
+    loop {
+        let request = wire::ListRecallsRequest { page_size: page(limit, rows.len()), page_token, recipient: recipient.clone(), overdue };
+        let answer = client.list_recalls(request).await.map_err(|status| refused(&status))?.into_inner();
+        rows.extend(answer.recalls.into_iter().map(|one| OpenRecall {
+            recall_id: one.recall_id,
+            referral_id: one.referral_id,
+            recipient: one.recipient,
+            issued_at: one.issued_at.map(instant),
+            due_at: one.due_at.map(instant),
+            reminders: one.reminders,
+            overdue: one.overdue,
+        }));
+        page_token = answer.next_page_token;
+        if page_token.is_empty() || rows.len() >= limit as usize {
+            return Ok(Rows(rows));
+        }
+    }
+}
+
 /// How many more to ask for.
 fn page(limit: u32, have: usize) -> i32 {
     let left = limit.max(1).saturating_sub(u32::try_from(have).unwrap_or(u32::MAX));
@@ -219,6 +254,26 @@ impl Row for DeadLetter {
     fn cells(&self) -> Vec<String> {
         let at = self.given_up_at.clone().unwrap_or_default();
         vec![self.delivery_id.clone(), self.recipient.clone(), self.kind.clone(), self.attempts.to_string(), self.last_error.clone(), at]
+    }
+}
+
+#[derive(serde::Serialize)]
+struct OpenRecall {
+    recall_id: String,
+    referral_id: String,
+    recipient: String,
+    issued_at: Option<String>,
+    due_at: Option<String>,
+    reminders: u32,
+    overdue: bool,
+}
+
+impl Row for OpenRecall {
+    const HEADER: &'static [&'static str] = &["recall", "referral", "recipient", "issued", "answer due", "reminders"];
+    fn cells(&self) -> Vec<String> {
+        let due = format!("{}{}", self.due_at.as_deref().unwrap_or_default(), if self.overdue { " (late)" } else { "" });
+        let issued = self.issued_at.clone().unwrap_or_default();
+        vec![self.recall_id.clone(), self.referral_id.clone(), self.recipient.clone(), issued, due, self.reminders.to_string()]
     }
 }
 

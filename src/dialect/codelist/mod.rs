@@ -416,6 +416,7 @@ embedded!(
     "recognition",
     "referral_state",
     "regime",
+    "reminder_kind",
     "residence",
     "school",
     "status_reason",

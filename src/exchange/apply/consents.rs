@@ -41,17 +41,31 @@ impl Batch<'_> {
             }
         }
         let leaf = self.log_consent(EntryKind::ConsentRecorded, c.controller.as_str(), &record)?;
-        let reply = Reply::ConsentRecorded { consent: record.id, version: record.version };
+        let code = Some(self.code_for(&record, &c.codes)?);
+        let reply = Reply::ConsentRecorded { consent: record.id, version: record.version, code };
         self.set.consents.put(record.id, record.into());
         Ok((reply, leaf))
     }
 
+    /// Which of the codes drawn for a consent is on its receipt: the one that was given out for it before, or the first that nobody else has.
+    fn code_for(&mut self, record: &Consent, codes: &[[u8; 32]]) -> Result<usize, Refusal> {
+        let of = |code: &[u8; 32]| self.set.codes.get(code).copied();
+        let given = codes.iter().position(|code| of(code) == Some(record.id));
+        let at = given.or_else(|| codes.iter().position(|code| of(code).is_none())).ok_or(Refusal::Internal("no code is left for a consent"))?;
+        if let (None, Some(code)) = (given, codes.get(at)) {
+            self.set.codes.put(*code, record.id);
+        }
+        Ok(at)
+    }
+
     /// From here on nothing starts under what was withdrawn: releases come after this in the same order.
     pub(super) fn withdraw(&mut self, c: &Withdraw) -> Result<(Reply, u64), Refusal> {
-        // Through any of its parties, also one that was a recipient until a withdrawal before and still has data.
+        // Whoever has the person's code was sent by the person. Otherwise through any of its parties, also one that was a recipient until a
+        // withdrawal before and still has data.
         let has_data = |r: &Referral| r.recipient == c.received_by && self.set.may_have_arrived(r);
         let may = |consent: &&Arc<Consent>| {
-            consent.parties().any(|party| *party == c.received_by)
+            c.by_code
+                || consent.parties().any(|party| *party == c.received_by)
                 || self.set.under_consent(&c.consent).iter().filter_map(|id| self.set.referrals.get(id)).any(has_data)
         };
         let consent = self.set.consents.get(&c.consent).filter(may).cloned().ok_or(Refusal::NotFound)?;
@@ -98,7 +112,7 @@ impl Batch<'_> {
             reached.push(*id);
         }
         if may_have_arrived {
-            self.issue_recall(&referral, StatusReason::ConsentWithdrawn, categories, c.recall_answer_within)?;
+            self.issue_recall(&referral, StatusReason::ConsentWithdrawn, categories)?;
         }
         if ended && !referral.state.is_final() {
             self.recall_state(&mut referral)?;

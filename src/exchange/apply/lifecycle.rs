@@ -103,7 +103,7 @@ impl Batch<'_> {
             // The recipient has, or may have, data that it no longer needs: it is told.
             Actor::Sender | Actor::Gateway => {
                 if may_have_arrived {
-                    self.issue_recall(&referral, c.reason, CategoryMask::EMPTY, crate::exchange::RECALL_ANSWER_WITHIN)?;
+                    self.issue_recall(&referral, c.reason, CategoryMask::EMPTY)?;
                 }
             }
         }

@@ -95,6 +95,7 @@ impl Command {
                 call(&c.idempotency);
                 wanted.consents.push(c.consent.id);
                 wanted.consents.extend(c.consent.supersedes);
+                wanted.codes.extend(&c.codes);
                 wanted.subjects.extend(super::subject_of(&c.consent));
             }
             Self::Withdraw(c) => {
@@ -129,6 +130,7 @@ impl Command {
             }
             Self::Drain(c) => call(&c.idempotency),
             Self::Expire(c) => wanted.overdue = Some((c.before, c.limit)),
+            Self::Remind(c) => wanted.to_remind = Some(c.limit),
             Self::Adopt(_) => {}
             Self::Correct(c) => {
                 call(&c.idempotency);
@@ -176,6 +178,7 @@ impl Batch<'_> {
             Command::Release(c) => self.release(&c),
             Command::Settle(c) => self.settle(&c),
             Command::Expire(c) => self.expire(&c),
+            Command::Remind(c) => self.remind(&c),
             Command::Adopt(c) => self.adopt(c),
             Command::Purge(c) => self.purge(&c),
             Command::ErasePerson(c) => self.once(&c.idempotency, |batch| batch.erase_person(&c)),

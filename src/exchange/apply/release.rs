@@ -146,7 +146,7 @@ impl Batch<'_> {
         self.moved(&mut referral, *DeliveryId::random().as_bytes(), GATEWAY, leaf);
         if may_have_arrived {
             let why = referral.reason.unwrap_or(StatusReason::NotPermitted);
-            self.issue_recall(&referral, why, CategoryMask::EMPTY, crate::exchange::RECALL_ANSWER_WITHIN)?;
+            self.issue_recall(&referral, why, CategoryMask::EMPTY)?;
         }
         self.tell_sender(&referral, referral.state, referral.reason, StatusChange::default())?;
         self.set.referrals.put(referral.id, referral);

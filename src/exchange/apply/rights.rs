@@ -8,7 +8,6 @@ use super::Batch;
 use super::journal::GATEWAY;
 use crate::consent::Status;
 use crate::dialect::CategoryMask;
-use crate::exchange::RECALL_ANSWER_WITHIN;
 use crate::exchange::apply::Answered;
 use crate::exchange::command::{Bind, Bond, Correct, ErasePerson, Look, Purge, Reply};
 use crate::exchange::person::Person;
@@ -158,7 +157,7 @@ impl Batch<'_> {
         let leaf = self.log(&entry);
         let begins = c.bond == Bond::Restricted(true) && !self.set.subjects.get(&c.subject).is_some_and(Person::is_restricted);
         for referral in if begins { self.at_recipients(&c.subject) } else { Vec::new() } {
-            self.issue_recall(&referral, StatusReason::RestrictionRequested, CategoryMask::EMPTY, RECALL_ANSWER_WITHIN)?;
+            self.issue_recall(&referral, StatusReason::RestrictionRequested, CategoryMask::EMPTY)?;
         }
         let now = self.now;
         let person = self.set.subjects.change(&c.subject).ok_or(Refusal::Internal("a person's key is missing"))?;
@@ -191,7 +190,7 @@ impl Batch<'_> {
             return Err(Refusal::WrongState("the recipient has not got it; cancel it and submit it anew"));
         }
         let leaf = self.first_leaf + self.leaves.len() as u64;
-        self.issue_recall(&referral, StatusReason::Corrected, c.categories, RECALL_ANSWER_WITHIN)?;
+        self.issue_recall(&referral, StatusReason::Corrected, c.categories)?;
         Ok((Reply::Done, leaf))
     }
 

@@ -175,6 +175,10 @@ fn show(judge: &mut Judge<'_>, seen: &Seen) {
             recipient: "jobcenter-bremen".parse().unwrap(),
             issued_at: Time(*issued_at),
             due_at: Time(*due_at),
+            reason: None,
+            categories: CategoryMask::EMPTY,
+            reminders: 0,
+            remind_at: Time(0),
             answer: outcome.map(|outcome| RecallAnswer { outcome, norm: norm.clone(), at: Time(answered_at.unwrap()) }),
         });
     }

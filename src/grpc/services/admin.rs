@@ -31,7 +31,7 @@ const QUIET: u64 = 15 * 60;
 const UNFINISHED: u64 = 7 * 24 * 3600;
 
 pub(super) fn serve(router: Router, desk: &Arc<Desk>) -> Result<Router, Vec<RuleError>> {
-    let methods: [(&str, Handler); 10] = [
+    let methods: [(&str, Handler); 11] = [
         ("ListInstitutions", |desk, _, _| Box::pin(institutions(desk))),
         ("ListDialects", |desk, _, _| Box::pin(dialects(desk))),
         ("ListDeadLetters", |desk, _, bytes| Box::pin(dead_letters(desk, bytes))),
@@ -41,6 +41,7 @@ pub(super) fn serve(router: Router, desk: &Arc<Desk>) -> Result<Router, Vec<Rule
         ("GetDelivery", |desk, _, bytes| Box::pin(delivery(desk, bytes))),
         ("ParkDeliveries", |desk, name, bytes| Box::pin(park(desk, name, bytes))),
         ("UnparkDeliveries", |desk, name, bytes| Box::pin(unpark(desk, name, bytes))),
+        ("ListRecalls", |desk, _, bytes| Box::pin(recalls(desk, bytes))),
         ("Drain", |desk, name, bytes| Box::pin(drain(desk, name, bytes))),
     ];
     methods.into_iter().try_fold(router, |router, (name, handler)| Ok(router.method(SERVICE, name, checked(desk, name, handler)?)))
@@ -244,6 +245,28 @@ async fn drain(desk: Arc<Desk>, name: Arc<str>, bytes: Bytes) -> Result<Bytes, R
         desk.ending.shutdown.cancel();
     }
     Ok(encode(wire::DrainResponse { ended_by: Some(time_to(desk.exchange.clock().now().plus(desk.ending.within))) }))
+}
+
+async fn recalls(desk: Arc<Desk>, bytes: Bytes) -> Result<Bytes, Refusal> {
+    let (exchange, request) = (&desk.exchange, decode::<wire::ListRecallsRequest>(&bytes)?);
+    let recipient = if request.recipient.is_empty() { None } else { Some(institution(&request.recipient)?) };
+    let scope = format!("recalls/{}/{}", request.recipient, request.overdue);
+    let cursor = exchange.cursor(&scope, &request.page_token).map_err(|_| bad_token())?;
+    let size = page_size(request.page_size);
+    let found = exchange.open_recalls(recipient.as_ref(), request.overdue, cursor.map(after), size).await?;
+    let last = found.last().filter(|_| found.len() == size as usize);
+    let next_page_token = last.map(|last| exchange.page_token(&scope, last.due_at, last.id.as_bytes())).unwrap_or_default();
+    let now = exchange.clock().now();
+    let one = |recall: &Recall| wire::OpenRecall {
+        recall_id: recall.id.to_string(),
+        referral_id: recall.referral.to_string(),
+        recipient: recall.recipient.to_string(),
+        issued_at: Some(time_to(recall.issued_at)),
+        due_at: Some(time_to(recall.due_at)),
+        reminders: recall.reminders,
+        overdue: recall.due_at < now,
+    };
+    Ok(encode(wire::ListRecallsResponse { recalls: found.iter().map(one).collect(), next_page_token }))
 }
 
 fn delivery_to(one: &outbox::Delivery, now: Time) -> wire::Delivery {

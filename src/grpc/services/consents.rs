@@ -11,9 +11,9 @@ use futures_util::FutureExt;
 use super::native::Call;
 use super::referrals::{bad_token, decode, encode, page_size, request_id};
 use crate::agreement::Purpose;
-use crate::consent::{Problem, SubjectRef};
-use crate::exchange::Exchange;
-use crate::grpc::convert::consent::{consent_from, consent_to, decision_to, mask_from, party_from, scope_from};
+use crate::consent::{CodeError, Problem, SubjectRef};
+use crate::exchange::{About, Exchange, Named, Reminder, ReminderKind};
+use crate::grpc::convert::consent::{consent_from, consent_to, decision_to, mask_from, party_from, scope_from, time_to};
 use crate::grpc::convert::receipt_to;
 use crate::grpc::status::{ErrorReason, Refusal};
 use crate::id::{ConsentId, InstitutionId};
@@ -27,6 +27,8 @@ pub(super) fn unary(name: &str) -> Option<Call> {
         "GetConsent" => |exchange, caller, bytes| get(exchange, caller, bytes).boxed(),
         "ListConsents" => |exchange, caller, bytes| list(exchange, caller, bytes).boxed(),
         "WithdrawConsent" => |exchange, caller, bytes| withdraw(exchange, caller, bytes).boxed(),
+        "GetConsentReceipt" => |exchange, caller, bytes| sheet(exchange, caller, bytes).boxed(),
+        "ListReminders" => |exchange, caller, bytes| reminders(exchange, caller, bytes).boxed(),
         "CheckConsent" => |exchange, caller, bytes| check(exchange, caller, bytes).boxed(),
         _ => return None,
     })
@@ -47,6 +49,7 @@ async fn record(exchange: Arc<Exchange>, caller: InstitutionId, bytes: Bytes) ->
         consent_id: recorded.consent.to_string(),
         version: recorded.version,
         receipt: Some(receipt_to(&recorded.receipt)),
+        withdrawal_code: recorded.code.map(|code| code.to_string()).unwrap_or_default(),
     }))
 }
 
@@ -71,8 +74,17 @@ async fn withdraw(exchange: Arc<Exchange>, caller: InstitutionId, bytes: Bytes) 
     let request: wire::WithdrawConsentRequest = decode(&bytes)?;
     let id = request_id(&request.request_id)?;
     let scope = scope_from(request.scope.as_ref(), "scope").map_err(|problems| invalid("", problems))?;
-    let consent = consent_id(&request.consent_id)?;
-    let (done, receipt) = exchange.withdraw_consent(&caller, id, consent, scope, request.channel, &bytes).await?;
+    let named = match (&*request.consent_id, request.withdrawal_code.trim()) {
+        (consent, "") => Named::Consent(consent_id(consent)?),
+        ("", code) => Named::Code(code.parse().map_err(|error: CodeError| {
+            Refusal::new(ErrorReason::InvalidField, "withdrawal_code is mistyped").field("withdrawal_code", error.to_string())
+        })?),
+        _ => {
+            return Err(Refusal::new(ErrorReason::InvalidField, "withdrawal_code and consent_id are two ways to name one consent")
+                .field("withdrawal_code", "must be empty where consent_id is given"));
+        }
+    };
+    let (done, receipt) = exchange.withdraw_consent(&caller, id, named, scope, request.channel, &bytes).await?;
     let names = |ids: &[crate::id::ReferralId]| ids.iter().map(ToString::to_string).collect();
     Ok(encode(wire::WithdrawConsentResponse {
         version: done.version,
@@ -81,6 +93,42 @@ async fn withdraw(exchange: Arc<Exchange>, caller: InstitutionId, bytes: Bytes) 
         in_flight_referral_ids: names(&done.in_flight),
         recalled_referral_ids: names(&done.recalled),
     }))
+}
+
+async fn sheet(exchange: Arc<Exchange>, caller: InstitutionId, bytes: Bytes) -> Result<Bytes, Refusal> {
+    let request: wire::GetConsentReceiptRequest = decode(&bytes)?;
+    let sheet = exchange.consent_sheet(&caller, consent_id(&request.consent_id)?, &request.language).await?;
+    Ok(encode(wire::GetConsentReceiptResponse {
+        media_type: "text/html; charset=utf-8".to_owned(),
+        content: sheet.html,
+        withdrawal_code: sheet.code.map(|code| code.to_string()).unwrap_or_default(),
+    }))
+}
+
+async fn reminders(exchange: Arc<Exchange>, caller: InstitutionId, bytes: Bytes) -> Result<Bytes, Refusal> {
+    let request: wire::ListRemindersRequest = decode(&bytes)?;
+    let scope = format!("reminders/{caller}");
+    let cursor = exchange.cursor(&scope, &request.page_token).map_err(|_| bad_token())?;
+    let size = page_size(request.page_size);
+    let found = exchange.reminders(&caller, cursor, size).await?;
+    let last = found.last().filter(|_| found.len() >= size as usize);
+    let next_page_token = last.map(|last| exchange.page_token(&scope, last.at, &last.about.id())).unwrap_or_default();
+    Ok(encode(wire::ListRemindersResponse { reminders: found.into_iter().map(reminder_to).collect(), next_page_token }))
+}
+
+fn reminder_to(reminder: Reminder) -> wire::Reminder {
+    let mut said = wire::Reminder { kind: reminder.kind.number(), due_at: Some(time_to(reminder.at)), ..wire::Reminder::default() };
+    match reminder.about {
+        About::Consent(id) => said.consent_id = id.to_string(),
+        About::Recall(id, referral, recipient) => {
+            (said.recall_id, said.referral_id) = (id.to_string(), referral.to_string());
+            if reminder.kind == ReminderKind::RecallUnanswered {
+                said.institution = recipient.to_string();
+            }
+        }
+        About::Template(name) => said.template = name,
+    }
+    said
 }
 
 async fn check(exchange: Arc<Exchange>, caller: InstitutionId, bytes: Bytes) -> Result<Bytes, Refusal> {

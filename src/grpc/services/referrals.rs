@@ -23,7 +23,7 @@ use crate::id::{InstitutionId, ReferralId, RequestId};
 use crate::numbered::Numbered;
 use crate::proto::exchange as wire;
 use crate::proto::types::StatusChange;
-use crate::referral::{ReferralState, StatusReason};
+use crate::referral::{Recall, ReferralState, StatusReason};
 
 /// Submissions of one stream that are under way at a time: the writer takes some hundreds in one batch.
 const STREAM_IN_FLIGHT: usize = 128;
@@ -140,6 +140,19 @@ async fn resubmit(exchange: Arc<Exchange>, caller: InstitutionId, bytes: Bytes) 
     }))
 }
 
+fn standing_to(recall: &Recall) -> wire::RecallStanding {
+    let answer = recall.answer.as_ref();
+    wire::RecallStanding {
+        recall_id: recall.id.to_string(),
+        issued_at: Some(time_to(recall.issued_at)),
+        answer_due_at: Some(time_to(recall.due_at)),
+        reminders: recall.reminders,
+        outcome: answer.map_or(0, |answer| answer.outcome.number()),
+        norm: answer.map(|answer| answer.norm.clone()).unwrap_or_default(),
+        answered_at: answer.map(|answer| time_to(answer.at)),
+    }
+}
+
 async fn get(exchange: Arc<Exchange>, caller: InstitutionId, bytes: Bytes) -> Result<Bytes, Refusal> {
     let request: wire::GetReferralRequest = decode(&bytes)?;
     let (overview, events) = exchange.referral(&caller, &request.referral_id).await?;
@@ -152,20 +165,21 @@ async fn get(exchange: Arc<Exchange>, caller: InstitutionId, bytes: Bytes) -> Re
         ..StatusChange::default()
     };
     let mut history: Vec<StatusChange> = events.iter().map(step).collect();
-    for (recall, answer) in exchange.recall_answers(&overview).await? {
+    let recalls = exchange.recalls(&overview).await?;
+    for (recall, answer) in recalls.iter().filter_map(|recall| Some((recall.id, recall.answer.as_ref()?))) {
         let before = events.partition_point(|event| event.at <= answer.at);
         history.push(StatusChange {
             event_id: recall.to_string(),
             state: before.checked_sub(1).and_then(|last| events.get(last)).map_or(0, |event| event.state.number()),
             at: Some(time_to(answer.at)),
             recall_outcome: answer.outcome.number(),
-            recall_norm: answer.norm,
+            recall_norm: answer.norm.clone(),
             referral_id: request.referral_id.clone(),
             ..StatusChange::default()
         });
     }
     history.sort_by_key(|change| change.at.map_or((0, 0), |at| (at.seconds, at.nanos)));
-    Ok(encode(wire::GetReferralResponse { referral: Some(summary_to(&overview)), history }))
+    Ok(encode(wire::GetReferralResponse { referral: Some(summary_to(&overview)), history, recalls: recalls.iter().map(standing_to).collect() }))
 }
 
 async fn list(exchange: Arc<Exchange>, caller: InstitutionId, bytes: Bytes) -> Result<Bytes, Refusal> {

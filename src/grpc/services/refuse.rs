@@ -35,6 +35,7 @@ impl From<Refused> for Refusal {
             Refused::WrongState(what) => Refusal::new(ErrorReason::WrongState, what),
             Refused::StaleLease => Refusal::new(ErrorReason::StaleLease, refused.to_string()),
             Refused::Overloaded(after) => Refusal::new(ErrorReason::Overloaded, "the gateway is busy; try again").retry_after(after),
+            Refused::TooManyCodes(after) => Refusal::new(ErrorReason::TooManyCodes, refused.to_string()).retry_after(after),
             Refused::Draining => Refusal::new(ErrorReason::Draining, refused.to_string()).retry_after(Duration::from_secs(1)),
             Refused::Unavailable => {
                 Refusal::new(ErrorReason::StoreUnavailable, "the store cannot be written; nothing was accepted").retry_after(Duration::from_secs(2))

@@ -152,16 +152,23 @@ fn mistakes_in_a_consent() {
         consent_id: ID.into(),
         scope: Some(WithdrawalScope::default()),
         channel: "counter".into(),
+        withdrawal_code: String::new(),
     };
     check(
         "weiche.exchange.v1.WithdrawConsentRequest",
         &withdrawal,
         &[
-            (|m| m.consent_id.clear(), "consent_id", "required"),
+            (|m| m.consent_id = "EW-11".into(), "consent_id", "string.uuid"),
+            (|m| m.withdrawal_code = "x".repeat(41), "withdrawal_code", "string.max_len"),
             (|m| m.scope.as_mut().unwrap().recipient = "Alle".into(), "scope.recipient", "string.pattern"),
             (|m| m.scope.as_mut().unwrap().purpose = 99, "scope.purpose", "enum.defined_only"),
             (|m| m.channel = "x".repeat(41), "channel", "string.max_len"),
         ],
+    );
+    check(
+        "weiche.exchange.v1.GetConsentReceiptRequest",
+        &exchange::GetConsentReceiptRequest { consent_id: ID.into(), language: "ar-SY".into() },
+        &[(|m| m.consent_id.clear(), "consent_id", "required"), (|m| m.language = "Arabisch!".into(), "language", "string.pattern")],
     );
     let question = exchange::CheckConsentRequest {
         consent_id: ID.into(),
@@ -229,6 +236,16 @@ fn pages_and_limits_end_somewhere() {
             (|m| m.page_token = "x".repeat(1025), "page_token", "string.max_len"),
             (|m| m.state = 15, "state", "enum.defined_only"),
         ],
+    );
+    check(
+        "weiche.exchange.v1.ListRemindersRequest",
+        &exchange::ListRemindersRequest { page_size: 200, ..Default::default() },
+        &[(|m| m.page_size = 201, "page_size", "int32.lte"), (|m| m.page_token = "x".repeat(1025), "page_token", "string.max_len")],
+    );
+    check(
+        "weiche.admin.v1.ListRecallsRequest",
+        &admin::ListRecallsRequest { page_size: 200, ..Default::default() },
+        &[(|m| m.page_size = 201, "page_size", "int32.lte"), (|m| m.recipient = "x".repeat(65), "recipient", "string.max_len")],
     );
     check(
         "weiche.admin.v1.ListDeadLettersRequest",

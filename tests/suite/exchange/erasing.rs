@@ -37,6 +37,7 @@ async fn traces(desk: &Desk) -> Vec<(&'static str, Vec<u8>)> {
         ("a pseudonym", "SELECT subject FROM subject_key"),
         ("a sealed file number", "SELECT case_number FROM referral"),
         ("an opening", "SELECT salt FROM log_opening"),
+        ("the digest of a code", "SELECT code FROM consent_code"),
     ];
     let mut found = Vec::new();
     let mut tables = desk.tables().await;
@@ -135,7 +136,9 @@ async fn after_erasure_the_files_hold_nothing_of_the_person_and_no_key_and_the_l
             assert!(!holds(&files, canary), "{}", String::from_utf8_lossy(canary));
         }
     }
-    for table in ["consent", "consent_version", "referral", "referral_event", "delivery", "payload", "recall", "subject_key", "log_opening"] {
+    for table in
+        ["consent", "consent_version", "consent_code", "referral", "referral_event", "delivery", "payload", "recall", "subject_key", "log_opening"]
+    {
         assert_eq!(desk.count(table).await, 0, "{table}");
     }
     let entries = desk.log().await;
@@ -169,7 +172,7 @@ async fn first_the_recipients_must_know_then_the_gateway_may_forget() {
     desk.deliver_all(JOBCENTER).await;
     desk.deliver_all(CARITAS).await;
     assert!(why(erase(&desk, "p-1").await.unwrap_err()).contains("what became of the data"));
-    desk.pass(weiche::exchange::RECALL_ANSWER_WITHIN + DAY);
+    desk.pass(29 * DAY);
     let until = desk.now().plus(DAY);
     desk.on().hold(&by_caritas(&caritas), RequestId::random(), "p-1", Some((until, "§ 35 SGB I, Az. 17"))).await.unwrap();
     assert!(why(erase(&desk, "p-1").await.unwrap_err()).contains("legal hold"));
@@ -184,6 +187,7 @@ async fn first_the_recipients_must_know_then_the_gateway_may_forget() {
     assert_eq!((first.0, first.1.text), (again.0, again.1.text));
     assert_eq!(desk.on().referral(&caritas, &id.to_string()).await.unwrap_err(), Refusal::NotFound);
     assert_eq!(desk.on().consent(&caritas, consent).await.unwrap_err(), Refusal::NotFound);
+    assert_eq!(desk.count("subject_key").await, 0, "a hold that is over keeps no key");
     is_sound(&mut desk).await;
 }
 

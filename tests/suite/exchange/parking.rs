@@ -137,7 +137,7 @@ async fn a_recipient_that_takes_nothing_is_quiet_and_what_should_have_ended_is_n
     assert_eq!(overdue.referrals.iter().map(|one| one.id).collect::<Vec<_>>(), [first, second], "delivered and unanswered, and undelivered");
     desk.cancel(CARITAS, first).await.unwrap();
     assert!(desk.on().overdue(desk.now()).await.unwrap().recalls.is_empty());
-    desk.pass(weiche::exchange::RECALL_ANSWER_WITHIN + HOUR);
+    desk.pass(14 * DAY + HOUR);
     let overdue = desk.on().overdue(desk.now()).await.unwrap();
     assert_eq!((overdue.recalls.len(), overdue.recalls_all, overdue.recalls[0].referral), (1, 1, first));
 }

@@ -5,7 +5,7 @@
 
 use weiche::consent::Scope;
 use weiche::dialect::Category;
-use weiche::exchange::{Outcome, RECALL_ANSWER_WITHIN, Refusal};
+use weiche::exchange::{Outcome, Refusal};
 use weiche::id::{ReferralId, RequestId};
 use weiche::numbered::Numbered;
 use weiche::proto::audit::EntryKind;
@@ -167,7 +167,7 @@ async fn a_recall_is_answered_once_and_for_good_reason() {
     let notice = item.recall().clone();
     assert_eq!(notice.referral_id, id.to_string());
     let due = notice.answer_due_at.unwrap().seconds - notice.effective_at.unwrap().seconds;
-    assert_eq!(due.unsigned_abs(), RECALL_ANSWER_WITHIN.as_secs());
+    assert_eq!(due.unsigned_abs(), 14 * DAY.as_secs());
     desk.acknowledge(&item).await;
 
     let mut answer = RecallAnswer { recall_id: notice.recall_id.clone(), outcome: RecallOutcome::RetainedStatutory.number(), norm: " ".into() };
@@ -187,8 +187,9 @@ async fn a_recall_is_answered_once_and_for_good_reason() {
     assert_eq!((told(status), status.referral_id.clone()), (GONE, id.to_string()));
     for side in [CARITAS, JOBCENTER] {
         let (seen, _) = desk.on().referral(&who(side), &id.to_string()).await.unwrap();
-        let answers = desk.on().recall_answers(&seen).await.unwrap();
-        assert_eq!(answers.iter().map(|(_, answer)| answer.norm.as_str()).collect::<Vec<_>>(), ["section 84(1) SGB X"], "{side}");
+        let recalls = desk.on().recalls(&seen).await.unwrap();
+        let norms: Vec<_> = recalls.iter().map(|recall| recall.answer.as_ref().map(|answer| answer.norm.as_str())).collect();
+        assert_eq!(norms, [Some("section 84(1) SGB X")], "{side}");
     }
     let log = desk.log().await;
     let answered = log.iter().rev().find(|entry| entry.recall_outcome != 0).unwrap();

@@ -106,8 +106,33 @@ impl Maker<'_> {
                 self.case(situation, &on, &person, &subject_ref);
                 self.goes_on(first, situation);
             }
+            Situation::AtTheCounter => {
+                for way in routes::to_both(&mut self.dice, self.world.agreement) {
+                    self.case(situation, &way, &person, &subject_ref);
+                }
+                self.under_one_consent();
+            }
             _ => self.case(situation, &way, &person, &subject_ref),
         }
+    }
+
+    /// The last two cases rest on the consent of the first of them; the second is sent to somebody who is away, and is withdrawn while it waits.
+    fn under_one_consent(&mut self) {
+        let Some([first, second]) = self.cases.last_chunk_mut::<2>() else { return };
+        if let (Some(one), Some(other)) = (&mut first.consent, second.consent.take()) {
+            one.grants.extend(other.grants);
+            one.special_categories_explicit.extend(other.special_categories_explicit);
+            one.special_categories_explicit.sort_unstable();
+            one.special_categories_explicit.dedup();
+            if let (Some(release), Some(others)) = (&mut one.secrecy_release, other.secrecy_release) {
+                release.towards.extend(others.towards);
+                release.towards.sort_unstable();
+                release.towards.dedup();
+            }
+            second.referral.consent = Some(reference(&one.consent_id));
+        }
+        second.phase = Phase::Away;
+        second.expected = Expected::Stopped(crate::proto::exchange::DecisionReason::Withdrawn);
     }
 
     /// The last case passes on what the case `first` brought: without a consent of its own, and never more than the first consent covers.

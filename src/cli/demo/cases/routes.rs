@@ -88,6 +88,15 @@ pub(super) fn onward(way: &Way) -> Way {
     Way { sender: Party { function: String::new(), ..way.recipient.clone() }, recipient: agentur, purpose: way.purpose, flow: Flow::Statutory }
 }
 
+/// From Caritas to the Agentur and to the Jobcenter, for work.
+pub(super) fn to_both(dice: &mut SmallRng, agreement: &Agreement) -> [Way; 2] {
+    let sender = party(dice, agreement, "caritas-bremen", false);
+    [AGENTUR, JOBCENTER].map(|to| {
+        let (sender, recipient) = (sender.clone(), party(dice, agreement, to, false));
+        Way { sender, recipient, purpose: Purpose::JobSearch, flow: Flow::Consent }
+    })
+}
+
 /// What may go at most.
 pub(super) fn widest(agreement: &Agreement, way: &Way) -> CategoryMask {
     route(agreement, way).map_or(CategoryMask::EMPTY, |route| route.widest)

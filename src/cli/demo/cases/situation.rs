@@ -54,6 +54,8 @@ pub(in crate::cli::demo) enum Situation {
     ExpiresWaiting,
     /// The parents consented, and the person comes of age while the recipient is away.
     ComesOfAge,
+    /// One consent for two recipients: delivered to one, waiting for the other, withdrawn by the code of the sheet at a counter.
+    AtTheCounter,
     /// Withdrawn after it was delivered: recalled.
     WithdrawnAfter,
     /// One kind of data withdrawn after it was delivered: recalled, the rest stays.
@@ -120,6 +122,7 @@ impl Situation {
         (WithdrawnWaiting, 30),
         (ExpiresWaiting, 15),
         (ComesOfAge, 10),
+        (AtTheCounter, 10),
         (WithdrawnAfter, 30),
         (WithdrawnInPart, 20),
         (TakenBack, 15),
@@ -181,6 +184,7 @@ impl Situation {
             WithdrawnWaiting => "withdrawn while waiting",
             ExpiresWaiting => "consent ends while waiting",
             ComesOfAge => "comes of age while waiting",
+            AtTheCounter => "withdrawn at a counter by the sheet's code",
             WithdrawnAfter => "withdrawn after delivery: recall (Rückruf)",
             WithdrawnInPart => "withdrawn in part after delivery: recall of that part",
             TakenBack => "taken back by the sender after delivery (Rücknahme)",

@@ -28,6 +28,7 @@ impl Story<'_> {
             self.withdraw(case, CategoryMask::EMPTY).await;
         }
         self.voice.event(&format!("{} people withdrew their consent meanwhile (Widerruf)", withdrawn.len()));
+        self.at_the_counter().await;
         self.stage.clock.advance(OVERNIGHT);
         debug_assert!(self.stage.clock.now() > crate::cli::demo::stage::MIDNIGHT);
         let of = |situation| waiting.iter().filter(|(case, _)| case.situation == situation).count();

@@ -7,6 +7,7 @@
 mod after;
 mod away;
 mod consents;
+mod counter;
 mod day;
 
 pub(super) use day::short;

@@ -16,8 +16,8 @@ use crate::dialect::CategoryMask;
 use crate::grpc::codec::BytesCodec;
 use crate::proto::exchange::{
     AnswerRecallRequest, AnswerRecallResponse, AnswerReferralRequest, AnswerReferralResponse, CancelReferralRequest, CancelReferralResponse,
-    DecisionReason, FieldOutcome, Receipt, RecordConsentRequest, RecordConsentResponse, SubmitReferralRequest, SubmitReferralResponse,
-    WithdrawConsentRequest, WithdrawConsentResponse,
+    DecisionReason, FieldOutcome, GetConsentReceiptRequest, GetConsentReceiptResponse, Receipt, RecordConsentRequest, RecordConsentResponse,
+    SubmitReferralRequest, SubmitReferralResponse, WithdrawConsentRequest, WithdrawConsentResponse,
 };
 use crate::proto::types::{Consent, RecallAnswer, Referral, StatusChange, StatusReason, WithdrawalScope};
 
@@ -84,6 +84,25 @@ impl System {
             consent_id: consent_id.to_owned(),
             scope: (!only.is_empty()).then(|| WithdrawalScope { categories, ..WithdrawalScope::default() }),
             channel: "counter".to_owned(),
+            withdrawal_code: String::new(),
+        };
+        let done: WithdrawConsentResponse = self.call("ConsentService.WithdrawConsent", &request).await?;
+        Ok(text(done.receipt))
+    }
+
+    /// The sheet for a person whose consent this system recorded.
+    pub(in crate::cli::demo) async fn sheet(&self, consent_id: &str, language: &str) -> Result<GetConsentReceiptResponse, Refused> {
+        let request = GetConsentReceiptRequest { consent_id: consent_id.to_owned(), language: language.to_owned() };
+        self.call("ConsentService.GetConsentReceipt", &request).await
+    }
+
+    /// Withdraws a consent by the code of the person's sheet; the receipt.
+    pub(in crate::cli::demo) async fn withdraw_by_code(&self, request_id: &str, code: &str) -> Result<String, Refused> {
+        let request = WithdrawConsentRequest {
+            request_id: request_id.to_owned(),
+            channel: "counter".to_owned(),
+            withdrawal_code: code.to_owned(),
+            ..WithdrawConsentRequest::default()
         };
         let done: WithdrawConsentResponse = self.call("ConsentService.WithdrawConsent", &request).await?;
         Ok(text(done.receipt))
