@@ -214,8 +214,7 @@ pub async fn recalls_of(conn: &mut Connection, id: &ReferralId) -> Result<Vec<Re
 
 /// Recalls by id, those after `after`.
 pub async fn recalls_after(conn: &mut Connection, after: &[u8], limit: u32) -> Result<Vec<Recall>, StoreError> {
-    const SQL: &str = "SELECT id, referral, recipient, issued_at, due_at, outcome, norm, answered_at FROM recall WHERE id > $1 ORDER BY id LIMIT $2";
-    conn.rows(SQL, [after.into(), limit.into()]).await?.iter().map(recall_from_row).collect()
+    conn.rows(select_recall!("WHERE id > $1 ORDER BY id LIMIT $2"), [after.into(), limit.into()]).await?.iter().map(recall_from_row).collect()
 }
 
 /// Recalls that nobody has answered in time, the longest overdue first, and how many there are.

@@ -175,6 +175,38 @@ async fn nothing_is_passed_on_while_processing_is_restricted_on_whatever_basis_a
 }
 
 #[tokio::test]
+async fn what_comes_at_the_same_moment_as_a_restriction_does_not_start_after_it() {
+    let mut desk = Desk::open().await;
+    let (caritas, jobcenter) = (who(CARITAS), who(JOBCENTER));
+    let actor = itself(&caritas);
+    for n in 0..20 {
+        let subject = format!("p-{n}");
+        let consent = desk.usual_consent(CARITAS, JOBCENTER, &subject).await;
+        let case = referral(CARITAS, JOBCENTER, &subject, consent);
+        let before = desk.log().await.len();
+        let done = tokio::sync::Notify::new();
+        let both = async {
+            let both = tokio::join!(desk.submit(&case), desk.on().restrict(&actor, RequestId::random(), &subject, true));
+            done.notify_one();
+            both
+        };
+        // Somebody waits, so it may start in the very batch that accepts it.
+        let (started, (_, restricted)) = tokio::join!(desk.on().release_next(&jobcenter, 1, LEASE, done.notified()), both);
+        restricted.unwrap();
+        for item in started.unwrap() {
+            desk.acknowledge(&item).await;
+        }
+        desk.deliver_all(JOBCENTER).await;
+        let log = desk.log().await;
+        let from_restriction = log[before..].iter().skip_while(|entry| entry.kind() != EntryKind::Restriction);
+        assert!(from_restriction.clone().next().is_some());
+        let late: Vec<_> = from_restriction.filter(|entry| entry.kind() == EntryKind::Released && entry.detail == "referral").collect();
+        assert!(late.is_empty(), "{n}: {late:?}");
+    }
+    super::erasing::is_sound(&mut desk).await;
+}
+
+#[tokio::test]
 async fn auditors_see_what_stands_out_and_the_log_says_that_they_looked() {
     let desk = Desk::open().await;
     let relative = desk.consent(CARITAS, "p-1").to(JOBCENTER, usual()).with(|record| {
