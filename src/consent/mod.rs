@@ -8,6 +8,7 @@
 
 mod code;
 mod decide;
+mod ending;
 mod lifecycle;
 mod reason;
 mod record;
@@ -17,10 +18,10 @@ mod tests;
 
 pub use code::{CodeError, WithdrawalCode};
 pub use decide::{Decision, Denial, Direction, Evidence, Permit, Request, decide};
-pub use lifecycle::{LifecycleError, Problem, Scope, Withdrawal, record_new, transition, withdraw};
+pub use lifecycle::{LifecycleError, Problem, Scope, Withdrawal, record_new, transition, usual_retention, withdraw};
 pub use reason::{Reason, why_de, why_en};
 pub use record::{
     Capability, Consent, Event, Explanation, ExplanationMode, Form, Grant, Grantor, GrantorKind, Information, InterpreterKind, Party, Quality,
     Retention, RetentionDay, Scan, SecrecyRelease, Status, SubjectRef, TemplateUse, Voluntariness,
 };
-pub use store::{Pending, by_codes, count_pending, list, load, pending, save, save_codes};
+pub use store::{Pending, by_codes, count_pending, ended, erase, list, load, of_subjects, pending, save, save_codes};
