@@ -14,8 +14,10 @@ use weiche::dialect::value::{Converted, address, din91379, phone};
 use weiche::dialect::{CategoryMask, Dialect, Dialects, REFERRAL, RecipientKind};
 use weiche::ledger::{Checkpoint, Note, Policy, Receipt, VerifierKey};
 
-/// Their names, which are those of the corpus folders too.
-pub const TARGETS: [(&str, fn(&[u8])); 6] =
+type Law = (&'static str, fn(&[u8]));
+
+/// All of them by name; the corpus of each lies in a folder of that name.
+pub const TARGETS: [Law; 6] =
     [("native", native), ("canonical", canonical), ("schema", schema), ("agreement", agreement), ("ledger", ledger), ("text", text)];
 
 static DIALECTS: LazyLock<Dialects> = LazyLock::new(|| Dialects::embedded().unwrap());

@@ -11,7 +11,7 @@ use super::config::Config;
 use super::fsck::Checked;
 use super::gateway::PartsError;
 use super::terminal::{Exit, Failure, Output, progress};
-use super::{gateway, serve};
+use super::{gateway, operator, serve};
 use crate::exchange::fsck::Depth;
 use crate::ledger::export::{ExportError, Exporter};
 use crate::ledger::guard::GuardError;
@@ -47,6 +47,8 @@ pub(super) enum Verb {
         /// Directory to write to
         dir: PathBuf,
     },
+    /// Lists what stands out in a period, from a running gateway; who looks is noted in the log
+    Findings(operator::findings::Args),
     /// Reads the log from its first entry and compares where everything stands with the tables: every step was allowed, and nothing else happened
     Replay {
         /// Configuration of the gateway
@@ -64,6 +66,7 @@ impl Verb {
                 output.print(&verify(&dir, &policy, older.as_deref())?);
             }
             Self::Export { config, dir } => output.print(&export(&config, &dir).await?),
+            Self::Findings(findings) => return findings.run(output).await,
             Self::Replay { config } => {
                 let checked = Checked::of(&serve::load(&config)?, Depth::Log).await?;
                 output.print(&checked);

@@ -6,6 +6,7 @@
 //! Each verb is a file with its `Args` and a `run` that gives an exit code or a [`terminal::Failure`]. A new verb is one line in `Verb`
 //! and one in `Verb::run`.
 
+mod agreement;
 mod audit;
 mod bench;
 mod check;
@@ -55,10 +56,13 @@ enum Verb {
     #[command(subcommand)]
     Dialect(dialect::Verb),
     #[command(subcommand)]
+    Agreement(agreement::Verb),
+    #[command(subcommand)]
     Audit(audit::Verb),
     Status(operator::status::Args),
     Queue(operator::queue::Args),
     Template(operator::template::Args),
+    Retention(operator::retention::Args),
     Drain(operator::drain::Args),
     Bench(bench::Args),
 }
@@ -74,10 +78,12 @@ impl Verb {
             Self::Store(verb) => verb.run(output).await,
             Self::Demo(verb) => verb.run(output).await,
             Self::Dialect(verb) => verb.run(output),
+            Self::Agreement(verb) => verb.run(output),
             Self::Audit(verb) => verb.run(output).await,
             Self::Status(verb) => verb.run(output).await,
             Self::Queue(verb) => verb.run(output).await,
             Self::Template(verb) => verb.run(output).await,
+            Self::Retention(verb) => verb.run(output).await,
             Self::Drain(verb) => verb.run(output).await,
             Self::Bench(verb) => verb.run(output).await,
         }

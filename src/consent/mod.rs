@@ -8,6 +8,7 @@
 
 mod code;
 mod decide;
+mod ending;
 mod explain;
 mod grantor;
 mod lifecycle;
@@ -21,10 +22,10 @@ pub use code::{CodeError, WithdrawalCode};
 pub use decide::{Decision, Denial, Direction, Evidence, Permit, Request, decide};
 pub use explain::{Explained, Language, data, explain, in_words};
 pub use grantor::{Capability, Day, Grantor, GrantorKind};
-pub use lifecycle::{LifecycleError, Problem, Withdrawal, record_new, transition, withdraw};
+pub use lifecycle::{LifecycleError, Problem, Withdrawal, record_new, transition, usual_retention, withdraw};
 pub use reason::Reason;
 pub use record::{
     Consent, Event, Explanation, ExplanationMode, Form, Grant, Information, InterpreterKind, Party, Quality, Retention, Scan, Scope, SecrecyRelease,
     Status, SubjectRef, TemplateUse, Voluntariness,
 };
-pub use store::{Pending, by_codes, count_pending, list, load, pending, save, save_codes};
+pub use store::{Pending, by_codes, count_pending, ended, erase, list, load, of_subjects, pending, save, save_codes};

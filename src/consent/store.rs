@@ -8,7 +8,7 @@ use crate::clock::Time;
 use crate::id::{ConsentId, InstitutionId};
 use crate::store::{Connection, Insert, Row, StoreError, id32};
 
-static CONSENT: Insert<8> = Insert {
+static CONSENT: Insert<10> = Insert {
     table: "consent",
     columns: [
         ("id", "bytea"),
@@ -16,13 +16,15 @@ static CONSENT: Insert<8> = Insert {
         ("version", "bigint"),
         ("record", "text"),
         ("changed_at", "bigint"),
+        ("subject", "bytea"),
         ("ends_at", "bigint"),
         ("entitled_until", "bigint"),
         ("withdrawn_elsewhere", "bigint"),
+        ("delete_after", "bigint"),
     ],
     conflict: "ON CONFLICT (id) DO UPDATE SET version = excluded.version, record = excluded.record, changed_at = excluded.changed_at, \
-               ends_at = excluded.ends_at, entitled_until = excluded.entitled_until, \
-               withdrawn_elsewhere = excluded.withdrawn_elsewhere",
+               subject = excluded.subject, ends_at = excluded.ends_at, entitled_until = excluded.entitled_until, \
+               withdrawn_elsewhere = excluded.withdrawn_elsewhere, delete_after = excluded.delete_after",
 };
 static VERSION: Insert<3> = Insert {
     table: "consent_version",
@@ -64,9 +66,11 @@ pub async fn save(conn: &mut Connection, rows: &[&Consent], now: Time) -> Result
             c.version.into(),
             text.as_str().into(),
             now.0.into(),
+            c.subject.pseudonym().into(),
             in_force(c.valid_until).into(),
             in_force(c.grantor.entitled_until).into(),
             c.withdrawn_elsewhere().map_or(0, |at| at.0).into(),
+            c.retention.as_ref().map_or(i64::MAX, |retention| retention.delete_after.end().0).into(),
         ]
     };
     conn.insert(&CONSENT, rows().map(consent)).await?;
@@ -164,6 +168,26 @@ pub async fn count_pending(conn: &mut Connection, pending: Pending, window: (Tim
     let rows = conn.rows(pending.statements().1, [window.0.0.max(0).into(), window.1.0.into()]).await?;
     let damaged = |_| StoreError::Damaged("consent.controller");
     rows.iter().map(|row| Ok((row.text(0)?.parse().map_err(damaged)?, row.size(1)?))).collect()
+}
+
+/// Current versions of what is recorded of these persons, by their pseudonyms.
+pub async fn of_subjects(conn: &mut Connection, subjects: &[[u8; 32]]) -> Result<Vec<Consent>, StoreError> {
+    conn.rows_in("SELECT record FROM consent WHERE subject {}", subjects).await?.iter().map(from_row).collect()
+}
+
+/// Consents whose evidence may go at `now` by their dates, with those dates; `after` is the cursor of the page before.
+pub async fn ended(conn: &mut Connection, now: Time, after: (Time, ConsentId), limit: u32) -> Result<Vec<(Time, Consent)>, StoreError> {
+    const SQL: &str = "SELECT record, delete_after FROM consent WHERE delete_after <= $1 AND (delete_after, id) > ($2, $3) \
+                       ORDER BY delete_after, id LIMIT $4";
+    let values = [now.0.into(), after.0.0.into(), after.1.as_bytes().into(), limit.into()];
+    conn.rows(SQL, values).await?.iter().map(|row| Ok((Time(row.int(1)?), from_row(row)?))).collect()
+}
+
+/// Erases consents with all their versions and the codes that were given out for them.
+pub async fn erase(conn: &mut Connection, ids: &[ConsentId]) -> Result<(), StoreError> {
+    conn.write_in("DELETE FROM consent_code WHERE consent {}", ids.iter().map(|id| id.as_bytes())).await?;
+    conn.write_in("DELETE FROM consent_version WHERE id {}", ids.iter().map(|id| id.as_bytes())).await?;
+    conn.write_in("DELETE FROM consent WHERE id {}", ids.iter().map(|id| id.as_bytes())).await
 }
 
 fn from_row(row: &Row) -> Result<Consent, StoreError> {

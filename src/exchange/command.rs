@@ -6,6 +6,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::person::Hold;
+use super::retention::{Periods, Purged};
 use crate::agreement::{Agreement, LegalBasis, Purpose, TextChange};
 use crate::clock::Time;
 use crate::consent::{Consent, Day, Party, Permit, Reason, Scope};
@@ -65,6 +67,16 @@ pub enum Command {
     Adopt(Adopt),
     /// A text is approved or revoked.
     ChangeText(Box<ChangeText>),
+    /// Erase what is due, or note that a run is over.
+    Purge(Box<Purge>),
+    /// Erase everything of a person.
+    ErasePerson(ErasePerson),
+    /// Bind, or unbind, those who handle a person's data.
+    Bind(Bind),
+    /// Note that somebody looks at what is there of persons.
+    Look(Look),
+    /// Tell a recipient that data are wrong.
+    Correct(Correct),
 }
 
 /// Accept a referral. Translation, minimisation and sealing have been done outside, under the mask that was permitted then.
@@ -80,6 +92,8 @@ pub struct Submit {
     pub delivery: DeliveryId,
     /// Where its delivery comes.
     pub lane: LaneId,
+    /// The person's German is below B1; looked at on submission and not kept.
+    pub below_b1: bool,
     /// The sealed referral; none if it was denied outside, so that only the refusal is logged.
     pub sealed: Option<SealedReferral>,
 }
@@ -198,6 +212,8 @@ pub struct RecordConsent {
     pub consent: Consent,
     /// Keyed digests of the codes that may be printed on the person's receipt, in the order of preference.
     pub codes: Vec<[u8; 32]>,
+    /// Full calendar years after its end that the evidence is kept if the record does not say it.
+    pub kept_for_years: u16,
 }
 
 /// Withdraw a consent.
@@ -382,6 +398,92 @@ pub struct ChangeText {
     pub change: TextChange,
 }
 
+/// Erase what is due of what is named here; what is not due any more stays.
+#[derive(Debug)]
+pub struct Purge {
+    /// Who: `operator:<name>` or `gateway`.
+    pub actor: CallerName,
+    /// What is due.
+    pub periods: Periods,
+    /// Whose contents.
+    pub deliveries: Vec<DeliveryId>,
+    /// With their history.
+    pub referrals: Vec<ReferralId>,
+    /// With all their versions.
+    pub consents: Vec<ConsentId>,
+    /// Of whom nothing else is there.
+    pub subjects: Vec<[u8; 32]>,
+    /// Answers to calls before.
+    pub requests_before: Option<Time>,
+    /// The run is over and did so much: to be noted, and nothing more.
+    pub done: Option<Purged>,
+}
+
+impl Purge {
+    /// Nothing yet.
+    pub fn by(actor: CallerName, periods: Periods) -> Self {
+        let (deliveries, referrals, consents, subjects) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        Self { actor, periods, deliveries, referrals, consents, subjects, requests_before: None, done: None }
+    }
+}
+
+/// Erase everything that is there of a person, as one institution refers to them.
+#[derive(Debug)]
+pub struct ErasePerson {
+    /// Whose call.
+    pub idempotency: Idempotency,
+    /// Whose reference it is.
+    pub institution: InstitutionId,
+    /// Keyed pseudonym.
+    pub subject: [u8; 32],
+}
+
+/// Bind, or unbind, those who handle a person's data.
+#[derive(Debug)]
+pub struct Bind {
+    /// Whose call.
+    pub idempotency: Idempotency,
+    /// Whose reference it is.
+    pub institution: InstitutionId,
+    /// Keyed pseudonym.
+    pub subject: [u8; 32],
+    /// How.
+    pub bond: Bond,
+}
+
+/// What binds those who handle a person's data.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Bond {
+    /// Processing is restricted (Art. 18 GDPR), or no longer.
+    Restricted(bool),
+    /// Nothing is erased for a reason and until a day, or no longer.
+    Hold(Option<Hold>),
+}
+
+/// Tell the recipient of a referral that data are wrong.
+#[derive(Debug)]
+pub struct Correct {
+    /// Whose call.
+    pub idempotency: Idempotency,
+    /// The sender: the caller.
+    pub sender: InstitutionId,
+    /// Which.
+    pub referral: ReferralId,
+    /// What of it.
+    pub categories: CategoryMask,
+}
+
+/// Note that somebody looks at what is there of persons.
+#[derive(Debug)]
+pub struct Look {
+    /// Who: `operator:<name>`, or an institution.
+    pub actor: CallerName,
+    /// At what.
+    pub what: &'static str,
+    /// Of one person: whose reference it is, and the keyed pseudonym.
+    pub of: Option<(InstitutionId, [u8; 32])>,
+}
+
 /// What a command answers.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub enum Reply {
@@ -427,6 +529,8 @@ pub enum Reply {
         /// The limit was reached.
         more: bool,
     },
+    /// So much.
+    Purged(Purged),
 }
 
 /// What a withdrawal did.

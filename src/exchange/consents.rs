@@ -63,7 +63,8 @@ impl Exchange {
         let idempotency = self.idempotency(caller, request, "record-consent", content);
         let codes = self.codes_for(&place);
         let digests = codes.iter().map(|code| self.code_digest(code)).collect();
-        let command = RecordConsent { idempotency, controller: caller.clone(), consent, codes: digests };
+        let kept_for_years = self.periods.consents_years;
+        let command = RecordConsent { idempotency, controller: caller.clone(), consent, codes: digests, kept_for_years };
         let committed = self.writer.run(Command::RecordConsent(Box::new(command))).await?;
         let receipt = self.receipt(&committed).await?;
         match committed.answered.reply {

@@ -7,7 +7,7 @@
 use bytes::Bytes;
 
 use crate::consent::Day;
-use crate::proto::types::{ConsentReference, PartialDate, Party};
+use crate::proto::types::{self, ConsentReference, PartialDate, Party};
 
 /// `weiche.exchange.v1.SubmitReferralRequest` with the referral as it came. The field rules let no field through that occurs twice.
 #[derive(Clone, PartialEq, prost::Message)]
@@ -63,6 +63,8 @@ pub struct Routing {
     pub received_by_referral_id: String,
     #[prost(message, optional, tag = "20")]
     subject: Option<Subject>,
+    #[prost(message, optional, tag = "27")]
+    german: Option<types::GermanLevel>,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -80,6 +82,12 @@ struct Address {
 }
 
 impl Routing {
+    /// The person's German is known to be below B1.
+    pub fn is_below_b1(&self) -> bool {
+        use types::CefrLevel;
+        self.german.as_ref().is_some_and(|level| matches!(level.highest(), CefrLevel::None | CefrLevel::PreA1 | CefrLevel::A1 | CefrLevel::A2))
+    }
+
     /// AGS of the person's address; none if it is not said.
     pub fn municipality(&self) -> Option<&str> {
         let address = self.subject.as_ref()?.address.as_ref()?;
@@ -126,7 +134,6 @@ mod tests {
 
     use super::*;
     use crate::proto::exchange::{SubmitReferralRequest, SubmitReferralsRequest};
-    use crate::proto::types;
 
     fn party(name: &str) -> Option<Party> {
         Some(Party { institution: name.into(), unit: format!("{name}-unit"), function: "Vermittlung".into() })
@@ -181,6 +188,7 @@ mod tests {
             origin_203_stgb: whole.origin_203_stgb,
             received_by_referral_id: whole.received_by_referral_id,
             subject: routing.subject.clone(),
+            german: routing.german,
         };
         assert_eq!(routing, expected);
     }

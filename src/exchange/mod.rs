@@ -8,16 +8,20 @@
 //!
 //! This part does not know: tonic, wire requests, sockets.
 
+pub mod access;
 pub mod apply;
 pub mod command;
 mod consents;
 mod deliver;
 mod demands;
+mod erased;
 mod excerpt;
+pub mod findings;
 pub mod fsck;
 mod guesses;
 mod lanes;
 mod life;
+mod person;
 pub mod prepare;
 mod query;
 mod receipts;
@@ -26,6 +30,8 @@ mod refusal;
 mod reminders;
 pub mod replay;
 mod resubmit;
+mod retention;
+mod rights;
 mod sheet;
 mod storage;
 mod submit;
@@ -50,10 +56,13 @@ pub use consents::{Named, Recorded};
 pub use deliver::{AT_ONCE, Content, Outgoing, Started};
 pub use excerpt::{Marks, Routing, StreamedRequest, SubmitRequest};
 pub use life::Moved;
+pub use person::{Hold, Person};
 pub use query::{DeadLetter, ExportLogError, Overview};
 pub use receipts::Issued;
 pub use refusal::Refusal;
 pub use reminders::{About, Reminder, ReminderKind};
+pub use retention::{Periods, Purged};
+pub use rights::Actor;
 pub use sheet::Sheet;
 pub use submit::Submission;
 pub use survey::{DeliveryView, Overdue};
@@ -90,6 +99,8 @@ pub struct Parts {
     pub dialects: Arc<Dialects>,
     /// Time.
     pub clock: Arc<dyn Clock>,
+    /// How long what is kept.
+    pub periods: Periods,
 }
 
 /// The use cases.
@@ -101,6 +112,7 @@ pub struct Exchange {
     agreement: Arc<ArcSwap<Agreement>>,
     dialects: ArcSwap<Dialects>,
     clock: Arc<dyn Clock>,
+    periods: Periods,
     progress: watch::Receiver<Progress>,
     wake: Wake,
     demands: Demands,
@@ -116,7 +128,7 @@ impl Exchange {
     /// Takes log and database up, starts the writer and puts the agreement into force if it is new. The task ends when the exchange is
     /// dropped, or with an error when a write has failed: then the process must stop.
     pub async fn open(parts: Parts) -> Result<(Self, JoinHandle<Result<(), WriterError>>), OpenError> {
-        let Parts { store: (store, conn), vault, key, guard, agreement: (agreement, text), dialects, clock } = parts;
+        let Parts { store: (store, conn), vault, key, guard, agreement: (agreement, text), dialects, clock, periods } = parts;
         if let Some(member) = unspoken(&agreement, &dialects) {
             return Err(OpenError::Dialect { member: member.id.clone(), dialect: member.dialect.clone() });
         }
@@ -136,6 +148,7 @@ impl Exchange {
             agreement,
             dialects: ArcSwap::new(dialects),
             clock,
+            periods,
             progress,
             wake,
             demands,
@@ -234,19 +247,12 @@ fn subject_ref(subject: &[u8; 32]) -> SubjectRef {
 
 /// The pseudonym in a stored consent record; none if the record holds something else.
 fn subject_of(consent: &Consent) -> Option<[u8; 32]> {
-    let text = consent.subject.0.as_bytes();
-    let mut subject = [0; 32];
-    if text.len() != 64 {
-        return None;
-    }
-    for (byte, pair) in subject.iter_mut().zip(text.chunks_exact(2)) {
-        *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
-    }
-    Some(subject)
+    consent.subject.pseudonym()
 }
 
 #[cfg(test)]
 mod tests {
+    use super::findings::FindingKind;
     use crate::agreement::{LegalBasis, Purpose};
     use crate::consent::Reason;
     use crate::numbered::Numbered;
@@ -275,5 +281,6 @@ mod tests {
         same::<RecallOutcome>("weiche.type.v1.RecallOutcome");
         same::<Reason>("weiche.exchange.v1.DecisionReason");
         same::<crate::exchange::ReminderKind>("weiche.exchange.v1.ReminderKind");
+        same::<FindingKind>("weiche.audit.v1.FindingKind");
     }
 }

@@ -36,6 +36,13 @@ impl Exchange {
         }
     }
 
+    /// The receipt of a leaf in the log as it is now.
+    pub(super) async fn receipt_now(&self, leaf: u64) -> Result<Issued, Refusal> {
+        let size = self.progress.borrow().size;
+        let (note, tiles) = self.checkpoint_at(size, Plan::inclusion(leaf, size)).await?;
+        self.receipt_of(leaf, &Proof { size, note, tiles, leaves: Vec::new(), at: Time(0) }).await
+    }
+
     /// The receipt of one leaf in the log that `proof` is about.
     pub(super) async fn receipt_of(&self, leaf: u64, proof: &Proof) -> Result<Issued, Refusal> {
         let plan = Plan::inclusion(leaf, proof.size).map_err(|_| Refusal::Internal("a leaf is outside its log"))?;

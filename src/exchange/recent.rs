@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::Arc;
 
+use super::person::Person;
 use super::working_set::{Table, WorkingSet};
 use crate::clock::Time;
 use crate::consent::Consent;
@@ -29,8 +30,8 @@ pub struct Recent {
     pub deliveries: Rows<DeliveryId, Delivery>,
     /// Consents.
     pub consents: Rows<ConsentId, Arc<Consent>>,
-    /// Wrapped keys of persons' tags.
-    pub subjects: Rows<[u8; 32], Vec<u8>>,
+    /// Persons.
+    pub subjects: Rows<[u8; 32], Person>,
     /// Numbers of open deliveries.
     pub lanes: Rows<LaneId, u32>,
     /// Until when recipients are parked. There are no more of them than members.
@@ -117,7 +118,7 @@ mod tests {
     fn what_somebody_else_may_have_changed_is_forgotten() {
         let mut recent = Recent::default();
         let mut set = WorkingSet::default();
-        set.subjects.put([1; 32], vec![1]);
+        set.subjects.put([1; 32], Person::default());
         recent.keep(set, &[], Head { size: 3, next_delivery: 1 });
         recent.check(Head { size: 3, next_delivery: 1 });
         assert_eq!(recent.subjects.fill(&mut Table::default(), vec![[1; 32]]).len(), 0);

@@ -48,10 +48,16 @@ pub enum ReplayError {
     /// A referral was sent on although it no longer waited.
     #[error("a referral was released although it was {0:?}")]
     Released(ReferralState),
+    /// A referral was erased although it waited.
+    #[error("a referral was erased although it was {0:?}")]
+    Erased(ReferralState),
     /// Neither side and not the gateway.
     #[error("a referral was moved by somebody who is no side of it")]
     Stranger,
 }
+
+/// What the leaf says of a dead letter whose content was erased.
+pub(super) const ERASED: &str = "ERASED";
 
 /// What the entries say of one referral.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,6 +70,8 @@ pub struct Story {
     pub state: ReferralState,
     /// Why.
     pub reason: Option<StatusReason>,
+    /// What was queued for it.
+    deliveries: Vec<[u8; 16]>,
 }
 
 /// What the entries read so far say of everything. Ids are those of the entries.
@@ -99,16 +107,19 @@ impl Replay {
                     granted: CategoryMask::from_bits(entry.granted),
                     state: ReferralState::Submitted,
                     reason: None,
+                    deliveries: Vec::new(),
                 };
                 let granted = story.granted;
                 // A second time only to repair what was blocked, and never with more than there was.
-                if let Some(before) = self.referrals.insert(id(&entry.referral_id, "referral")?, story) {
+                let referral = id(&entry.referral_id, "referral")?;
+                if let Some(before) = self.referrals.insert(referral, story) {
                     step(before.state, ReferralState::Submitted, Actor::Sender, None)?;
                     if !before.granted.covers(granted) {
                         return Err(ReplayError::TooMuch("submitted again"));
                     }
+                    self.referrals.entry(referral).and_modify(|story| story.deliveries = before.deliveries);
                 }
-                self.deliveries.insert(delivery(entry)?, (State::Ready, 0));
+                self.queued(entry)?;
             }
             Released => {
                 if entry.detail == "referral" {
@@ -122,7 +133,7 @@ impl Replay {
                     }
                 }
                 // A status is queued without an entry: nothing is promised with it.
-                let known = self.deliveries.entry(delivery(entry)?).or_insert((State::Ready, 0));
+                let known = self.queued(entry)?;
                 if !known.0.is_open() {
                     return Err(ReplayError::Delivery { what: "released", was: Some(known.0) });
                 }
@@ -147,6 +158,14 @@ impl Replay {
                 self.uncount(entry)?;
             }
             Dead => self.end(entry, State::Dead)?,
+            // Given up, and then erased: nobody can put it back any more.
+            DeliveryStopped if entry.detail == ERASED => {
+                let known = self.known(entry)?;
+                if known.0 != State::Dead {
+                    return Err(ReplayError::Delivery { what: "erased", was: Some(known.0) });
+                }
+                known.0 = State::Stopped;
+            }
             DeliveryStopped => {
                 self.end(entry, State::Stopped)?;
                 self.uncount(entry)?;
@@ -166,14 +185,14 @@ impl Replay {
             }
             RecallIssued => {
                 self.story(entry)?;
-                self.deliveries.insert(delivery(entry)?, (State::Ready, 0));
+                self.queued(entry)?;
             }
             RecallAnswered => drop(self.story(entry)?),
             // Of a whole recipient, or of the gateway.
             TextApproved | TextRevoked => {}
             OperatorAction if entry.detail == "drain" || entry.delivery_id.is_empty() => {}
             OperatorAction if entry.detail == "park" => {
-                let known = self.deliveries.entry(delivery(entry)?).or_insert((State::Ready, 0));
+                let known = self.queued(entry)?;
                 if !known.0.is_open() {
                     return Err(ReplayError::Delivery { what: "parked", was: Some(known.0) });
                 }
@@ -191,10 +210,30 @@ impl Replay {
                     return Err(ReplayError::Delivery { what: "put back", was });
                 }
             }
-            SubmissionDenied | AgreementChanged | LogCreated => {}
+            Erased if !entry.referral_id.is_empty() => {
+                let story = self.referrals.remove(&id(&entry.referral_id, "referral")?).ok_or(ReplayError::Unknown("referral"))?;
+                if !story.state.may_be_erased() {
+                    return Err(ReplayError::Erased(story.state));
+                }
+                story.deliveries.iter().for_each(|delivery| _ = self.deliveries.remove(delivery));
+            }
+            Erased if !entry.consent_id.is_empty() => {
+                self.consents.remove(&id(&entry.consent_id, "consent")?).ok_or(ReplayError::Unknown("consent"))?;
+            }
+            SubmissionDenied | AgreementChanged | LogCreated | Erased | Retention | Hold | Restriction | Access => {}
             Unspecified => return Err(ReplayError::Kind),
         }
         Ok(())
+    }
+
+    /// A delivery of a referral; one that was not heard of before waits: a status is queued without an entry.
+    fn queued(&mut self, entry: &Entry) -> Result<&mut (State, u32), ReplayError> {
+        let delivery = delivery(entry)?;
+        let story = self.referrals.get_mut(&id(&entry.referral_id, "referral")?).ok_or(ReplayError::Unknown("referral"))?;
+        Ok(self.deliveries.entry(delivery).or_insert_with(|| {
+            story.deliveries.push(delivery);
+            (State::Ready, 0)
+        }))
     }
 
     /// What goes under a consent goes under its newest version, and that lets it go.

@@ -7,11 +7,14 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::command::{CallerName, Plain};
+use super::erased::{self, Erased};
+use super::findings;
 use super::lanes::Fronts;
+use super::person;
 use super::recent::Recent;
 use super::working_set::{Request, Wanted, WorkingSet};
 use crate::clock::Time;
-use crate::id::{DeliveryId, InstitutionId, RequestId};
+use crate::id::{DeliveryId, InstitutionId, ReferralId, RequestId};
 use crate::outbox::{self, DueQuery, LaneId};
 use crate::referral::{self, Event};
 use crate::store::{Connection, Insert, StoreError, id32};
@@ -51,6 +54,16 @@ pub async fn load(conn: &mut Connection, recent: &Recent, wanted: &Wanted, now: 
     }
 
     let mut whole: Vec<_> = wanted.referrals.clone();
+    for referral in referral::of_subjects(conn, &wanted.everything_of).await? {
+        whole.push(referral.id);
+        for recall in referral::recalls_of(conn, &referral.id).await? {
+            set.recalls.loaded(recall.id, recall);
+        }
+        set.referrals.loaded(referral.id, referral);
+    }
+    for consent in consent::of_subjects(conn, &wanted.everything_of).await? {
+        set.consents.loaded(consent.id, Arc::new(consent));
+    }
     if let Some(limit) = wanted.to_remind {
         for recall in referral::recalls_to_remind(conn, now, limit).await? {
             referrals.push(recall.referral);
@@ -101,10 +114,13 @@ pub async fn load(conn: &mut Connection, recent: &Recent, wanted: &Wanted, now: 
     }
 
     let mut subjects = wanted.subjects.clone();
+    subjects.extend(&wanted.everything_of);
     subjects.extend(set.referrals.iter().map(|(_, referral)| referral.subject));
     subjects.extend(set.consents.iter().filter_map(|(_, consent)| super::subject_of(consent)));
     let missing = recent.subjects.fill(&mut set.subjects, subjects);
-    load_subjects(conn, &missing, &mut set).await?;
+    for (subject, person) in person::load(conn, &missing).await? {
+        set.subjects.loaded(subject, person);
+    }
     Ok(set)
 }
 
@@ -123,6 +139,10 @@ pub struct Additions {
     pub texts: Vec<(u64, agreement::TextChange)>,
     /// Recipients whose last success is to be noted.
     pub successes: Vec<InstitutionId>,
+    /// Referrals of persons who can hardly have understood what they consented to.
+    pub unexplained: Vec<ReferralId>,
+    /// What is erased, after everything else is written.
+    pub erased: Erased,
 }
 
 /// Counts what is open in the lanes into which something comes; what else is known of lanes is at hand.
@@ -161,13 +181,14 @@ pub async fn save(conn: &mut Connection, set: &WorkingSet, added: &Additions, fr
     for recipient in &added.successes {
         outbox::save_success(conn, recipient, now).await?;
     }
-    save_subjects(conn, set).await?;
+    person::save(conn, set.subjects.changed()).await?;
     save_requests(conn, set, tree_size).await?;
     for (digest, text, leaf) in &added.agreements {
         agreement::save(conn, digest, text, now, *leaf).await?;
     }
     agreement::save_changes(conn, &added.texts).await?;
-    Ok(())
+    findings::save_unexplained(conn, &added.unexplained).await?;
+    erased::save(conn, &added.erased, |subject| set.subjects.get(subject).is_some_and(|person| person.is_kept(now))).await
 }
 
 static REQUEST: Insert<7> = Insert {
@@ -183,9 +204,6 @@ static REQUEST: Insert<7> = Insert {
     ],
     conflict: "",
 };
-static SUBJECT: Insert<2> =
-    Insert { table: "subject_key", columns: [("subject", "bytea"), ("wrapped", "bytea")], conflict: "ON CONFLICT (subject) DO NOTHING" };
-
 async fn load_requests(conn: &mut Connection, wanted: &[(CallerName, RequestId)], set: &mut WorkingSet) -> Result<(), StoreError> {
     const SQL: &str = "SELECT request_id, caller, digest, reply, leaf, tree_size, at FROM request WHERE request_id {}";
     for row in conn.rows_in(SQL, wanted.iter().map(|(_, id)| id.as_bytes())).await? {
@@ -218,15 +236,4 @@ async fn save_requests(conn: &mut Connection, set: &WorkingSet, tree_size: u64) 
         ]
     };
     conn.insert(&REQUEST, set.requests.changed().map(row)).await
-}
-
-async fn load_subjects(conn: &mut Connection, subjects: &[[u8; 32]], set: &mut WorkingSet) -> Result<(), StoreError> {
-    for row in conn.rows_in("SELECT subject, wrapped FROM subject_key WHERE subject {}", subjects).await? {
-        set.subjects.loaded(id32(row.bytes(0)?, "subject_key.subject")?, row.bytes(1)?.to_vec());
-    }
-    Ok(())
-}
-
-async fn save_subjects(conn: &mut Connection, set: &WorkingSet) -> Result<(), StoreError> {
-    conn.insert(&SUBJECT, set.subjects.changed().map(|(subject, wrapped)| [subject.into(), wrapped.as_slice().into()])).await
 }

@@ -7,13 +7,13 @@ use std::sync::{Arc, PoisonError};
 
 use prost::Message;
 
-use super::Exchange;
 use super::apply::lane;
 use super::command::{Command, Reply, Submit, Transfer};
 use super::excerpt::{Routing, SubmitRequest};
 use super::prepare::{Prepared, prepare};
 use super::receipts::Issued;
 use super::refusal::Refusal;
+use super::{Exchange, person};
 use crate::agreement::{LegalBasis, Member, MemberKind, Purpose};
 use crate::consent::{self, Consent, Decision, Direction, Evidence, Party, Permit, Reason, decide};
 use crate::dialect::{Category, CategoryMask, REFERRAL, RecipientKind, Report, TranslateError};
@@ -71,7 +71,9 @@ impl Exchange {
                 Decision::Denied(_) => (ReferralId::random(), DeliveryId::random(), None, Report::default()),
             };
             let lane = lane(&self.vault, &transfer.recipient.institution, &transfer.subject);
-            let command = Submit { idempotency: idempotency.clone(), transfer: transfer.clone(), referral: id, delivery, lane, sealed };
+            let below_b1 = routing.is_below_b1();
+            let (idempotency, asked) = (idempotency.clone(), transfer.clone());
+            let command = Submit { idempotency, transfer: asked, referral: id, delivery, lane, below_b1, sealed };
             let committed = match self.writer.run(Command::Submit(Box::new(command))).await {
                 Err(Refusal::Changed) => continue,
                 Err(Refusal::Denied { denial, .. }) if transfer.consent.is_none() && denial.reason == Reason::NoRecord => {
@@ -119,7 +121,9 @@ impl Exchange {
 
     /// The decision as it would be now; only a preview, the writer decides.
     pub(super) async fn decide_now(&self, transfer: &Transfer) -> Result<Decision, Refusal> {
-        Ok(self.preview(transfer, &self.consents_now(transfer).await?))
+        let decision = self.preview(transfer, &self.consents_now(transfer).await?);
+        let known = person::load(&mut self.store.reader().await?, &[transfer.subject]).await?;
+        Ok(person::unless_restricted(decision, known.first().map(|(_, person)| person)))
     }
 
     fn preview(&self, transfer: &Transfer, consents: &[Arc<Consent>]) -> Decision {

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use super::command::CallerName;
 use super::lanes::Lanes;
+use super::person::Person;
 use crate::clock::Time;
 use crate::consent::Consent;
 use crate::id::{ConsentId, DeliveryId, InstitutionId, ReferralId, RequestId};
@@ -38,6 +39,8 @@ pub struct Wanted {
     pub lanes: Vec<LaneId>,
     /// Persons whose leaves will be tagged; those of loaded referrals are added.
     pub subjects: Vec<[u8; 32]>,
+    /// Everything that is there of these persons: consents, and referrals with all that belongs to them.
+    pub everything_of: Vec<[u8; 32]>,
     /// Recalls by id.
     pub recalls: Vec<RecallId>,
     /// Steps that may have been told before: referral and event id.
@@ -99,6 +102,10 @@ impl<K: Eq + Hash + Clone, V> Table<K, V> {
     pub fn loaded(&mut self, key: K, value: V) {
         self.0.entry(key).or_insert(Row { value, changed: false });
     }
+    /// Takes a row out: later commands of the batch do not find it, and it will not be written. Removing it from the database is another matter.
+    pub fn forget(&mut self, key: &K) {
+        self.0.remove(key);
+    }
     /// All rows.
     pub fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
         self.0.iter().map(|(key, row)| (key, &row.value))
@@ -128,8 +135,8 @@ pub struct WorkingSet {
     pub deliveries: Table<DeliveryId, Delivery>,
     /// Until when recipients are parked, those that were asked for; zero: not.
     pub recipients: Table<InstitutionId, Time>,
-    /// Keys of the persons' tags, wrapped by the vault.
-    pub subjects: Table<[u8; 32], Vec<u8>>,
+    /// Persons, by their pseudonyms.
+    pub subjects: Table<[u8; 32], Person>,
     /// Recalls.
     pub recalls: Table<RecallId, Recall>,
     /// Steps that were told before, by referral and event id.

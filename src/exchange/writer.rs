@@ -107,6 +107,8 @@ impl WriterHandle {
                 | Command::Requeue(_)
                 | Command::Park(_)
                 | Command::Drain(_)
+                | Command::Bind(_)
+                | Command::Look(_)
         );
         let job = Job { command, answer };
         if urgent {
@@ -411,7 +413,11 @@ impl Writer {
         let touched: HashSet<_> = batch.set.deliveries.changed().filter(|(_, d)| stirs(d)).map(|(_, d)| &d.recipient).collect();
         touched.into_iter().chain(batch.set.recipients.changed().map(|(id, _)| id)).for_each(|recipient| self.wake.ring(recipient));
         self.tally.kept(ended, &batch.added.successes, now);
-        self.recent.keep(batch.set, &fronts.open, Head { size: proof.size, next_delivery });
+        if batch.added.erased.is_empty() {
+            self.recent.keep(batch.set, &fronts.open, Head { size: proof.size, next_delivery });
+        } else {
+            self.recent = Recent::default();
+        }
         self.progress.send_replace(Progress { size: proof.size });
         metrics::histogram!("weiche_batch_commands").record(f64::from(u32::try_from(count).unwrap_or(u32::MAX)));
         stages.end("sign");

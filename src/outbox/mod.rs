@@ -10,12 +10,14 @@
 
 mod backoff;
 mod delivery;
+mod ended;
 mod recipient;
 mod store;
 mod survey;
 
 pub use backoff::{Failure, MAX_ATTEMPTS, Next, after_failure};
 pub use delivery::{Delivery, FOREVER, Kind, LaneId, LeaseToken, State};
+pub use ended::{accepted_before, erase, erase_contents, with_content};
 pub use recipient::{parked_until, save_parked, save_success};
 pub use store::{DueQuery, due, load, of_referrals, open_in, payloads, save};
 pub use survey::{Place, QueueState, front, neighbours, survey};

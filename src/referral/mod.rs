@@ -15,6 +15,6 @@ pub use record::{Event, Referral};
 pub use state::{Actor, ReferralState, StatusReason, StepError, step};
 pub(crate) use store::select_referral;
 pub use store::{
-    count_open_recalls, count_overdue, event, events, from_row, load, load_recalls, open_recalls, overdue, overdue_of, overdue_recalls, recalls_of,
-    recalls_to_remind, save, save_events, save_recalls, under_consent,
+    count_open_recalls, count_overdue, erase, event, events, from_row, load, load_recalls, of_subjects, open_recalls, overdue, overdue_of,
+    overdue_recalls, recalls_after, recalls_of, recalls_to_remind, save, save_events, save_recalls, under_consent,
 };

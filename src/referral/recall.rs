@@ -10,7 +10,8 @@ use crate::referral::StatusReason;
 pub type RecallId = crate::id::DeliveryId;
 
 /// What a recipient did about a recall.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum RecallOutcome {
     /// Deleted.
     Deleted,
@@ -18,6 +19,8 @@ pub enum RecallOutcome {
     Restricted,
     /// Kept because a law demands it.
     RetainedStatutory,
+    /// Put right.
+    Corrected,
 }
 
 /// A request to give up data (Art. 17(1)(b), 19 GDPR). It has the id of the delivery that carries it.
@@ -56,4 +59,4 @@ pub struct RecallAnswer {
     pub at: Time,
 }
 
-crate::numbered::numbered!(RecallOutcome: Deleted Restricted RetainedStatutory);
+crate::numbered::numbered!(RecallOutcome: Deleted Restricted RetainedStatutory Corrected);

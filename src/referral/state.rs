@@ -100,6 +100,10 @@ pub enum StatusReason {
     NoAnswer,
     /// Entered by mistake.
     Mistake,
+    /// Of a recall: some of the data were wrong.
+    Corrected,
+    /// Of a recall: the person has had processing restricted.
+    RestrictionRequested,
 }
 
 /// Who moves it.
@@ -172,6 +176,11 @@ impl ReferralState {
         matches!(self, Rejected | Completed | Failed | Cancelled | Recalled | Expired | EnteredInError)
     }
 
+    /// Whether its rows may be erased at all: nothing waits to be delivered or repaired.
+    pub const fn may_be_erased(self) -> bool {
+        self.is_final() || self.is_at_recipient()
+    }
+
     /// Whether a reason code is mandatory.
     pub const fn needs_reason(self) -> bool {
         matches!(self, Blocked | Rejected | OnHold | Failed | Cancelled | Recalled | EnteredInError)
@@ -231,7 +240,7 @@ pub fn step(from: ReferralState, to: ReferralState, actor: Actor, reason: Option
 crate::numbered::numbered!(ReferralState = &ReferralState::ALL);
 crate::numbered::numbered!(StatusReason: NoCapacity Waitlist WrongAddressee OutOfArea AgeGroup LanguageNotAvailable ClientUnknown ClientDeclined
     Duplicate Incomplete Other ClientNotReached ClientDidNotAppear MovedAway OutOfScope ConsentWithdrawn NotPermitted NotDeliverable NoAnswer
-    Mistake);
+    Mistake Corrected RestrictionRequested);
 
 #[cfg(test)]
 mod tests {

@@ -111,6 +111,19 @@ pub async fn under_consent(conn: &mut Connection, ids: &[ConsentId]) -> Result<V
     rows.iter().map(from_row).collect()
 }
 
+/// Referrals of these persons, by their pseudonyms.
+pub async fn of_subjects(conn: &mut Connection, subjects: &[[u8; 32]]) -> Result<Vec<Referral>, StoreError> {
+    conn.rows_in(select_referral!("WHERE subject {}"), subjects).await?.iter().map(from_row).collect()
+}
+
+/// Erases referrals with their steps and recalls.
+pub async fn erase(conn: &mut Connection, ids: &[ReferralId]) -> Result<(), StoreError> {
+    for sql in ["DELETE FROM recall WHERE referral {}", "DELETE FROM referral_event WHERE referral_id {}", "DELETE FROM referral WHERE id {}"] {
+        conn.write_in(sql, ids.iter().map(|id| id.as_bytes())).await?;
+    }
+    Ok(())
+}
+
 /// Referrals submitted before `before` that are neither finished nor taken up.
 pub async fn overdue(conn: &mut Connection, before: Time, limit: u32) -> Result<Vec<Referral>, StoreError> {
     const SQL: &str = select_referral!("WHERE submitted_at < $1 AND state IN (2, 3, 4) ORDER BY submitted_at LIMIT $2");
@@ -197,6 +210,11 @@ pub async fn load_recalls(conn: &mut Connection, ids: &[RecallId]) -> Result<Vec
 /// The recalls of one referral, oldest first.
 pub async fn recalls_of(conn: &mut Connection, id: &ReferralId) -> Result<Vec<Recall>, StoreError> {
     conn.rows(select_recall!("WHERE referral = $1 ORDER BY issued_at"), [id.as_bytes().into()]).await?.iter().map(recall_from_row).collect()
+}
+
+/// Recalls by id, those after `after`.
+pub async fn recalls_after(conn: &mut Connection, after: &[u8], limit: u32) -> Result<Vec<Recall>, StoreError> {
+    conn.rows(select_recall!("WHERE id > $1 ORDER BY id LIMIT $2"), [after.into(), limit.into()]).await?.iter().map(recall_from_row).collect()
 }
 
 /// Recalls that nobody has answered in time, the longest overdue first, and how many there are.

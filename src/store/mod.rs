@@ -90,7 +90,7 @@ pub struct Store {
     place: Place,
     readers: Readers,
     /// Held as long as a file is open: two processes on one would fork the log.
-    _file: Option<(File, sqlite::Checkpoints)>,
+    file: Option<(File, sqlite::Checkpoints)>,
 }
 
 enum Readers {
@@ -135,7 +135,7 @@ impl Store {
                 (Readers::Postgres(readers), writer, None)
             }
         };
-        Ok((Self { place: place.clone(), readers, _file: file }, writer))
+        Ok((Self { place: place.clone(), readers, file }, writer))
     }
 
     /// A connection for reading beside whoever has the database open; makes nothing, not even the file.
@@ -159,6 +159,15 @@ impl Store {
         match place {
             Place::File(path) => Err(StoreError::InUse(path.display().to_string())),
             Place::Server(url) => postgres::writer(url).await,
+        }
+    }
+
+    /// Takes what was erased out of the files: the write-ahead log goes into the file, where erased rows are overwritten, and is emptied. Waits for
+    /// readers in small pieces, so that the writer never waits long; false: they were in the way all the time. A server has its own way: nothing is done.
+    pub async fn scrub(&self) -> Result<bool, StoreError> {
+        match &self.file {
+            Some((_, checkpoints)) => Ok(checkpoints.scrub().await),
+            None => Ok(true),
         }
     }
 

@@ -12,6 +12,7 @@ use std::time::Duration;
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions as _, Connection as _, Row as _, SqliteConnection, SqlitePool};
+use tokio::sync::{mpsc, oneshot};
 
 use super::{Connection, StoreError};
 
@@ -69,6 +70,8 @@ const FULL: i64 = 16_384;
 pub struct Checkpoints {
     /// The writer shall begin the log anew.
     full: Arc<AtomicBool>,
+    /// The log shall be emptied; who asked is told whether it was.
+    scrub: mpsc::Sender<oneshot::Sender<bool>>,
     task: tokio::task::JoinHandle<()>,
 }
 
@@ -76,19 +79,49 @@ impl Checkpoints {
     fn begin(mut conn: SqliteConnection) -> Self {
         let full = Arc::new(AtomicBool::new(false));
         let tell = full.clone();
+        let (scrub, mut scrubs) = mpsc::channel::<oneshot::Sender<bool>>(1);
         let task = tokio::spawn(async move {
             let mut beat = tokio::time::interval(CHECKPOINT);
             beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
             loop {
-                beat.tick().await;
+                tokio::select! {
+                    _ = beat.tick() => {}
+                    Some(asked) = scrubs.recv() => {
+                        let _ = asked.send(empty(&mut conn).await);
+                        continue;
+                    }
+                }
                 // A failure is the writer's to notice: its next write fails as well.
                 if let Ok(row) = sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").fetch_one(&mut conn).await {
                     tell.store(row.try_get::<i64, _>(1).is_ok_and(|pages| pages > FULL), Ordering::Relaxed);
                 }
             }
         });
-        Self { full, task }
+        Self { full, scrub, task }
     }
+
+    /// Moves all of the log into the file and empties it; false if readers were in the way all the time.
+    pub async fn scrub(&self) -> bool {
+        let (answer, answered) = oneshot::channel();
+        self.scrub.send(answer).await.is_ok() && answered.await.unwrap_or(false)
+    }
+}
+
+/// Tries for a few seconds. Whoever empties the log holds the writer up while it waits for readers: that long at most, and then lets it go first.
+async fn empty(conn: &mut SqliteConnection) -> bool {
+    const TRIES: u32 = 50;
+    let _ = sqlx::query("PRAGMA busy_timeout = 50").execute(&mut *conn).await;
+    let mut done = false;
+    for _ in 0..TRIES {
+        let row = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(&mut *conn).await;
+        done = row.and_then(|row| row.try_get::<i64, _>(0)).is_ok_and(|busy| busy == 0);
+        if done {
+            break;
+        }
+        tokio::time::sleep(CHECKPOINT / 20).await;
+    }
+    let _ = sqlx::query("PRAGMA busy_timeout = 5000").execute(&mut *conn).await;
+    done
 }
 
 impl Drop for Checkpoints {

@@ -89,10 +89,14 @@ impl Folder {
         (output.status.code(), told(&output))
     }
     /// Runs a verb as an admin; it must end with this code.
-    fn admin(&self, code: i32, verb: &[&str]) -> String {
+    pub fn admin(&self, code: i32, verb: &[&str]) -> String {
+        self.operator(code, "admin", verb)
+    }
+    /// The same as another operator.
+    pub fn operator(&self, code: i32, name: &str, verb: &[&str]) -> String {
         let file = |name: &str| self.path(&format!("certs/{name}"));
         let endpoint = format!("https://127.0.0.1:{}", self.operators);
-        let [cert, key, ca] = [file("operator/admin.pem"), file("operator/admin.key"), file("servers-ca.pem")];
+        let [cert, key, ca] = [file(&format!("operator/{name}.pem")), file(&format!("operator/{name}.key")), file("servers-ca.pem")];
         ends(code, &[&["--output", "json"], verb, &["--endpoint", &endpoint, "--cert", &cert, "--key", &key, "--ca", &ca]].concat())
     }
     /// What a scraper reads.
@@ -105,7 +109,7 @@ impl Folder {
         text
     }
     /// Entries of the log, exported and verified.
-    fn entries(&self, to: &str) -> u64 {
+    pub fn entries(&self, to: &str) -> u64 {
         json(0, &["audit", "export", "--config", &self.config(), &self.path(to)]);
         let verified = json(0, &["audit", "verify", &self.path(to), "--key", &self.verifier_key]);
         verified["entries"].as_u64().unwrap()

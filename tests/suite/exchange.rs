@@ -6,14 +6,17 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may stop")]
 
+mod asking;
 mod consenting;
 mod copying;
 mod crash;
 mod crowding;
 mod desk;
+mod erasing;
 mod feedback;
 mod history;
 mod interleavings;
+mod leaving;
 mod order;
 mod parking;
 mod privacy;

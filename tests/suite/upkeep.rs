@@ -115,3 +115,45 @@ fn a_copy_is_checked_and_the_gateway_goes_on_from_it() {
     let checked = json(0, &["fsck", "--config", &config]);
     assert!(checked["database"] == copied["to"] && checked["entries"].as_u64() > copied["entries"].as_u64(), "{checked:#}");
 }
+
+#[test]
+fn operators_erase_hold_and_report_and_auditors_look_from_the_command_line() {
+    let folder = Folder::new();
+    let mut serving = folder.serve();
+    let read = |text: String| serde_json::from_str::<serde_json::Value>(&text).unwrap();
+    let run = read(folder.admin(0, &["retention", "run"]));
+    assert_eq!((&run["applied"], &run["contents"], &run["kept"]), (&false.into(), &0.into(), &0.into()), "{run}");
+    assert_eq!(read(folder.admin(0, &["retention", "run", "--dry-run"])), run);
+    assert_eq!(folder.entries("before"), 1, "looking is no entry");
+    assert_eq!(read(folder.admin(0, &["retention", "run", "--apply"]))["applied"], true);
+    ends(2, &["retention", "run", "--dry-run", "--apply"]);
+
+    let of = ["--institution", "awo-bremen", "--subject-ref", "p-1"];
+    let hold = |until: &'static str, reason: &'static str| [&["retention", "hold"], &of[..], &["--until", until, "--reason", reason]].concat();
+    folder.admin(0, &hold("2999-01-01T00:00:00Z", "Az. 17"));
+    assert!(folder.admin(1, &hold("2001-01-01T00:00:00Z", "Az. 17")).contains("until"));
+    folder.admin(1, &hold("2999-01-01T00:00:00Z", ""));
+    let holds = read(folder.admin(0, &["retention", "holds"]));
+    assert_eq!((holds.as_array().unwrap().len(), &holds[0]["reason"], &holds[0]["until"]), (1, &"Az. 17".into(), &"2999-01-01T00:00:00Z".into()));
+    assert!(folder.admin(1, &[&["retention", "erase"], &of[..]].concat()).contains("legal hold"));
+    let (html, file) = (folder.path("report.html"), folder.path("report.json"));
+    let report = [&["retention", "report"], &of[..], &["--language", "tr", "--html", &html, "--json", &file]].concat();
+    folder.admin(0, &report);
+    let page = fs::read_to_string(&html).unwrap();
+    assert!(page.contains("Bis 01.01.2999 darf hier nichts gelöscht werden") && page.contains("lang=\"tr\""), "{page}");
+    assert!(fs::read_to_string(&file).unwrap().contains("weiche-person-report/1"));
+    assert!(folder.admin(1, &report).contains("cannot be written"), "nothing is written over");
+    folder.admin(0, &[&["retention", "lift"], &of[..]].concat());
+    folder.admin(0, &[&["retention", "erase"], &of[..]].concat());
+    assert!(folder.admin(1, &[&["retention", "erase"], &of[..]].concat()).contains("not found"));
+
+    let found = read(folder.operator(0, "auditor", &["audit", "findings", "--all"]));
+    assert!(found["findings"].as_array().unwrap().iter().all(|one| one["stands_out"] == false), "{found}");
+    folder.operator(1, "admin", &["audit", "findings"]);
+    folder.operator(1, "auditor", &["retention", "run"]);
+    // The agreement; the run; hold, report twice, lift, erasure, and what the auditor looked at.
+    assert_eq!(folder.entries("after"), 8);
+    serving.signal("-TERM");
+    assert_eq!(serving.ended(), Some(0));
+    assert_eq!(json(0, &["fsck", "--deep", "--config", &folder.config()])["ok"], true);
+}

@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::telemetry::LogFormat;
+use crate::exchange::Periods;
 use crate::store::Place;
 
 pub use template::template;
@@ -45,6 +46,10 @@ pub struct Config {
     pub deliveries: Deliveries,
     /// A referral that nobody delivered or answered for so long ends as expired.
     pub expire_after: Duration,
+    /// How long what is kept.
+    pub periods: Periods,
+    /// How often what is due is erased.
+    pub erase_every: Duration,
     /// From SIGTERM to the end of the process, whatever is still under way.
     pub drain_within: Duration,
     /// How much at once.

@@ -14,6 +14,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::{Config, ConfigProblem, Deliveries, Door, Limits, Log, TlsFiles};
 use crate::cli::telemetry::LogFormat;
+use crate::exchange::Periods;
 use crate::store::Place;
 
 const DAY: u64 = 24 * 60 * 60;
@@ -73,6 +74,7 @@ fn read(reading: &mut Reading<'_>, file: DeTable<'_>) -> Option<Config> {
         };
     let days = one(reading, "referrals", "expire_after_days", 1..=365, 90);
     let drain = one(reading, "shutdown", "drain_seconds", 1..=600, 20);
+    let (periods, erase_every) = reading.retention(&mut top).unzip();
     let limits = reading.limits(&mut top);
     let log = reading.log(&mut top);
     reading.finish(top);
@@ -89,6 +91,8 @@ fn read(reading: &mut Reading<'_>, file: DeTable<'_>) -> Option<Config> {
         agreement: agreement?,
         deliveries: deliveries?,
         expire_after: Duration::from_secs(days? * DAY),
+        periods: periods?,
+        erase_every: erase_every?,
         drain_within: Duration::from_secs(drain?),
         limits: limits?,
         log: log?,
@@ -220,6 +224,29 @@ impl Reading<'_> {
         let tls = self.tls(&mut section);
         self.finish(section);
         Some(Door { listen: listen?.1, tls: tls? })
+    }
+
+    fn retention(&mut self, top: &mut Section<'_>) -> Option<(Periods, Duration)> {
+        let (usual, hours) = (Periods::default(), 24);
+        let Some(mut section) = self.section(top, "retention", false) else { return Some((usual, Duration::from_secs(hours * 3600))) };
+        let mut number = |key: &str, range: RangeInclusive<u64>, usual: u64| self.number(&mut section, key, range, usual);
+        let days = |period: Duration| period.as_secs() / DAY;
+        let contents = number("contents_days", 0..=90, days(usual.contents));
+        let dead_letters = number("dead_letters_days", 1..=90, days(usual.dead_letters));
+        let requests = number("requests_days", 7..=366, days(usual.requests));
+        let transfers = number("transfers_years", 0..=10, usual.transfers_years.into());
+        let consents = number("consents_years", 0..=30, usual.consents_years.into());
+        let hours = number("every_hours", 1..=168, hours);
+        self.finish(section);
+        let period = |days: u64| Duration::from_secs(days * DAY);
+        let periods = Periods {
+            contents: period(contents?),
+            dead_letters: period(dead_letters?),
+            requests: period(requests?),
+            transfers_years: u16::try_from(transfers?).ok()?,
+            consents_years: u16::try_from(consents?).ok()?,
+        };
+        Some((periods, Duration::from_secs(hours? * 3600)))
     }
 
     fn limits(&mut self, top: &mut Section<'_>) -> Option<Limits> {

@@ -81,6 +81,22 @@ trusted = "certs/institutions-ca.pem"
 # A referral that nobody delivered or answered for so many days ends as expired, 1 to 365.
 #: expire_after_days = 90
 
+# How long what is kept. What is due is erased with its keys, and the log says how much; `weiche retention run` shows it before.
+[retention]
+# Sealed contents, so many days after the recipient has acknowledged them or they were stopped, 0 to 90 (Art. 5(1)(e) GDPR: 7 to 14 is usual).
+#: contents_days = 7
+# Sealed contents of deliveries that were given up, 1 to 90; until then an operator can put them back.
+#: dead_letters_days = 14
+# Answers to earlier calls, 7 to 366: for so long a call that is repeated gets the same answer.
+#: requests_days = 90
+# Referrals with their history, so many full calendar years after the year of their last change, 0 to 10 (after section 76(4) BDSG).
+#: transfers_years = 1
+# Consents whose records say no day of their own, so many full calendar years after the year in which they end, 0 to 30 (sections 195, 199 BGB).
+# Holds for records from then on: each carries the day that the person was told.
+#: consents_years = 3
+# How often, 1 to 168.
+#: every_hours = 24
+
 # How much at once.
 [limits]
 # Connections of one listener.

@@ -41,7 +41,7 @@ pub use reload::{Change, Reloaded};
 
 use super::config::Config;
 use super::ops::{self, OpsError};
-use crate::clock::Clock;
+use crate::clock::{Clock, Time};
 use crate::delivery::Push;
 use crate::exchange::{Exchange, OpenError, WriterError};
 use crate::grpc::health::{Condition, Health};
@@ -250,6 +250,7 @@ impl Serving {
         let institutions = tokio::spawn(door(&inner, listeners.institutions, inner.institutions.clone(), inner.for_institutions.clone(), &close));
         let operators = tokio::spawn(door(&inner, listeners.operators, inner.operators.clone(), for_operators, &close));
         let sweep = tokio::spawn(sweep(inner.clone(), close.clone()));
+        let retain = tokio::spawn(retain(inner.clone(), close.clone()));
         let measure = tokio::spawn(measure(inner.clone(), close.clone(), ops.is_some()));
 
         let failure = tokio::select! {
@@ -260,7 +261,7 @@ impl Serving {
         inner.health.set(Condition::Draining);
         close.cancel();
         let within = inner.config.drain_within;
-        let ((), institutions, operators, _, _) = tokio::join!(inner.push.stop(within), institutions, operators, sweep, measure);
+        let ((), institutions, operators, ..) = tokio::join!(inner.push.stop(within), institutions, operators, sweep, retain, measure);
         let cut = [institutions, operators].into_iter().flatten().map(|drained| drained.cut).sum();
         // With the last use case the writer ends, and closes the database.
         drop(inner);
@@ -327,6 +328,31 @@ async fn sweep(inner: Arc<Inner>, close: CancellationToken) {
         tokio::select! {
             () = close.cancelled() => return,
             () = tokio::time::sleep(SWEEP) => {}
+        }
+    }
+}
+
+/// Erases, run by run, what is due by the gateway's clock. The first run comes a moment after the start: who starts again and again erases too.
+async fn retain(inner: Arc<Inner>, close: CancellationToken) {
+    let (clock, mut last) = (inner.exchange.clock().clone(), None::<Time>);
+    loop {
+        tokio::select! {
+            () = close.cancelled() => return,
+            () = tokio::time::sleep(SWEEP) => {}
+        }
+        let now = clock.now();
+        if last.is_some_and(|last| now.since(last) < inner.config.erase_every) {
+            continue;
+        }
+        last = Some(now);
+        // What was begun is ended in pieces: leaving a run in the middle costs nothing.
+        let ran = tokio::select! {
+            () = close.cancelled() => return,
+            ran = inner.exchange.retain("gateway".into()) => ran,
+        };
+        match ran {
+            Ok((purged, emptied)) => tracing::info!(?purged, emptied, "what was due is erased"),
+            Err(error) => tracing::warn!(%error, "what is due could not be erased; the next run does it"),
         }
     }
 }

@@ -90,7 +90,7 @@ pub(super) async fn open(config: &Config, clock: Arc<dyn Clock>) -> Result<Parts
     let guard = RollbackGuard::open(&config.ledger_guard, key.origin())?;
     let vault = Vault::open(&config.vault_key)?;
     let store = Store::open(&config.database).await?;
-    Ok(Parts { store, vault, key, guard, agreement, dialects, clock })
+    Ok(Parts { store, vault, key, guard, agreement, dialects, clock, periods: config.periods })
 }
 
 /// The agreement with its text.

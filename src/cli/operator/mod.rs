@@ -1,12 +1,13 @@
 // SPDX-FileCopyrightText: 2026 The Weiche authors
 // SPDX-License-Identifier: EUPL-1.2
 
-//! What admins do with a running gateway, through the operators' listener: `weiche status`, `weiche queue`, `weiche template`,
-//! `weiche drain`. Every change is a
-//! leaf of the log.
+//! What admins do with a running gateway, through the operators' listener: `weiche status`, `weiche queue`, `weiche
+//! retention`, `weiche template`, `weiche drain`. Every change is a leaf of the log.
 
 pub(super) mod drain;
+pub(super) mod findings;
 pub(super) mod queue;
+pub(super) mod retention;
 pub(super) mod status;
 pub(super) mod template;
 
@@ -27,6 +28,8 @@ use super::terminal::{Exit, Failure};
 use crate::delivery::{channel, connect_reason};
 use crate::identity::tls::{Expected, client_config};
 use crate::proto::admin::admin_service_client::AdminServiceClient;
+use crate::proto::admin::retention_service_client::RetentionServiceClient;
+use crate::proto::audit::audit_service_client::AuditServiceClient;
 
 /// The way to a gateway, and who comes.
 #[derive(Debug, clap::Args)]
@@ -45,21 +48,54 @@ pub(super) struct Door {
     ca: PathBuf,
 }
 
+/// The same way, for an auditor.
+#[derive(Debug, clap::Args)]
+pub(super) struct AuditorDoor {
+    /// The operators' listener, https://host:port
+    #[arg(long, value_name = "URL", default_value = "https://localhost:8444")]
+    endpoint: String,
+    /// Certificate of an auditor with its issuing authority, PEM
+    #[arg(long, value_name = "FILE", default_value = "certs/operator/auditor.pem")]
+    cert: PathBuf,
+    /// Private key of the certificate, PEM
+    #[arg(long, value_name = "FILE", default_value = "certs/operator/auditor.key")]
+    key: PathBuf,
+    /// Authority of the gateway's server certificate, PEM
+    #[arg(long, value_name = "FILE", default_value = "certs/servers-ca.pem")]
+    ca: PathBuf,
+}
+
+impl AuditorDoor {
+    pub(super) fn open(self) -> Result<AuditServiceClient<Channel>, Failure> {
+        let Self { endpoint, cert, key, ca } = self;
+        Door { endpoint, cert, key, ca }.channel().map(AuditServiceClient::new)
+    }
+}
+
 type Client = AdminServiceClient<Channel>;
 
 impl Door {
     fn open(self) -> Result<Client, Failure> {
+        self.channel().map(AdminServiceClient::new)
+    }
+
+    fn retention(self) -> Result<RetentionServiceClient<Channel>, Failure> {
+        self.channel().map(RetentionServiceClient::new)
+    }
+
+    /// The way itself.
+    fn channel(self) -> Result<Channel, Failure> {
         let parts = |error: PartsError| serve::failure(&GatewayError::Parts(error));
         let files = TlsFiles { certificate: self.cert, key: self.key, trusted: self.ca };
         let credentials = credentials_of(&files).map_err(parts)?;
         let tls =
             client_config(Some(credentials), &anchors_of(&files.trusted).map_err(parts)?, Expected::Host).map_err(|error| Failure::usage(&error))?;
-        Ok(AdminServiceClient::new(channel(&self.endpoint, Arc::new(tls)).map_err(|error| Failure::usage(&error))?))
+        channel(&self.endpoint, Arc::new(tls)).map_err(|error| Failure::usage(&error))
     }
 }
 
 /// What the gateway, or the way to it, has to say.
-fn refused(status: &Status) -> Failure {
+pub(super) fn refused(status: &Status) -> Failure {
     let cause = std::error::Error::source(status).and_then(connect_reason).map_or_else(|| status.message().to_owned(), ToString::to_string);
     let failure = Failure::new(Exit::Failed, cause);
     match status.get_details_localized_message() {
@@ -69,19 +105,19 @@ fn refused(status: &Status) -> Failure {
 }
 
 /// To the second: an operator's eye needs no more.
-fn instant(at: Timestamp) -> String {
+pub(super) fn instant(at: Timestamp) -> String {
     jiff::Timestamp::new(at.seconds, 0).map(|at| at.to_string()).unwrap_or_default()
 }
 
 /// One line each.
-trait Row: serde::Serialize {
+pub(super) trait Row: serde::Serialize {
     const HEADER: &'static [&'static str];
     fn cells(&self) -> Vec<String>;
 }
 
 #[derive(serde::Serialize)]
 #[serde(transparent)]
-struct Rows<R>(Vec<R>);
+pub(super) struct Rows<R>(pub(super) Vec<R>);
 
 impl<R: Row> fmt::Display for Rows<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -5,7 +5,7 @@
 
 mod recording;
 
-pub use recording::{Problem, record_new};
+pub use recording::{Problem, record_new, usual_retention};
 
 use super::record::{Consent, Event, Grant, Scope, Status};
 use crate::agreement::Purpose;

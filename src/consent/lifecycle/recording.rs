@@ -59,7 +59,7 @@ pub fn record_new(input: Consent, existing: Option<&Consent>, agreement: &Agreem
     }
 
     if record.retention.is_none() {
-        record.retention = Some(usual_retention(&record));
+        record.retention = Some(usual_retention(&record, 3));
     }
     record.version = existing.map_or(0, |e| e.version);
     record.receipt_id = existing.map(|e| e.receipt_id.clone()).unwrap_or_default();
@@ -250,9 +250,9 @@ fn is_sha256(text: &str) -> bool {
     text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit())
 }
 
-/// End of validity and three full calendar years (sections 195, 199 BGB).
-fn usual_retention(record: &Consent) -> Retention {
+/// End of validity and so many full calendar years; three are those of sections 195, 199 BGB.
+pub fn usual_retention(record: &Consent, years: u16) -> Retention {
     let end = record.valid_until.unwrap_or(record.granted_at);
     let year = jiff::Timestamp::from_millisecond(end.0).map_or(9996, |at| i32::from(at.to_zoned(jiff::tz::TimeZone::UTC).year()));
-    Retention { delete_after: Day { year: year + 3, month: 12, day: 31 }, basis: "BGB §§ 195, 199".to_owned() }
+    Retention { delete_after: Day { year: year + i32::from(years), month: 12, day: 31 }, basis: "BGB §§ 195, 199".to_owned() }
 }

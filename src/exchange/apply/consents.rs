@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use super::Batch;
-use crate::consent::{Consent, Scope, Status, Withdrawal, record_new, transition, withdraw};
+use crate::consent::{Consent, Scope, Status, Withdrawal, record_new, transition, usual_retention, withdraw};
 use crate::dialect::{Category, CategoryMask};
 use crate::exchange::command::{RecordConsent, Reply, Withdraw, Withdrawn};
 use crate::exchange::refusal::Refusal;
@@ -25,7 +25,10 @@ impl Batch<'_> {
         }
         let mut input = c.consent.clone();
         input.controller.institution = c.controller.clone();
-        let record = record_new(input, existing, &self.agreement, self.now).map_err(Refusal::Consent)?;
+        let mut record = record_new(input, existing, &self.agreement, self.now).map_err(Refusal::Consent)?;
+        if c.consent.retention.is_none() {
+            record.retention = Some(usual_retention(&record, c.kept_for_years));
+        }
         if let Some(older) = record.supersedes {
             let older = self.set.consents.get(&older).filter(|older| older.controller.institution == c.controller).ok_or(Refusal::NotFound)?;
             if older.subject != record.subject {

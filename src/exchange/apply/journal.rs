@@ -6,6 +6,7 @@
 use super::Batch;
 use prost::Message;
 
+use crate::exchange::person::Person;
 use crate::exchange::refusal::Refusal;
 use crate::numbered::Numbered;
 use crate::outbox::Delivery;
@@ -73,10 +74,11 @@ impl Batch<'_> {
     /// The tag of a person on the next leaf, whose index makes it another one than every other; a person seen for the first time gets a key.
     pub(super) fn tag(&mut self, subject: &[u8; 32]) -> Result<bytes::Bytes, Refusal> {
         if self.set.subjects.get(subject).is_none() {
-            self.set.subjects.put(*subject, self.vault.new_subject_key(subject)?);
+            let person = Person { wrapped: self.vault.new_subject_key(subject)?, seen_at: self.now, ..Person::default() };
+            self.set.subjects.put(*subject, person);
         }
-        let wrapped = self.set.subjects.get(subject).ok_or(Refusal::Internal("a person's key is missing"))?;
-        let tag = self.vault.subject_tag(subject, wrapped, self.first_leaf + self.leaves.len() as u64)?;
+        let person = self.set.subjects.get(subject).ok_or(Refusal::Internal("a person's key is missing"))?;
+        let tag = self.vault.subject_tag(subject, &person.wrapped, self.first_leaf + self.leaves.len() as u64)?;
         Ok(bytes::Bytes::copy_from_slice(&tag))
     }
 }

@@ -13,6 +13,7 @@ mod queue;
 mod recalls;
 mod release;
 mod resubmit;
+mod rights;
 mod settle;
 mod submit;
 
@@ -133,6 +134,25 @@ impl Command {
             Self::Expire(c) => wanted.overdue = Some((c.before, c.limit)),
             Self::Remind(c) => wanted.to_remind = Some(c.limit),
             Self::Adopt(_) => {}
+            Self::Correct(c) => {
+                call(&c.idempotency);
+                wanted.referrals.push(c.referral);
+            }
+            Self::Look(c) => wanted.subjects.extend(c.of.iter().map(|(_, subject)| *subject)),
+            Self::Purge(c) => {
+                wanted.deliveries.extend(&c.deliveries);
+                wanted.referrals.extend(&c.referrals);
+                wanted.under_consent.extend(&c.consents);
+                wanted.subjects.extend(&c.subjects);
+            }
+            Self::ErasePerson(c) => {
+                call(&c.idempotency);
+                wanted.everything_of.push(c.subject);
+            }
+            Self::Bind(c) => {
+                call(&c.idempotency);
+                wanted.everything_of.push(c.subject);
+            }
         }
     }
 }
@@ -163,6 +183,11 @@ impl Batch<'_> {
             Command::Expire(c) => self.expire(&c),
             Command::Remind(c) => self.remind(&c),
             Command::Adopt(c) => self.adopt(c),
+            Command::Purge(c) => self.purge(&c),
+            Command::ErasePerson(c) => self.once(&c.idempotency, |batch| batch.erase_person(&c)),
+            Command::Look(c) => self.look(&c),
+            Command::Correct(c) => self.once(&c.idempotency, |batch| batch.correct(&c)),
+            Command::Bind(c) => self.once(&c.idempotency, |batch| batch.bind(&c)),
         }
     }
 

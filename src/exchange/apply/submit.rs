@@ -7,6 +7,8 @@ use super::Batch;
 use super::journal::name_lost;
 use crate::consent::{Decision, Direction, Evidence, decide};
 use crate::exchange::command::{Reply, Submit, Transfer};
+use crate::exchange::findings::is_unexplained;
+use crate::exchange::person::unless_restricted;
 use crate::exchange::refusal::Refusal;
 use crate::numbered::Numbered;
 use crate::outbox::Kind;
@@ -81,6 +83,10 @@ impl Batch<'_> {
         referral.changed_leaf = leaf;
         self.remember(&referral, *c.referral.as_bytes(), &sender, leaf);
         self.enqueue(c.delivery, Kind::Referral, &referral, &referral.recipient.clone(), sealed.content, Some(sealed.plain));
+        let explained = permit.consent().and_then(|(id, _)| self.set.consents.get(&id));
+        if c.below_b1 && explained.is_some_and(|consent| is_unexplained(consent)) {
+            self.added.unexplained.push(referral.id);
+        }
         let reply = Reply::Submitted {
             referral: referral.id,
             granted: permit.mask(),
@@ -95,6 +101,7 @@ impl Batch<'_> {
     pub(super) fn decide(&self, transfer: &Transfer, direction: Direction) -> Decision {
         let subject = crate::exchange::subject_ref(&transfer.subject);
         let evidence = Evidence::of(|id| self.set.consents.get(id).map(|consent| &**consent), transfer.consent, transfer.origin);
-        decide(&transfer.request(&subject, direction), evidence, &self.agreement, self.now)
+        let decision = decide(&transfer.request(&subject, direction), evidence, &self.agreement, self.now);
+        unless_restricted(decision, self.set.subjects.get(&transfer.subject))
     }
 }

@@ -297,7 +297,12 @@ fn parked(delivery: &str, recipient: &str) -> Result<Parked, Refusal> {
 }
 
 fn institution(text: &str) -> Result<InstitutionId, Refusal> {
-    text.parse().map_err(|_| Refusal::new(ErrorReason::InvalidField, "recipient is no name of a member").field("recipient", "a name of a member"))
+    named(text, "recipient")
+}
+
+/// The member that a field names.
+pub(super) fn named(text: &str, field: &str) -> Result<InstitutionId, Refusal> {
+    text.parse().map_err(|_| Refusal::new(ErrorReason::InvalidField, format!("{field} is no name of a member")).field(field, "a name of a member"))
 }
 
 fn delivery_id(text: &str) -> Result<DeliveryId, Refusal> {

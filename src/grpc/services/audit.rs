@@ -4,25 +4,67 @@
 //! `weiche.audit.v1.AuditService`: reading only.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 
 use super::referrals::{decode, encode};
 use super::rules;
 use crate::exchange::Exchange;
+use crate::exchange::findings::Finding;
+use crate::grpc::convert::consent::{time_from, time_to};
 use crate::grpc::router::{Lane, Method, Router};
-use crate::grpc::status::Refusal;
+use crate::grpc::status::{ErrorReason, Refusal};
 use crate::grpc::validate::RuleError;
+use crate::identity::Role;
 use crate::ledger::Hash;
+use crate::numbered::Numbered;
 use crate::proto::audit as wire;
 
+/// The period that is looked at unless another is named: 90 days.
+const USUAL: Duration = Duration::from_secs(90 * 24 * 3600);
 const SERVICE: &str = "weiche.audit.v1.AuditService";
 
 pub(super) fn serve(router: Router, exchange: &Arc<Exchange>) -> Result<Router, Vec<RuleError>> {
     let router = router.method(SERVICE, "GetCheckpoint", checked(exchange, "GetCheckpointRequest", |e, _| Box::pin(checkpoint(e)))?);
     let router = router.method(SERVICE, "ListEntries", checked(exchange, "ListEntriesRequest", |e, b| Box::pin(entries(e, b)))?);
     let router = router.method(SERVICE, "GetInclusionProof", checked(exchange, "GetInclusionProofRequest", |e, b| Box::pin(inclusion(e, b)))?);
-    Ok(router.method(SERVICE, "GetConsistencyProof", checked(exchange, "GetConsistencyProofRequest", |e, b| Box::pin(consistency(e, b)))?))
+    let router = router.method(SERVICE, "GetConsistencyProof", checked(exchange, "GetConsistencyProofRequest", |e, b| Box::pin(consistency(e, b)))?);
+    Ok(router.method(SERVICE, "ListFindings", findings(exchange)?))
+}
+
+/// Only an auditor with a name: the log says who looked.
+fn findings(exchange: &Arc<Exchange>) -> Result<Method, Vec<RuleError>> {
+    let rules = rules("weiche.audit.v1.ListFindingsRequest")?;
+    let exchange = exchange.clone();
+    let method = Method::unary(move |context, bytes: Bytes| {
+        let (exchange, rules) = (exchange.clone(), rules.clone());
+        async move {
+            rules.check(&bytes).map_err(Refusal::from)?;
+            let Role::Auditor { name } = context.caller.role() else {
+                return Err(Refusal::new(ErrorReason::CallerNotAllowed, "only auditors may call this"));
+            };
+            list_findings(&exchange, name, &bytes).await
+        }
+    });
+    Ok(method.lane(Lane::Reserved))
+}
+
+async fn list_findings(exchange: &Exchange, auditor: &str, bytes: &Bytes) -> Result<Bytes, Refusal> {
+    let request: wire::ListFindingsRequest = decode(bytes)?;
+    let until = request.until.as_ref().and_then(time_from).unwrap_or_else(|| exchange.clock().now());
+    let since = request.since.as_ref().and_then(time_from).unwrap_or_else(|| until.minus(USUAL));
+    let finding = |one: Finding| wire::Finding {
+        kind: one.kind.number(),
+        institution: one.institution,
+        unit: one.unit,
+        count: one.count,
+        of: one.of,
+        stands_out: one.stands_out,
+        examples: one.examples,
+    };
+    let findings = exchange.findings(auditor, since, until).await?.into_iter().map(finding).collect();
+    Ok(encode(wire::ListFindingsResponse { findings, since: Some(time_to(since)), until: Some(time_to(until)) }))
 }
 
 type Handler = fn(Arc<Exchange>, Bytes) -> futures_util::future::BoxFuture<'static, Result<Bytes, Refusal>>;

@@ -146,7 +146,7 @@ fn consent_id(text: &str) -> Result<ConsentId, Refusal> {
     text.parse().map_err(|_| Refusal::new(ErrorReason::InvalidField, "consent_id must be a UUID").field("consent_id", "must be a UUID"))
 }
 
-fn invalid(prefix: &str, problems: Vec<Problem>) -> Refusal {
+pub(super) fn invalid(prefix: &str, problems: Vec<Problem>) -> Refusal {
     problems.into_iter().fold(Refusal::new(ErrorReason::InvalidField, "some fields are missing or wrong"), |refusal, problem| {
         let path = if prefix.is_empty() { problem.path } else { format!("{prefix}.{}", problem.path) };
         refusal.field(path, problem.rule)

@@ -11,6 +11,8 @@ mod inbox;
 mod native;
 mod referrals;
 mod refuse;
+mod retention;
+mod rights;
 mod texts;
 mod watch;
 
@@ -79,6 +81,7 @@ pub fn operators(exchange: Arc<Exchange>, health: &Health, limits: Limits, endin
     let router = Router::new(access.clone(), health.clone(), limits);
     let desk = admin::Desk { exchange: exchange.clone(), health: health.clone(), ending };
     let router = admin::serve(router, &Arc::new(desk))?;
+    let router = retention::serve(router, &exchange)?;
     let router = audit::serve(router, &exchange)?;
     let dialects = exchange.dialects();
     Ok(Arc::new(common(router, &dialects, health, access)))

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{consents, inbox, referrals, refuse, rules, watch};
+use super::{consents, inbox, referrals, refuse, rights, rules, watch};
 use crate::dialect::{self, CategoryMask, Dialect, REFERRAL};
 use crate::exchange::Exchange;
 use crate::grpc::router::{Lane, Method};
@@ -82,13 +82,17 @@ pub(super) fn serve(exchange: &Arc<Exchange>, dialect: &Arc<Dialect>, method: &d
             Some(call) => unary(exchange, way, call),
             None => return Ok(None),
         },
+        ("weiche.exchange.v1.RightsService", name) => match rights::unary(name) {
+            Some(call) => unary(exchange, way, call),
+            None => return Ok(None),
+        },
         ("weiche.exchange.v1.ConsentService", name) => match consents::unary(name) {
             Some(call) => unary(exchange, way, call),
             None => return Ok(None),
         },
         _ => return Ok(None),
     };
-    let urgent = matches!(name, "WithdrawConsent" | "AnswerRecall");
+    let urgent = matches!(name, "WithdrawConsent" | "AnswerRecall" | "RestrictProcessing");
     Ok(Some(if urgent { served.lane(Lane::Reserved) } else { served }))
 }
 

@@ -197,7 +197,7 @@ fn mistakes_in_answers() {
             (|m| change(m).referral_id.clear(), "change.referral_id", "required"),
             (|m| change(m).event_id = "1".into(), "change.event_id", "string.uuid"),
             (|m| change(m).state = 0, "change.state", "enum.not_in"),
-            (|m| change(m).reason = 21, "change.reason", "enum.defined_only"),
+            (|m| change(m).reason = 99, "change.reason", "enum.defined_only"),
             (|m| change(m).recipient_case_number = "9".repeat(41), "change.recipient_case_number", "string.max_len"),
             (|m| change(m).outcome = "x".repeat(2001), "change.outcome", "string.max_len"),
         ],

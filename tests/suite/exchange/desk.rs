@@ -21,7 +21,7 @@ use weiche::consent::{
 };
 use weiche::dialect::{Category, CategoryMask, Dialects};
 use weiche::exchange::{
-    Content, Exchange, Issued, Moved, OpenError, Outcome, Outgoing, Parts, Refusal, Submission, SubmitRequest, Withdrawn, WriterError,
+    Content, Exchange, Issued, Moved, OpenError, Outcome, Outgoing, Parts, Periods, Refusal, Submission, SubmitRequest, Withdrawn, WriterError,
 };
 use weiche::id::{ConsentId, InstitutionId, ReferralId, RequestId};
 use weiche::ledger::verify::Verify;
@@ -136,6 +136,7 @@ impl Desk {
             agreement: (Agreement::parse(&self.agreement).unwrap_or_else(|errors| panic!("{errors:?}")), self.agreement.clone()),
             dialects: DIALECTS.clone(),
             clock: self.clock.clone(),
+            periods: Periods::default(),
         };
         self.running = Some(Exchange::open(parts).await?);
         Ok(())

@@ -163,34 +163,3 @@ async fn the_log_names_every_agreement_that_came_into_force_and_none_twice() {
     assert_eq!(desk.count("agreement").await, 2, "the text of each is kept once");
     assert_eq!(&**desk.on().agreement().version(), "2026-2");
 }
-
-#[tokio::test]
-async fn a_call_that_its_caller_left_is_carried_out_all_the_same() {
-    use futures_util::FutureExt;
-    let desk = Desk::open().await;
-    let consent = desk.usual_consent(CARITAS, JOBCENTER, "p-1").await;
-    let case = referral(CARITAS, JOBCENTER, "p-1", consent);
-    let mut left = 0;
-    // Left at every point of waiting: nothing half done remains, whatever the moment.
-    for polls in 1..40 {
-        let request = weiche::id::RequestId::random();
-        {
-            let mut call = Box::pin(desk.submit_as(request, &case));
-            let mut finished = false;
-            for _ in 0..polls {
-                finished = (&mut call).now_or_never().is_some();
-                if finished {
-                    break;
-                }
-                tokio::task::yield_now().await;
-                tokio::time::sleep(std::time::Duration::from_micros(200)).await;
-            }
-            left += usize::from(!finished);
-        }
-        let repeated = desk.submit_as(request, &case).await.unwrap();
-        assert_eq!(desk.state(CARITAS, repeated.referral.unwrap()).await.0, ReferralState::Submitted);
-    }
-    assert!(left > 0);
-    assert_eq!(desk.count("referral").await, 39);
-    super::replay::check(&desk).await;
-}
