@@ -13,6 +13,7 @@ mod contract;
 mod deliveries;
 mod demo;
 mod dialect_laws;
+mod dialect_made_up;
 mod dialect_refusals;
 mod dialect_traps;
 mod dialects;
