@@ -54,6 +54,7 @@ pub(crate) struct System(Arc<Mutex<Kept>>);
 #[derive(Default)]
 struct Kept {
     calls: Vec<(String, Bytes)>,
+    times: Vec<Instant>,
     next: VecDeque<Answer>,
 }
 
@@ -71,6 +72,7 @@ impl System {
         let answer = {
             let mut kept = self.0.lock().unwrap();
             kept.calls.push((path, bytes.slice(5..)));
+            kept.times.push(Instant::now());
             kept.next.pop_front().unwrap_or(Answer::Stored)
         };
         match answer {
@@ -141,7 +143,7 @@ pub(super) struct Site {
 }
 
 impl Site {
-    async fn new() -> Self {
+    pub(super) async fn new() -> Self {
         Self::where_the_recipient_is_reached(|port| format!(r#"mode = "push", endpoint = "https://127.0.0.1:{port}""#)).await
     }
     /// The recipient dials out.
@@ -223,6 +225,22 @@ impl Site {
     pub(super) async fn until_delivered(&self, referral: &str) {
         until("delivered", || async { self.state(referral).await == ReferralState::Delivered }).await;
     }
+    /// What the recipient was called for, and when.
+    pub(super) fn calls_with_times(&self) -> Vec<((String, Bytes), Instant)> {
+        let kept = self.system.0.lock().unwrap();
+        kept.calls.iter().cloned().zip(kept.times.iter().copied()).collect()
+    }
+    /// Every entry of the log.
+    pub(super) async fn log(&self) -> Vec<weiche::proto::audit::Entry> {
+        let mut entries = Vec::new();
+        loop {
+            let (more, size) = self.on().exchange().entries(entries.len() as u64, 1000).await.unwrap();
+            entries.extend(more.iter().map(|bytes| weiche::proto::audit::Entry::decode(bytes.as_slice()).unwrap()));
+            if entries.len() as u64 >= size {
+                return entries;
+            }
+        }
+    }
     async fn dead(&self) -> Vec<DeadLetter> {
         self.on().exchange().dead_letters(None, 100).await.unwrap()
     }
@@ -237,7 +255,7 @@ pub(crate) async fn until<F: Future<Output = bool>>(what: &str, met: impl Fn() -
 }
 
 /// A call of the recipient's own contract, read back into the hub's words.
-fn read(call: &(String, Bytes)) -> DeliverReferralRequest {
+pub(super) fn read(call: &(String, Bytes)) -> DeliverReferralRequest {
     let dialects = Dialects::embedded().unwrap();
     let (dialect, method) = dialects.method(&call.0).unwrap();
     assert_eq!((dialect.name(), method.canonical.as_str()), ("agentur", "weiche.institution.v1.DeliveryService.DeliverReferral"));
