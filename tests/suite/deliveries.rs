@@ -255,7 +255,7 @@ pub(crate) async fn until<F: Future<Output = bool>>(what: &str, met: impl Fn() -
 }
 
 /// A call of the recipient's own contract, read back into the hub's words.
-pub(super) fn read(call: &(String, Bytes)) -> DeliverReferralRequest {
+fn read(call: &(String, Bytes)) -> DeliverReferralRequest {
     let dialects = Dialects::embedded().unwrap();
     let (dialect, method) = dialects.method(&call.0).unwrap();
     assert_eq!((dialect.name(), method.canonical.as_str()), ("agentur", "weiche.institution.v1.DeliveryService.DeliverReferral"));

@@ -10,11 +10,13 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use prost_reflect::{DynamicMessage, Value};
 use tokio::task::JoinSet;
 use tonic::transport::Channel;
 use tonic_types::StatusExt as _;
 use weiche::clock::{Clock as _, SystemClock};
 use weiche::delivery::channel;
+use weiche::dialect::Dialects;
 use weiche::identity::tls::{Credentials, Expected, client_config};
 use weiche::pki::Anchors;
 use weiche::proto::audit::EntryKind;
@@ -23,7 +25,7 @@ use weiche::proto::exchange::referral_service_client::ReferralServiceClient;
 use weiche::proto::exchange::{RecordConsentRequest, SubmitReferralRequest, WithdrawConsentRequest, WithdrawConsentResponse};
 use weiche::proto::types::{self, Purpose};
 
-use crate::deliveries::{RECIPIENT, Site, read};
+use crate::deliveries::{RECIPIENT, Site};
 
 const CENTRE: &str = "caritas-bremen";
 /// Referrals of each person: they leave one after the other, so that some wait while one is on its way.
@@ -113,6 +115,15 @@ fn referral(person: &str, consent: &str) -> types::Referral {
     }
 }
 
+/// The gateway's number of a referral, where the recipient's own contract has it.
+fn number((path, bytes): &(String, bytes::Bytes)) -> String {
+    let dialects = Dialects::embedded().unwrap();
+    let (_, method) = dialects.method(path).unwrap();
+    let call = DynamicMessage::decode(dialects.pool().get_message_by_name(&method.request).unwrap(), bytes.clone()).unwrap();
+    let inside = |value: &Value| Some(value.as_message()?.get_field_by_name("vermittlungId")?.as_str()?.to_owned());
+    call.fields().find_map(|(_, value)| inside(value)).unwrap()
+}
+
 /// One person's withdrawal: what was accepted before it, what it answered and when the answer was there.
 struct Done {
     accepted: Vec<String>,
@@ -169,12 +180,10 @@ async fn nothing_starts_after_the_answer_to_a_withdrawal_has_arrived() {
     crate::deliveries::until("what may still leave has left", quiet).await;
 
     // The first call of the recipient for each referral, and those that are called back.
-    let (mut called, mut recalled) = (HashMap::<String, Instant>::new(), HashSet::new());
+    let mut called = HashMap::<String, Instant>::new();
     for (call, at) in site.calls_with_times() {
         if call.0.ends_with("/VorgangEmpfangen") {
-            called.entry(read(&call).referral.unwrap().referral_id).or_insert(at);
-        } else {
-            recalled.insert(call.1);
+            called.entry(number(&call)).or_insert(at);
         }
     }
     let (mut stopped, mut before, mut in_flight) = (0, 0, 0);
