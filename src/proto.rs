@@ -71,10 +71,18 @@ pub use weiche::exchange::v1 as exchange;
 pub use weiche::institution::v1 as institution;
 pub use weiche::r#type::v1 as types;
 
-/// The descriptor set of everything under `proto/`, options and comments included.
+/// The descriptor set of everything under `proto/`, with options and without comments.
 pub const DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/weiche.binpb"));
 
-/// The descriptors of everything under `proto/`.
+/// The same with comments, decoded for whoever asks: documentation does, a gateway never.
+///
+/// # Errors
+/// None in a build whose tests passed.
+pub fn documented() -> Result<DescriptorPool, prost_reflect::DescriptorError> {
+    DescriptorPool::decode(include_bytes!(concat!(env!("OUT_DIR"), "/documented.binpb")).as_slice())
+}
+
+/// The descriptors of everything under `proto/`, without comments and places.
 pub fn pool() -> &'static DescriptorPool {
     static POOL: LazyLock<DescriptorPool> = LazyLock::new(|| {
         #[expect(clippy::expect_used, reason = "the set is compiled into the binary; tests/suite/contract.rs decodes it")]

@@ -43,21 +43,17 @@ fn read<T: prost::Message + Default>(options: &DynamicMessage, extension: Option
     options.get_extension(extension).as_message()?.transcode_to().ok()
 }
 
-/// A place in a source file.
+/// A place in a source file. Which line that is, is looked up when something is wrong there.
 #[derive(Debug, Clone)]
 pub(super) struct Place {
-    file: String,
-    line: u32,
-    column: u32,
+    file: FileDescriptor,
+    path: Box<[i32]>,
 }
 
 impl Place {
     /// Where the element with this descriptor path (as in `SourceCodeInfo`) begins.
     pub(super) fn of(file: &FileDescriptor, path: &[i32]) -> Self {
-        let info = file.file_descriptor_proto().source_code_info.as_ref();
-        let location = info.and_then(|info| info.location.iter().find(|location| location.path == path));
-        let number = |at: usize| location.and_then(|location| location.span.get(at)).and_then(|n| u32::try_from(*n).ok()).map_or(0, |n| n + 1);
-        Self { file: file.name().to_owned(), line: number(0), column: number(1) }
+        Self { file: file.clone(), path: path.into() }
     }
     pub(super) fn field(field: &FieldDescriptor) -> Self {
         Self::of(&field.parent_file(), field.path())
@@ -66,6 +62,9 @@ impl Place {
         Self::of(&message.parent_file(), message.path())
     }
     pub(super) fn error(&self, message: impl Into<String>, help: impl Into<String>) -> DialectError {
-        DialectError { file: self.file.clone(), line: self.line, column: self.column, message: message.into(), help: help.into() }
+        let info = self.file.file_descriptor_proto().source_code_info.as_ref();
+        let location = info.and_then(|info| info.location.iter().find(|location| *location.path == *self.path));
+        let number = |at: usize| location.and_then(|location| location.span.get(at)).and_then(|n| u32::try_from(*n).ok()).map_or(0, |n| n + 1);
+        DialectError { file: self.file.name().to_owned(), line: number(0), column: number(1), message: message.into(), help: help.into() }
     }
 }

@@ -70,6 +70,7 @@ impl Leaf {
 pub(super) struct Shape {
     pub(super) message: MessageDescriptor,
     pub(super) id: TypeId,
+    /// In the order of their numbers, as the slots of a message.
     pub(super) fields: Vec<FieldShape>,
 }
 
@@ -85,11 +86,13 @@ pub(super) struct FieldShape {
     pub(super) datatype: Option<char>,
     /// For messages that are not leaves.
     pub(super) inner: Option<Arc<Shape>>,
+    /// Names of what is in a date or another message that is a leaf, in the order of their numbers.
+    pub(super) parts: Box<[Box<str>]>,
 }
 
 impl Shape {
     pub(super) fn get(&self, number: u32) -> Option<&FieldShape> {
-        self.fields.iter().find(|shape| shape.field.number() == number)
+        self.fields.get(self.fields.binary_search_by_key(&number, |shape| shape.field.number()).ok()?)
     }
 }
 
@@ -144,6 +147,13 @@ impl Hub {
 /// Whether a package belongs to the contract and may be the hub of a dialect.
 pub(super) fn is_canonical(package: &str) -> bool {
     package.starts_with("weiche.") && package != "weiche.dialect.v1"
+}
+
+fn parts(field: &FieldDescriptor, entered: bool) -> Box<[Box<str>]> {
+    let kind = field.kind();
+    let mut parts: Vec<_> = kind.as_message().filter(|_| !entered).into_iter().flat_map(|message| message.fields()).collect();
+    parts.sort_by_key(|part| part.number());
+    parts.iter().map(|part| part.name().into()).collect()
 }
 
 struct Reader<'a> {
@@ -203,9 +213,19 @@ impl Reader<'_> {
             };
             let inner = inside.map(|inside| self.shape(&inside, category, above, errors));
             let mandatory = self.mandatory(&field);
-            fields.push(FieldShape { field: Field::new(&field), leaf, category, mandatory, datatype, inner });
+            fields.push(FieldShape {
+                field: self.types.field(&field),
+                leaf,
+                category,
+                mandatory,
+                datatype,
+                parts: parts(&field, inner.is_some()),
+                inner,
+            });
         }
         above.pop();
+        // A field lies at its slot.
+        fields.sort_by_key(|field| field.field.number());
         let id = self.types.id(message.full_name()).unwrap_or(TypeId::MAX);
         Arc::new(Shape { message: message.clone(), id, fields })
     }

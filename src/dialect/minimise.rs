@@ -9,10 +9,9 @@ use bytes::Bytes;
 use super::category::{CategoryMask, RecipientKind};
 use super::codelist::CodeLists;
 use super::hub::{FieldShape, Leaf, Shape};
-use super::message::{Message, Value};
-use super::report::{Outcome, Report};
+use super::message::{Message, Place, Room, Value, spelt};
 use super::spelling::coding;
-use super::translate::Path;
+use super::translate::{Finding, Lines};
 use crate::proto::types::DataCategory;
 
 /// A canonical message with what may go, and the paths of what stayed behind.
@@ -24,32 +23,31 @@ pub struct Minimised {
     pub withheld: Vec<(String, DataCategory)>,
 }
 
-/// Strips `message` in place; the report names what is gone.
-pub(super) fn strip(
-    shape: &Shape,
+/// Strips `message` in place; the lines name what is gone.
+pub(super) fn strip<'b>(
+    room: &'b Room,
+    shape: &'b Shape,
     lists: &CodeLists,
-    message: &mut Message<'_>,
+    message: Message<'b>,
     mask: CategoryMask,
     kind: Option<RecipientKind>,
-    report: &mut Report,
+    lines: &mut Lines<'b>,
 ) {
-    let strip = Strip { lists, mask, kind };
-    strip.message(shape, message, &Path::TOP, report);
+    Strip { room, lists, mask, kind, lines }.message(shape, message);
 }
 
 /// The categories of everything that is set.
-pub(super) fn carried(shape: &Shape, lists: &CodeLists, message: &Message<'_>) -> CategoryMask {
-    let mut mask = CategoryMask::NONE;
-    for field in &shape.fields {
-        let Some(value) = message.get(&field.field) else { continue };
-        for value in value.elements() {
-            mask |= of_value(field, lists, value);
-        }
-    }
-    mask
+pub(super) fn carried(shape: &Shape, lists: &CodeLists, message: Message<'_>) -> CategoryMask {
+    let set = shape.fields.iter().zip(message.slots()).filter(|(_, slot)| slot.value().is_some());
+    set.fold(CategoryMask::NONE, |mask, (field, _)| mask | inside(field, lists, message))
 }
 
-fn of_value(field: &FieldShape, lists: &CodeLists, value: &Value<'_>) -> CategoryMask {
+/// Categories of what a field holds.
+fn inside(field: &FieldShape, lists: &CodeLists, message: Message<'_>) -> CategoryMask {
+    message.elements(&field.field).fold(CategoryMask::NONE, |mask, (_, _, value)| mask | of_value(field, lists, value))
+}
+
+fn of_value(field: &FieldShape, lists: &CodeLists, value: Value<'_>) -> CategoryMask {
     let mask = match (&field.inner, value) {
         (Some(inner), Value::Message(inside)) => carried(inner, lists, inside),
         _ => field.category.map_or(CategoryMask::NONE, CategoryMask::from),
@@ -57,19 +55,18 @@ fn of_value(field: &FieldShape, lists: &CodeLists, value: &Value<'_>) -> Categor
     own_category(field, lists, value).map_or(mask, |category| mask.with(category))
 }
 
-struct Strip<'a> {
-    lists: &'a CodeLists,
+struct Strip<'s, 'b> {
+    room: &'b Room,
+    lists: &'s CodeLists,
     mask: CategoryMask,
     kind: Option<RecipientKind>,
+    lines: &'s mut Lines<'b>,
 }
 
-impl Strip<'_> {
-    fn message(&self, shape: &Shape, message: &mut Message<'_>, base: &Path<'_>, report: &mut Report) {
-        for field in &shape.fields {
-            if !message.has(&field.field) {
-                continue;
-            }
-            let path = base.below(field.field.name(), None);
+impl<'b> Strip<'_, 'b> {
+    fn message(&mut self, shape: &'b Shape, message: Message<'b>) {
+        for (field, slot) in shape.fields.iter().zip(message.slots()) {
+            let Some(value) = slot.value().filter(|value| !matches!(value, Value::List(list) if list.len() == 0)) else { continue };
             // A field whose category is not covered goes as a whole: a part never widens it.
             let closed = match (field.category, &field.inner) {
                 (Some(category), _) if self.mask.contains(category) => None,
@@ -77,66 +74,66 @@ impl Strip<'_> {
                 (None, Some(_)) => None,
                 (None, None) => Some(DataCategory::Unspecified),
             };
+            let name = field.field.name();
             if let Some(category) = closed {
                 // What is inside may have been of narrower categories, which stay behind with it.
-                let inside = message.get(&field.field).map(|value| self.inside(field, value)).unwrap_or_default();
-                for category in [category].into_iter().chain((inside - self.mask.with(category)).iter().map(DataCategory::from)) {
-                    report.push(path.text(), Outcome::Withheld(category));
-                }
+                let inside = inside(field, self.lists, message);
+                self.withheld(message.place(name, None), category, inside);
                 message.clear(&field.field);
                 continue;
             }
-            let mut empty = false;
-            match message.get_mut(&field.field) {
-                Some(Value::List(list)) => {
+            match value {
+                Value::List(list) => {
                     let mut at = 0;
-                    list.retain_mut(|value| {
-                        let path = path.element(Some(at));
+                    let gone = list.retain(|value| {
                         at += 1;
-                        self.keep(field, value, &path, report)
+                        self.keep(field, value, message.place(name, Some(at - 1)))
                     });
-                    empty = list.is_empty();
+                    if gone {
+                        // What was said so far speaks of the message as it came.
+                        self.lines.settle(self.room);
+                        list.recount();
+                    }
                 }
-                Some(value) => empty |= !self.keep(field, value, &path, report),
-                None => {}
-            }
-            if empty {
-                message.clear(&field.field);
+                value if !self.keep(field, value, message.place(name, None)) => message.clear(&field.field),
+                _ => {}
             }
         }
         // What the contract does not know has no category.
-        for unknown in message.unknown() {
-            report.push(base.below(&format!("field {unknown}"), None).text(), Outcome::Withheld(DataCategory::Unspecified));
+        if message.has_unknown() {
+            for unknown in message.unknown() {
+                let name = spelt(self.room, format_args!("field {unknown}"));
+                self.lines.note(message.place(name, None), Finding::Withheld(DataCategory::Unspecified));
+            }
+            message.drop_unknown();
         }
-        message.drop_unknown();
     }
 
-    /// Categories of what a field holds.
-    fn inside(&self, field: &FieldShape, value: &Value<'_>) -> CategoryMask {
-        value.elements().iter().map(|value| of_value(field, self.lists, value)).fold(CategoryMask::NONE, |all, one| all | one)
+    /// A field of a category stays behind, with all that is inside.
+    fn withheld(&mut self, place: Place<'b>, category: DataCategory, inside: CategoryMask) {
+        for category in [category].into_iter().chain((inside - self.mask.with(category)).iter().map(DataCategory::from)) {
+            self.lines.note(place, Finding::Withheld(category));
+        }
     }
 
-    fn keep(&self, field: &FieldShape, value: &mut Value<'_>, path: &Path<'_>, report: &mut Report) -> bool {
+    fn keep(&mut self, field: &'b FieldShape, value: Value<'b>, place: Place<'b>) -> bool {
         // Nothing is outside the whole set.
         if self.mask != CategoryMask::ALL && own_category(field, self.lists, value).is_some_and(|category| !self.mask.contains(category)) {
             for category in (of_value(field, self.lists, value) - self.mask).iter().map(DataCategory::from) {
-                report.push(path.text(), Outcome::Withheld(category));
+                self.lines.note(place, Finding::Withheld(category));
             }
             return false;
         }
         if self.kind.is_some_and(|kind| never_to(field, self.lists, value, kind)) {
-            let own = field.category.unwrap_or_default();
-            for category in [own].into_iter().chain((of_value(field, self.lists, value) - self.mask.with(own)).iter().map(DataCategory::from)) {
-                report.push(path.text(), Outcome::Withheld(category));
-            }
+            self.withheld(place, field.category.unwrap_or_default(), of_value(field, self.lists, value));
             return false;
         }
         if let Value::Message(inside) = value {
             match &field.inner {
                 Some(inner) => {
-                    self.message(inner, inside, path, report);
+                    self.message(inner, inside);
                     // Nothing is left of it: an empty shell would say that there was something.
-                    return inside.known().next().is_some() || field.category.is_none_or(|category| self.mask.contains(category));
+                    return !inside.is_empty() || field.category.is_none_or(|category| self.mask.contains(category));
                 }
                 None => inside.drop_unknown(),
             }
@@ -146,16 +143,16 @@ impl Strip<'_> {
 }
 
 /// The category that a code of the element demands besides the field's own, by attribute `@category` of its list.
-fn own_category(field: &FieldShape, lists: &CodeLists, value: &Value<'_>) -> Option<DataCategory> {
+fn own_category(field: &FieldShape, lists: &CodeLists, value: Value<'_>) -> Option<DataCategory> {
     codings(field, value).find_map(|coding| row(lists, coding)?.category())
 }
 
-fn never_to(field: &FieldShape, lists: &CodeLists, value: &Value<'_>, kind: RecipientKind) -> bool {
+fn never_to(field: &FieldShape, lists: &CodeLists, value: Value<'_>, kind: RecipientKind) -> bool {
     codings(field, value).any(|coding| row(lists, coding).is_some_and(|row| row.attribute_lists("never_to", kind.word())))
 }
 
 /// The codes by which an element is known: itself, or the fields directly inside.
-fn codings<'m, 'a>(field: &'m FieldShape, value: &'m Value<'a>) -> impl Iterator<Item = &'m Message<'a>> {
+fn codings<'b>(field: &FieldShape, value: Value<'b>) -> impl Iterator<Item = Message<'b>> {
     let message = value.as_message();
     let own = message.filter(|_| field.leaf == Leaf::Coding);
     let inner = field.inner.as_ref().filter(|_| own.is_none()).map(|inner| inner.fields.as_slice()).unwrap_or_default();
@@ -163,6 +160,6 @@ fn codings<'m, 'a>(field: &'m FieldShape, value: &'m Value<'a>) -> impl Iterator
     own.into_iter().chain(codes.filter_map(move |field| message?.get(&field.field)?.as_message()))
 }
 
-fn row<'l>(lists: &'l CodeLists, coding: &Message<'_>) -> Option<&'l super::codelist::Row> {
+fn row<'l>(lists: &'l CodeLists, coding: Message<'_>) -> Option<&'l super::codelist::Row> {
     lists.of_system(coding.text(coding::SYSTEM)).iter().find_map(|list| list.get(coding.text(coding::CODE)))
 }

@@ -29,10 +29,9 @@
 //! Dialects::minimise("weiche.type.v1.Referral", bytes, mask, RecipientKind) -> Result<Minimised { bytes, withheld }, TranslateError>
 //! Dialects::categories_of("weiche.type.v1.Referral", bytes) -> Result<CategoryMask, TranslateError>
 //!
-//! Dialects::open("weiche.type.v1.Referral", bytes) -> Result<Opened, TranslateError>     taken apart once, for several questions
-//! Opened::{categories() -> CategoryMask, minimise(mask, RecipientKind) -> (Kept, Vec<FieldReport>)}
-//! Kept::{overlay(bytes) -> Result<Kept, _>, bytes() -> Bytes}
-//! Dialect::rehearse(native message, &Kept) -> Result<Report, TranslateError>             the report of a rendering, without its bytes
+//! Dialects::cut("weiche.type.v1.Referral", bytes, mask, RecipientKind, own, (dialect, native message)) -> Result<Cut { bytes, report, withheld }, _>
+//!                                                                       minimised, what is ours put on top, and rendered on trial
+//! Dialect::{read_at, render_at}(&mut Desk, ..)                          the same without allocating, for many messages one after another
 //!
 //! Dialects::translate(from, to, hub, mask, json, verbose) -> Result<Translation { json, read, rendered, problems }, _>
 //! Dialects::explain(from, to, hub, mask) -> Result<Vec<Row { source, canonical, rule, target, loss }>, _>
@@ -50,11 +49,12 @@
 mod annotation;
 mod category;
 pub mod codelist;
+mod cut;
+mod desk;
 mod error;
 mod hub;
 mod message;
 mod minimise;
-mod opened;
 mod path;
 mod plan;
 mod registry;
@@ -66,9 +66,14 @@ mod translate;
 pub mod value;
 
 pub use category::{Category, CategoryError, CategoryMask, RecipientKind};
+pub use cut::Cut;
+pub use desk::{Desk, Text};
 pub use error::{DialectError, DialectErrors};
 pub use minimise::Minimised;
-pub use opened::{Kept, Opened};
 pub use registry::{Dialect, Dialects, Method};
 pub use report::{FieldProblem, FieldReport, Outcome, ProblemKind, Report, TranslateError};
 pub use tool::{Difference, Format, Loss, LossKind, Page, REFERRAL, Row, Side, Translation, Weight};
+
+#[cfg(test)]
+#[path = "../../tests/reference/mod.rs"]
+mod reference;

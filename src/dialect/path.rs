@@ -3,14 +3,13 @@
 
 //! Paths in the hub: parsed from the spelling of the mapping language and resolved to descriptors.
 
-use std::borrow::Cow;
 use std::fmt;
 
 use prost_reflect::{FieldDescriptor, Kind, MessageDescriptor};
 
 use super::error::nearest;
 use super::hub::Leaf;
-use super::message::{Field, Value, Words};
+use super::message::{Field, Types, Value, Words};
 
 /// Which element of a repeated field.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,7 +21,27 @@ pub(super) enum Select {
     /// Every element from an index on.
     From(usize),
     /// The element whose field has this value.
-    Key { field: Field, value: Value<'static>, text: String },
+    Key { field: Field, wanted: Wanted, text: Box<str> },
+}
+
+/// What the field of a key says.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Wanted {
+    /// The text of the key.
+    Text,
+    Bool(bool),
+    Enum(i32),
+}
+
+impl Wanted {
+    /// As a value; `text` is that of the key.
+    pub(super) fn value<'b>(&self, text: &'b str) -> Value<'b> {
+        match self {
+            Self::Text => Value::Text(text),
+            Self::Bool(value) => Value::Bool(*value),
+            Self::Enum(number) => Value::Enum(*number),
+        }
+    }
 }
 
 /// One step of a path, resolved.
@@ -61,7 +80,7 @@ fn wrong(message: impl Into<String>, help: impl Into<String>) -> PathError {
 }
 
 /// Resolves a path relative to a message of the hub.
-pub(super) fn resolve(base: &MessageDescriptor, text: &str) -> Result<Vec<Step>, PathError> {
+pub(super) fn resolve(types: &Types, base: &MessageDescriptor, text: &str) -> Result<Vec<Step>, PathError> {
     let mut steps: Vec<Step> = Vec::new();
     let mut message = Some(base.clone());
     for part in split(text)? {
@@ -95,7 +114,7 @@ pub(super) fn resolve(base: &MessageDescriptor, text: &str) -> Result<Vec<Step>,
                 let help = format!("write `{name}[]` for every element, `{name}[0]` for the first one");
                 return Err(wrong(format!("`{name}` in `{text}` is repeated"), help));
             }
-            (true, Some(selector)) => select(&field, selector, text)?,
+            (true, Some(selector)) => select(types, &field, selector, text)?,
         };
         message = match Leaf::of(&field) {
             Leaf::Coding if steps_follow(text, &steps) => {
@@ -104,7 +123,7 @@ pub(super) fn resolve(base: &MessageDescriptor, text: &str) -> Result<Vec<Step>,
             }
             _ => field.kind().as_message().cloned(),
         };
-        steps.push(Step { field: Field::new(&field), select });
+        steps.push(Step { field: types.field(&field), select });
     }
     Ok(steps)
 }
@@ -136,7 +155,7 @@ fn split(text: &str) -> Result<Vec<&str>, PathError> {
     Ok(parts)
 }
 
-fn select(field: &FieldDescriptor, selector: &str, text: &str) -> Result<Select, PathError> {
+fn select(types: &Types, field: &FieldDescriptor, selector: &str, text: &str) -> Result<Select, PathError> {
     if selector.is_empty() {
         return Ok(Select::From(0));
     }
@@ -154,13 +173,13 @@ fn select(field: &FieldDescriptor, selector: &str, text: &str) -> Result<Select,
             return Err(wrong(format!("unknown key `{key}` in `{text}`"), help));
         };
         let parsed = match key_field.kind() {
-            Kind::String => Some(Value::Text(Cow::Owned(value.to_owned()))),
-            Kind::Bool => value.parse().ok().map(Value::Bool),
-            Kind::Enum(list) => Words::new(&list).number_of(value).map(Value::Enum),
+            Kind::String => Some(Wanted::Text),
+            Kind::Bool => value.parse().ok().map(Wanted::Bool),
+            Kind::Enum(list) => Words::new(&list).number_of(value).map(Wanted::Enum),
             _ => None,
         };
         return match parsed {
-            Some(value_) => Ok(Select::Key { field: Field::new(&key_field), value: value_, text: value.to_owned() }),
+            Some(wanted) => Ok(Select::Key { field: types.field(&key_field), wanted, text: value.into() }),
             None => Err(wrong(format!("`{value}` in `{text}` is no value of `{key}`"), "the key is a text, true or false, or a name of the enum")),
         };
     }

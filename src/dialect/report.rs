@@ -54,9 +54,6 @@ impl Report {
             _ => None,
         })
     }
-    pub(super) fn push(&mut self, path: impl Into<String>, outcome: Outcome) {
-        self.fields.push(FieldReport { path: path.into(), outcome });
-    }
 }
 
 impl FieldReport {

@@ -11,7 +11,7 @@ use crate::clock::Time;
 use crate::consent::{Consent, Party, Permit, Reason, Scope};
 use crate::dialect::{Category, CategoryMask};
 use crate::id::{ConsentId, DeliveryId, InstitutionId, ReferralId, RequestId};
-use crate::outbox::{Delivery, Failure, LeaseToken};
+use crate::outbox::{Delivery, Failure, LaneId, LeaseToken};
 use crate::proto::types::StatusChange;
 use crate::referral::{RecallId, RecallOutcome, ReferralState, StatusReason};
 use crate::vault::{CommitmentSalt, Sealed};
@@ -76,6 +76,8 @@ pub struct Submit {
     pub referral: ReferralId,
     /// Chosen by the gateway.
     pub delivery: DeliveryId,
+    /// Where its delivery comes.
+    pub lane: LaneId,
     /// The sealed referral; none if it was denied outside, so that only the refusal is logged.
     pub sealed: Option<SealedReferral>,
 }
@@ -107,11 +109,23 @@ pub struct Transfer {
     pub municipality: Option<String>,
 }
 
+/// The content of a referral in the clear: for the moment between its acceptance and its release in the same batch. Says nothing of itself.
+#[derive(Clone, PartialEq)]
+pub struct Plain(pub bytes::Bytes);
+
+impl std::fmt::Debug for Plain {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} bytes", self.0.len())
+    }
+}
+
 /// A referral ready to store.
 #[derive(Debug)]
 pub struct SealedReferral {
     /// The content.
     pub content: Sealed,
+    /// The same in the clear.
+    pub plain: Plain,
     /// The mask under which it was minimised.
     pub mask: CategoryMask,
     /// Opening of the commitment.
@@ -430,4 +444,6 @@ pub struct Released {
     pub state: ReferralState,
     /// The leaf of the release.
     pub leaf: u64,
+    /// Its content, if it was queued in the same batch.
+    pub plain: Option<Plain>,
 }

@@ -4,6 +4,7 @@
 //! Release and settle: what a delivery worker or a pull stream asks for.
 
 use std::collections::HashMap;
+use std::future::Future;
 use std::time::Duration;
 
 use bytes::{BufMut, Bytes};
@@ -11,12 +12,12 @@ use prost::Message;
 
 use super::Exchange;
 use super::apply::{carried, cut};
-use super::command::{Command, Outcome, Release, Released, Settle};
+use super::command::{Command, Outcome, Plain, Release, Released, Settle};
 use super::prepare::released;
 use super::receipts::Issued;
 use super::refusal::Refusal;
 use super::submit::kind_of;
-use super::writer::Proof;
+use super::writer::{Committed, Proof};
 use crate::clock::Time;
 use crate::consent::Permit;
 use crate::dialect::{CategoryMask, REFERRAL};
@@ -25,6 +26,7 @@ use crate::numbered::Numbered as _;
 use crate::outbox::{self, Failure, Kind, LeaseToken};
 use crate::proto::types::{RecallNotice, StatusChange};
 use crate::referral::{ReferralState, is_course};
+use crate::vault::Sealed;
 
 /// Deliveries that one release starts at most: a batch must stay short whatever a caller asks for.
 pub const AT_ONCE: u32 = 256;
@@ -83,7 +85,31 @@ impl Exchange {
     /// Starts what is due for a recipient: at most `limit` and at most [`AT_ONCE`], for as long as `lease`.
     pub async fn release(&self, recipient: &InstitutionId, limit: u32, lease: Duration) -> Result<Vec<Outgoing>, Refusal> {
         let command = Release { recipient: recipient.clone(), limit: limit.min(AT_ONCE), lease };
-        let committed = self.writer.run(Command::Release(command)).await?;
+        self.hand_out(recipient, self.writer.run(Command::Release(command)).await?).await
+    }
+
+    /// Waits for what comes next for a recipient and starts it in the transaction that queues it; nothing if `until` ends first. It is not told of what
+    /// waits already or becomes due by time, of repetitions, and of what waited behind something else: for that a bell rings ([`Self::wake`]).
+    pub async fn release_next(
+        &self,
+        recipient: &InstitutionId,
+        limit: u32,
+        lease: Duration,
+        until: impl Future<Output = ()>,
+    ) -> Result<Vec<Outgoing>, Refusal> {
+        let mut waiting = self.demands.put(Release { recipient: recipient.clone(), limit: limit.min(AT_ONCE), lease });
+        let answer = tokio::select! {
+            answer = &mut waiting.answer => answer,
+            () = until => match waiting.take_back() {
+                true => return Ok(Vec::new()),
+                // The writer has it: what it starts must get its attempt.
+                false => (&mut waiting.answer).await,
+            },
+        };
+        self.hand_out(recipient, answer.map_err(|_| Refusal::Unavailable)??).await
+    }
+
+    async fn hand_out(&self, recipient: &InstitutionId, committed: Committed) -> Result<Vec<Outgoing>, Refusal> {
         let proof = committed.proof.clone();
         let released = committed.released();
         let again = released.iter().filter(|one| one.delivery.begun > 1).count() as u64;
@@ -108,12 +134,18 @@ impl Exchange {
         if released.is_empty() {
             return Ok(Vec::new());
         }
-        let seqs: Vec<_> = released.iter().map(|one| one.delivery.seq).collect();
-        let payloads: HashMap<_, _> = outbox::payloads(&mut self.store.reader().await?, &seqs).await?.into_iter().collect();
+        let seqs: Vec<_> = released.iter().filter(|one| one.plain.is_none()).map(|one| one.delivery.seq).collect();
+        let payloads: HashMap<_, _> = match seqs.is_empty() {
+            true => HashMap::new(),
+            false => outbox::payloads(&mut self.store.reader().await?, &seqs).await?.into_iter().collect(),
+        };
         let mut outgoing = Vec::with_capacity(released.len());
         for one in released {
-            let sealed = payloads.get(&one.delivery.seq);
-            let plain = sealed.and_then(|s| self.vault.open_sealed(one.delivery.id.as_bytes(), &s.ciphertext, &s.wrapped_key).ok());
+            let open = |sealed: &Sealed| self.vault.open_sealed(one.delivery.id.as_bytes(), &sealed.ciphertext, &sealed.wrapped_key).ok();
+            let plain = match &one.plain {
+                Some(Plain(plain)) => Some(plain.clone().into()),
+                None => payloads.get(&one.delivery.seq).and_then(open),
+            };
             let Some(token) = one.delivery.token else { continue };
             let content = plain.and_then(|plain| self.content(plain, one));
             if matches!(&content, Some(Content::Status(change)) if is_untold(change, one.state)) {

@@ -12,9 +12,11 @@ pub mod apply;
 pub mod command;
 mod consents;
 mod deliver;
+mod demands;
 mod excerpt;
 pub mod fsck;
 mod guesses;
+mod lanes;
 mod life;
 pub mod prepare;
 mod query;
@@ -66,6 +68,7 @@ use crate::ledger::{RollbackGuard, SigningKey};
 use crate::store::{Connection, Store};
 use crate::vault::Vault;
 use command::{Adopt, Command, Idempotency};
+use demands::Demands;
 use guesses::Guesses;
 use recent::Rows;
 use writer::{Writer, WriterHandle};
@@ -99,6 +102,7 @@ pub struct Exchange {
     clock: Arc<dyn Clock>,
     progress: watch::Receiver<Progress>,
     wake: Wake,
+    demands: Demands,
     /// Consents as they were when they were last read: for previews only.
     lately: Mutex<Rows<ConsentId, Arc<Consent>>>,
     /// Who tried withdrawal codes that nobody was given.
@@ -117,9 +121,11 @@ impl Exchange {
         }
         let (vault, key) = (Arc::new(vault), Arc::new(key));
         let agreement = Arc::new(ArcSwap::from_pointee(agreement));
-        let wake = Wake::default();
+        let (wake, demands) = (Wake::default(), Demands::default());
+        let (vault_of, key_of) = (vault.clone(), key.clone());
         let (writer, progress) =
-            Writer::new((store.place().clone(), conn), key.clone(), guard, vault.clone(), agreement.clone(), clock.clone(), wake.clone()).await?;
+            Writer::new((store.place().clone(), conn), key_of, guard, vault_of, agreement.clone(), clock.clone(), (wake.clone(), demands.clone()))
+                .await?;
         let (writer, task) = writer.spawn();
         let exchange = Self {
             store,
@@ -131,6 +137,7 @@ impl Exchange {
             clock,
             progress,
             wake,
+            demands,
             lately: Mutex::default(),
             guesses: Guesses::default(),
             surveyed: tokio::sync::Mutex::default(),

@@ -5,11 +5,11 @@
 
 use prost::Message;
 
-use super::command::SealedReferral;
+use super::command::{Plain, SealedReferral};
 use super::excerpt::Marks;
 use super::refusal::Refusal;
 use crate::consent::Permit;
-use crate::dialect::{Dialect, Opened, Outcome, REFERRAL, RecipientKind, Report, TranslateError};
+use crate::dialect::{Cut, Dialect, Dialects, Outcome, REFERRAL, RecipientKind, Report, TranslateError};
 use crate::id::{DeliveryId, ReferralId};
 use crate::numbered::Numbered;
 use crate::proto::types::Party;
@@ -38,28 +38,24 @@ pub struct Prepared {
 /// [`Refusal::Translate`] if the recipient's dialect has no word for something it cannot do without.
 pub fn prepare(
     vault: &Vault,
-    opened: Opened<'_>,
+    dialects: &Dialects,
+    referral: &[u8],
     case_number: &str,
     permit: &Permit,
     dialect: &Dialect,
     kind: RecipientKind,
 ) -> Result<Prepared, Refusal> {
-    let (referral, delivery) = (ReferralId::random(), DeliveryId::random());
+    let (id, delivery) = (ReferralId::random(), DeliveryId::random());
     let marks = Marks {
-        referral_id: Some(referral.to_string()),
+        referral_id: Some(id.to_string()),
         subject_ref: Some(String::new()),
         sender: Some(Party { institution: permit.from().to_string(), ..Party::default() }),
         received_by_referral_id: Some(String::new()),
         ..released(permit)
     };
-    let marks = marks.encode_to_vec();
-    // Cut first: whatever is put on top afterwards is the gateway's own.
-    let (kept, withheld) = opened.minimise(permit.mask(), kind);
-    let kept = kept.overlay(&marks)?;
-    let content = kept.bytes();
-
     let top = dialect.message_for(REFERRAL).ok_or(Refusal::Internal("a dialect has no referral"))?;
-    let mut report = dialect.rehearse(top, &kept).map_err(in_the_request)?;
+    let cut = dialects.cut(REFERRAL, referral, permit.mask(), kind, &marks.encode_to_vec(), (dialect, top));
+    let Cut { bytes: content, mut report, withheld } = cut.map_err(in_the_request)?;
     let lost = report.fields.iter().filter(|field| field.outcome != Outcome::Exact);
     let lost_paths = lost.map(|field| field.path.clone()).collect();
     report.fields.extend(withheld);
@@ -70,14 +66,15 @@ pub fn prepare(
     let (salt, commitment) = vault.commit(&content)?;
     let sealed = SealedReferral {
         content: vault.seal(delivery.as_bytes(), &content)?,
+        plain: Plain(content),
         mask: permit.mask(),
         salt,
         commitment,
-        case_number: vault.seal_short(referral.as_bytes(), case_number)?,
+        case_number: vault.seal_short(id.as_bytes(), case_number)?,
         plan,
         lost_paths,
     };
-    Ok(Prepared { referral, delivery, sealed, report })
+    Ok(Prepared { referral: id, delivery, sealed, report })
 }
 
 /// What a permit has to say in the referral at the moment when it goes.

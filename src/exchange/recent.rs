@@ -9,10 +9,11 @@ use std::hash::Hash;
 use std::sync::Arc;
 
 use super::working_set::{Table, WorkingSet};
+use crate::clock::Time;
 use crate::consent::Consent;
-use crate::id::{ConsentId, DeliveryId, ReferralId};
+use crate::id::{ConsentId, DeliveryId, InstitutionId, ReferralId};
 use crate::ledger::store::Head;
-use crate::outbox::Delivery;
+use crate::outbox::{Delivery, LaneId};
 use crate::referral::Referral;
 
 /// Rows of one kind that are kept at least; twice as many at most. A few seconds of full load.
@@ -30,6 +31,10 @@ pub struct Recent {
     pub consents: Rows<ConsentId, Arc<Consent>>,
     /// Wrapped keys of persons' tags.
     pub subjects: Rows<[u8; 32], Vec<u8>>,
+    /// Numbers of open deliveries.
+    pub lanes: Rows<LaneId, u32>,
+    /// Until when recipients are parked. There are no more of them than members.
+    pub recipients: HashMap<InstitutionId, Time>,
 }
 
 impl Recent {
@@ -41,8 +46,10 @@ impl Recent {
     }
 
     /// Keeps what a batch saw and changed, once it is committed with this head.
-    pub fn keep(&mut self, set: WorkingSet, head: Head) {
+    pub fn keep(&mut self, set: WorkingSet, lanes: &[(LaneId, u32)], head: Head) {
         self.head = Some(head);
+        lanes.iter().for_each(|(lane, open)| self.lanes.put(*lane, *open));
+        self.recipients.extend(set.recipients.into_rows());
         set.referrals.into_rows().for_each(|(id, referral)| self.referrals.put(id, referral));
         set.deliveries.into_rows().for_each(|(id, delivery)| self.deliveries.put(id, delivery));
         set.consents.into_rows().for_each(|(id, consent)| self.consents.put(id, consent));
@@ -111,7 +118,7 @@ mod tests {
         let mut recent = Recent::default();
         let mut set = WorkingSet::default();
         set.subjects.put([1; 32], vec![1]);
-        recent.keep(set, Head { size: 3, next_delivery: 1 });
+        recent.keep(set, &[], Head { size: 3, next_delivery: 1 });
         recent.check(Head { size: 3, next_delivery: 1 });
         assert_eq!(recent.subjects.fill(&mut Table::default(), vec![[1; 32]]).len(), 0);
         recent.check(Head { size: 4, next_delivery: 1 });

@@ -35,7 +35,7 @@ impl Exchange {
         let agreement = self.agreement();
         let mut page = Page::default();
         for texts in own.into_iter().chain([texts::german()]) {
-            write(&mut page.language(texts), texts, &consent, code.as_ref(), &agreement);
+            write(page.language(texts), texts, &consent, code.as_ref(), &agreement);
         }
         let first = own.unwrap_or_else(texts::german);
         Ok(Sheet { html: page.finish(first, first.get("receipt", "title")), code })

@@ -3,14 +3,16 @@
 
 //! Fills a working set and writes it back: a handful of statements per batch, whatever its size.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::command::CallerName;
+use super::command::{CallerName, Plain};
+use super::lanes::Fronts;
 use super::recent::Recent;
 use super::working_set::{Request, Wanted, WorkingSet};
 use crate::clock::Time;
-use crate::id::{InstitutionId, RequestId};
-use crate::outbox::{self, DueQuery};
+use crate::id::{DeliveryId, InstitutionId, RequestId};
+use crate::outbox::{self, DueQuery, LaneId};
 use crate::referral::{self, Event};
 use crate::store::{Connection, Insert, StoreError, id32};
 use crate::vault::Sealed;
@@ -36,9 +38,11 @@ pub async fn load(conn: &mut Connection, recent: &Recent, wanted: &Wanted, now: 
         }
     }
     for id in &wanted.recipients {
-        if let Some(until) = outbox::parked_until(conn, id).await? {
-            set.recipients.loaded(id.clone(), until);
-        }
+        let until = match recent.recipients.get(id) {
+            Some(until) => *until,
+            None => outbox::parked_until(conn, id).await?.unwrap_or(Time(0)),
+        };
+        set.recipients.loaded(id.clone(), until);
     }
     referrals.extend(set.deliveries.iter().map(|(_, delivery)| delivery.referral));
     for recall in referral::load_recalls(conn, &wanted.recalls).await? {
@@ -76,6 +80,8 @@ pub async fn load(conn: &mut Connection, recent: &Recent, wanted: &Wanted, now: 
         set.deliveries.loaded(delivery.id, delivery);
     }
 
+    count_lanes(conn, recent, wanted, &mut set).await?;
+
     let mut consents = wanted.consents.clone();
     consents.extend(&wanted.under_consent);
     consents.extend(set.referrals.iter().flat_map(|(_, referral)| [referral.consent, referral.origin]).flatten());
@@ -107,6 +113,8 @@ pub async fn load(conn: &mut Connection, recent: &Recent, wanted: &Wanted, now: 
 pub struct Additions {
     /// Contents of new deliveries, by their place in the order.
     pub contents: Vec<(i64, Sealed)>,
+    /// New deliveries in the order of their places, with what is in them where that is at hand.
+    pub queued: Vec<(DeliveryId, Option<Plain>)>,
     /// Steps of referrals' lives.
     pub events: Vec<Event>,
     /// New agreements: digest, text, leaf.
@@ -115,8 +123,25 @@ pub struct Additions {
     pub successes: Vec<InstitutionId>,
 }
 
+/// Counts what is open in the lanes into which something comes; what else is known of lanes is at hand.
+async fn count_lanes(conn: &mut Connection, recent: &Recent, wanted: &Wanted, set: &mut WorkingSet) -> Result<(), StoreError> {
+    let mut missing: HashMap<LaneId, u32> = HashMap::new();
+    for (lane, asked) in wanted.lanes.iter().map(|lane| (*lane, true)).chain(set.deliveries.iter().map(|(_, delivery)| (delivery.lane, false))) {
+        match recent.lanes.get(&lane) {
+            Some(open) => set.lanes.counted(lane, *open),
+            None if asked => drop(missing.insert(lane, 0)),
+            None => {}
+        }
+    }
+    let lanes: Vec<_> = missing.keys().copied().collect();
+    missing.extend(outbox::open_in(conn, &lanes).await?);
+    missing.into_iter().for_each(|(lane, open)| set.lanes.counted(lane, open));
+    set.deliveries.iter().for_each(|(_, delivery)| set.lanes.loaded(delivery));
+    Ok(())
+}
+
 /// Writes what changed. `tree_size` is the size of the log after the batch.
-pub async fn save(conn: &mut Connection, set: &WorkingSet, added: &Additions, tree_size: u64, now: Time) -> Result<(), StoreError> {
+pub async fn save(conn: &mut Connection, set: &WorkingSet, added: &Additions, fronts: &Fronts, tree_size: u64, now: Time) -> Result<(), StoreError> {
     let consents: Vec<_> = set.consents.changed().map(|(_, consent)| &**consent).collect();
     consent::save(conn, &consents, now).await?;
     consent::save_codes(conn, &set.codes.changed().collect::<Vec<_>>()).await?;
@@ -127,7 +152,7 @@ pub async fn save(conn: &mut Connection, set: &WorkingSet, added: &Additions, tr
     referral::save_recalls(conn, &recalls).await?;
     let deliveries: Vec<_> = set.deliveries.changed().map(|(_, delivery)| delivery).collect();
     let contents: Vec<_> = added.contents.iter().map(|(seq, sealed)| (*seq, sealed)).collect();
-    outbox::save(conn, &deliveries, &contents).await?;
+    outbox::save(conn, &deliveries, &contents, &fronts.first, &fronts.unsure).await?;
     for (recipient, until) in set.recipients.changed() {
         outbox::save_parked(conn, recipient, *until).await?;
     }

@@ -8,6 +8,7 @@ use std::sync::{Arc, PoisonError};
 use prost::Message;
 
 use super::Exchange;
+use super::apply::lane;
 use super::command::{Command, Reply, Submit, Transfer};
 use super::excerpt::{Routing, SubmitRequest};
 use super::prepare::{Prepared, prepare};
@@ -15,7 +16,7 @@ use super::receipts::Issued;
 use super::refusal::Refusal;
 use crate::agreement::{LegalBasis, Member, MemberKind, Purpose};
 use crate::consent::{self, Consent, Decision, Direction, Evidence, Party, Permit, Reason, decide};
-use crate::dialect::{Category, CategoryMask, Opened, REFERRAL, RecipientKind, Report, TranslateError};
+use crate::dialect::{Category, CategoryMask, REFERRAL, RecipientKind, Report, TranslateError};
 use crate::id::{ConsentId, DeliveryId, InstitutionId, ReferralId, RequestId};
 use crate::numbered::Numbered;
 
@@ -47,33 +48,30 @@ impl Exchange {
         let referral = request.referral.ok_or_else(|| field("referral", "must be set"))?;
         let routing = Routing::decode(referral.clone()).map_err(|_| TranslateError::Undecodable { message: REFERRAL.to_owned() })?;
         let dialects = self.dialects();
-        let opened = dialects.open(REFERRAL, &referral)?;
-        let transfer = self.transfer(caller, &routing, opened.categories()).await?;
+        let transfer = self.transfer(caller, &routing, dialects.categories_of(REFERRAL, &referral)?).await?;
         let recipient = self.recipient(&transfer)?;
-        let prepare = |opened: Opened<'_>, permit: &Permit| {
+        let prepare = |permit: &Permit| {
             let dialect = self.dialect_of(&recipient).ok_or(Refusal::Internal("a member's dialect is missing"))?;
-            prepare(&self.vault, opened, &routing.sender_case_number, permit, &dialect, kind_of(&recipient))
+            prepare(&self.vault, &dialects, &referral, &routing.sender_case_number, permit, &dialect, kind_of(&recipient))
         };
         if request.validate_only {
-            return self.ask(&transfer, |permit| Ok(prepare(opened, permit)?.report)).await;
+            return self.ask(&transfer, |permit| Ok(prepare(permit)?.report)).await;
         }
         let id: RequestId = request.request_id.parse().map_err(|_| field("request_id", "must be a UUID"))?;
         let idempotency = self.idempotency(caller, id, "submit", content);
-        let mut opened = Some(opened);
         for attempt in 0..ATTEMPTS {
             // What was read lately does the first time: if the consent has changed since, the writer says so.
             let consents = if attempt == 0 { self.lately(&transfer).await? } else { self.consents_now(&transfer).await? };
             let (id, delivery, sealed, report) = match self.preview(&transfer, &consents) {
                 Decision::Permitted(permit) => {
-                    // Used up when the consent changed meanwhile.
-                    let opened = opened.take().map_or_else(|| dialects.open(REFERRAL, &referral), Ok)?;
-                    let Prepared { referral, delivery, sealed, report } = prepare(opened, &permit)?;
+                    let Prepared { referral, delivery, sealed, report } = prepare(&permit)?;
                     (referral, delivery, Some(sealed), report)
                 }
                 // The writer decides once more and logs the refusal.
                 Decision::Denied(_) => (ReferralId::random(), DeliveryId::random(), None, Report::default()),
             };
-            let command = Submit { idempotency: idempotency.clone(), transfer: transfer.clone(), referral: id, delivery, sealed };
+            let lane = lane(&self.vault, &transfer.recipient.institution, &transfer.subject);
+            let command = Submit { idempotency: idempotency.clone(), transfer: transfer.clone(), referral: id, delivery, lane, sealed };
             let committed = match self.writer.run(Command::Submit(Box::new(command))).await {
                 Err(Refusal::Changed) => continue,
                 Err(Refusal::Denied { denial, .. }) if transfer.consent.is_none() && denial.reason == Reason::NoRecord => {

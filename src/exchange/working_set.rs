@@ -8,10 +8,11 @@ use std::hash::Hash;
 use std::sync::Arc;
 
 use super::command::CallerName;
+use super::lanes::Lanes;
 use crate::clock::Time;
 use crate::consent::Consent;
 use crate::id::{ConsentId, DeliveryId, InstitutionId, ReferralId, RequestId};
-use crate::outbox::Delivery;
+use crate::outbox::{Delivery, LaneId};
 use crate::referral::{Event, Recall, RecallId, Referral};
 
 /// What a batch needs to see. Ids that do not exist are simply not found.
@@ -31,8 +32,10 @@ pub struct Wanted {
     pub under_consent: Vec<ConsentId>,
     /// What may start now for a recipient, at most so many.
     pub due: Vec<(InstitutionId, u32)>,
-    /// Recipients that an operator parks or lets go again.
+    /// Recipients that an operator parks or lets go again, and those for whom a demand waits.
     pub recipients: Vec<InstitutionId>,
+    /// Lanes into which something comes.
+    pub lanes: Vec<LaneId>,
     /// Persons whose leaves will be tagged; those of loaded referrals are added.
     pub subjects: Vec<[u8; 32]>,
     /// Recalls by id.
@@ -137,6 +140,8 @@ pub struct WorkingSet {
     pub to_remind: Vec<RecallId>,
     /// What may start now, per recipient, longest due first.
     pub due: HashMap<InstitutionId, Vec<DeliveryId>>,
+    /// Lanes, as far as their open deliveries were counted.
+    pub lanes: Lanes,
     /// Order number of the next delivery.
     pub next_delivery: i64,
 }

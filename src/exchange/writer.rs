@@ -5,7 +5,8 @@
 //!
 //! 1. Take what waits: one command when idle, hundreds under load; urgent ones (withdrawals, outcomes) first.
 //! 2. `BEGIN IMMEDIATE`, read the head: from here on nobody else appends. *A crash here leaves nothing.*
-//! 3. Load, apply each command in order, write rows and leaves in bulk. *A crash here leaves nothing: the transaction is rolled back.*
+//! 3. Load, apply each command in order, start what came for those who wait for it, write rows and leaves in bulk. *A crash here leaves nothing:
+//!    the transaction is rolled back.*
 //! 4. Commit. *A crash here leaves the batch kept and unanswered: callers repeat with the same request id and get the answer that was stored.*
 //! 5. Note the size beside the key, sign, answer. *A crash here: the same; the checkpoint is signed again when asked for, byte for byte.*
 //!
@@ -25,6 +26,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::apply::{Answered, Batch};
 use super::command::{Command, Reply};
+use super::demands::Demands;
 use super::recent::Recent;
 use super::refusal::Refusal;
 use super::storage;
@@ -35,7 +37,7 @@ use crate::agreement::{self, Agreement};
 use crate::clock::{Clock, Stopwatch, Time};
 use crate::ledger::store::{Appended, Head, LogStoreError};
 use crate::ledger::{self, Checkpoint, Hash, Note, RollbackGuard, SigningKey, Tiles, Tree};
-use crate::outbox::State;
+use crate::outbox::{Delivery, State};
 use crate::store::{Connection, Place, Store, StoreError};
 use crate::vault::Vault;
 
@@ -141,6 +143,7 @@ pub struct Writer {
     clock: Arc<dyn Clock>,
     progress: watch::Sender<Progress>,
     wake: Wake,
+    demands: Demands,
     tally: Tally,
 }
 
@@ -189,7 +192,7 @@ impl Writer {
         vault: Arc<Vault>,
         agreement: Arc<ArcSwap<Agreement>>,
         clock: Arc<dyn Clock>,
-        wake: Wake,
+        (wake, demands): (Wake, Demands),
     ) -> Result<(Self, watch::Receiver<Progress>), WriterError> {
         let tree = ledger::store::resume(&mut conn).await?;
         guard.check(&Checkpoint { origin: key.origin().to_owned(), size: tree.size(), root: tree.root() })?;
@@ -202,7 +205,7 @@ impl Writer {
         let (progress, seen) = watch::channel(Progress { size: tree.size() });
         let recent = Recent::default();
         let tally = Tally::default();
-        Ok((Self { place, conn, tree, recent, key, guard, vault, agreement, clock, progress, wake, tally }, seen))
+        Ok((Self { place, conn, tree, recent, key, guard, vault, agreement, clock, progress, wake, demands, tally }, seen))
     }
 
     /// Starts the task. It ends when every handle is gone, or when a write has failed.
@@ -332,6 +335,7 @@ impl Writer {
         let count = commands.len();
         let mut wanted = Wanted::default();
         commands.iter().for_each(|command| command.wants(&mut wanted));
+        wanted.recipients.extend(self.demands.recipients());
 
         let head = ledger::store::take_head(&mut self.conn).await?;
         self.catch_up(head).await?;
@@ -352,6 +356,16 @@ impl Writer {
         let adopts = commands.iter().any(|command| matches!(command, Command::Adopt(_)));
         let results: Vec<_> = commands.into_iter().map(|command| batch.apply(command)).collect();
 
+        // Last in the order: what this batch has queued may start at once, for those who wait for it.
+        let mut fulfilled = Vec::new();
+        for (recipient, mut ready) in batch.ready() {
+            while !ready.is_empty()
+                && let Some(demand) = self.demands.take(&recipient)
+            {
+                fulfilled.push((demand.answer, batch.fulfil(&demand.release, &mut ready)));
+            }
+        }
+
         let next_delivery = batch.set.next_delivery;
         let ended = Tally::of(&batch.set);
         batch.added.successes = self.tally.due(&ended, now);
@@ -359,7 +373,8 @@ impl Writer {
         let hashes: Vec<Hash> = batch.leaves.iter().map(|(_, hash)| *hash).collect();
         let full = tree.append(&hashes);
         stages.end("apply");
-        storage::save(&mut self.conn, &batch.set, &batch.added, tree.size(), now).await?;
+        let fronts = batch.set.lanes.after(batch.set.deliveries.changed().map(|(_, delivery)| delivery), head.next_delivery);
+        storage::save(&mut self.conn, &batch.set, &batch.added, &fronts, tree.size(), now).await?;
         if !batch.leaves.is_empty() || next_delivery != head.next_delivery {
             let added = Appended { tree: &tree, leaves: &batch.leaves, full: &full, openings: &batch.openings, next_delivery };
             ledger::store::append(&mut self.conn, &added).await?;
@@ -380,17 +395,24 @@ impl Writer {
         if adopts {
             self.agreement.store(batch.agreement.clone());
         }
-        // What is queued, put back or out of the way: its recipient may have something to start.
-        let touched: HashSet<_> = batch.set.deliveries.changed().filter(|(_, d)| d.state != State::Started).map(|(_, d)| &d.recipient).collect();
+        // What is queued, put back or out of the way of something: its recipient may have something to start.
+        let empty: HashSet<_> = fronts.open.iter().filter(|(_, open)| *open == 0).map(|(lane, _)| *lane).collect();
+        let stirs = |d: &Delivery| d.state == State::Ready || (d.state != State::Started && !empty.contains(&d.lane));
+        let touched: HashSet<_> = batch.set.deliveries.changed().filter(|(_, d)| stirs(d)).map(|(_, d)| &d.recipient).collect();
         touched.into_iter().chain(batch.set.recipients.changed().map(|(id, _)| id)).for_each(|recipient| self.wake.ring(recipient));
         self.tally.kept(ended, &batch.added.successes, now);
-        self.recent.keep(batch.set, Head { size: proof.size, next_delivery });
+        self.recent.keep(batch.set, &fronts.open, Head { size: proof.size, next_delivery });
         self.progress.send_replace(Progress { size: proof.size });
         metrics::histogram!("weiche_batch_commands").record(f64::from(u32::try_from(count).unwrap_or(u32::MAX)));
         stages.end("sign");
         metrics::histogram!("weiche_commit_seconds").record(stages.all());
         metrics::gauge!("weiche_log_size").set(f64::from(u32::try_from(proof.size).unwrap_or(u32::MAX)));
-        Ok(results.into_iter().map(|result| result.map(|answered| Committed { answered, proof: proof.clone() })).collect())
+        let committed = |result: Result<Answered, Refusal>| result.map(|answered| Committed { answered, proof: proof.clone() });
+        for (answer, result) in fulfilled {
+            // Whoever asked has gone: what was started for nobody is started again when its lease ends.
+            let _ = answer.send(committed(result));
+        }
+        Ok(results.into_iter().map(committed).collect())
     }
 }
 

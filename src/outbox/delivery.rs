@@ -7,6 +7,9 @@ use crate::id::{DeliveryId, InstitutionId, ReferralId};
 /// Names one lease: every later step on the delivery must show it, so that a worker that slept too long changes nothing.
 pub type LeaseToken = [u8; 16];
 
+/// Names a lane: one person at one recipient.
+pub type LaneId = [u8; 16];
+
 /// 9999-12-30T00:00:00Z, the last day that every clock and library can name: parked until somebody says otherwise.
 pub const FOREVER: Time = Time(253_402_128_000_000);
 /// In the place of a code: an operator holds the delivery back.
@@ -50,7 +53,7 @@ pub struct Delivery {
     /// To whom.
     pub recipient: InstitutionId,
     /// Person and recipient.
-    pub lane: [u8; 16],
+    pub lane: LaneId,
     /// What.
     pub kind: Kind,
     /// Where it stands.

@@ -15,7 +15,7 @@ mod store;
 mod survey;
 
 pub use backoff::{Failure, MAX_ATTEMPTS, Next, after_failure};
-pub use delivery::{Delivery, FOREVER, Kind, LeaseToken, State};
+pub use delivery::{Delivery, FOREVER, Kind, LaneId, LeaseToken, State};
 pub use recipient::{parked_until, save_parked, save_success};
-pub use store::{DueQuery, due, load, of_referrals, payloads, save};
+pub use store::{DueQuery, due, load, of_referrals, open_in, payloads, save};
 pub use survey::{Place, QueueState, front, neighbours, survey};

@@ -3,7 +3,9 @@
 
 //! The SQL of `delivery` and `payload`.
 
-use super::{Delivery, Kind, State};
+use std::collections::HashSet;
+
+use super::{Delivery, Kind, LaneId, State};
 use crate::clock::Time;
 use crate::id::{DeliveryId, InstitutionId, ReferralId};
 use crate::store::{Connection, Insert, Row, StoreError, id16};
@@ -20,7 +22,7 @@ pub struct DueQuery {
     pub limit: u32,
 }
 
-static DELIVERY: Insert<14> = Insert {
+static DELIVERY: Insert<15> = Insert {
     table: "delivery",
     columns: [
         ("seq", "bigint"),
@@ -37,6 +39,7 @@ static DELIVERY: Insert<14> = Insert {
         ("last_error", "text"),
         ("accepted_at", "bigint"),
         ("changed_at", "bigint"),
+        ("in_front", "bigint"),
     ],
     conflict: "ON CONFLICT (seq) DO UPDATE SET state = excluded.state, attempts = excluded.attempts, begun = excluded.begun, \
                due_at = excluded.due_at, token = excluded.token, last_error = excluded.last_error, changed_at = excluded.changed_at",
@@ -74,8 +77,21 @@ pub async fn due(conn: &mut Connection, query: &DueQuery) -> Result<Vec<Delivery
     conn.rows(SQL, [query.recipient.as_str().into(), query.now.0.into(), query.limit.into()]).await?.iter().map(from_row).collect()
 }
 
-/// Writes new and changed deliveries, and the contents of new ones.
-pub async fn save(conn: &mut Connection, rows: &[&Delivery], contents: &[(i64, &Sealed)]) -> Result<(), StoreError> {
+/// How many deliveries are open in each of these lanes; those with none are missing.
+pub async fn open_in(conn: &mut Connection, lanes: &[LaneId]) -> Result<Vec<(LaneId, u32)>, StoreError> {
+    const SQL: &str = "SELECT lane, COUNT(*) FROM delivery WHERE state IN (1, 2) AND lane {} GROUP BY lane";
+    conn.rows_in(SQL, lanes).await?.iter().map(|row| Ok((id16(row.bytes(0)?, "delivery.lane")?, row.small(1)?))).collect()
+}
+
+/// Writes new and changed deliveries, and the contents of new ones. `first`: places of new ones that are in front of their lanes; `unsure`: lanes in
+/// which something came, went or came back, and nobody knows who is in front now.
+pub async fn save(
+    conn: &mut Connection,
+    rows: &[&Delivery],
+    contents: &[(i64, &Sealed)],
+    first: &HashSet<i64>,
+    unsure: &[LaneId],
+) -> Result<(), StoreError> {
     let delivery = |d: &&Delivery| {
         [
             d.seq.into(),
@@ -92,28 +108,26 @@ pub async fn save(conn: &mut Connection, rows: &[&Delivery], contents: &[(i64, &
             d.last_error.as_str().into(),
             d.accepted_at.0.into(),
             d.changed_at.0.into(),
+            i64::from(first.contains(&d.seq)).into(),
         ]
     };
     conn.insert(&DELIVERY, rows.iter().map(delivery)).await?;
     let payload = |(seq, sealed): &(i64, &Sealed)| [(*seq).into(), sealed.wrapped_key.as_slice().into(), sealed.ciphertext.as_slice().into()];
     conn.insert(&PAYLOAD, contents.iter().map(payload)).await?;
-    to_the_front(conn, rows).await
+    to_the_front(conn, rows, unsure).await
 }
 
-/// Marks who is in front of the lanes in which something came, went, or came back.
-async fn to_the_front(conn: &mut Connection, rows: &[&Delivery]) -> Result<(), StoreError> {
+/// Marks who is in front of these lanes.
+async fn to_the_front(conn: &mut Connection, rows: &[&Delivery], unsure: &[LaneId]) -> Result<(), StoreError> {
     const BACK: &str = "UPDATE delivery SET in_front = 0 WHERE in_front = 1 AND state IN (1, 2) AND lane {}";
     const FRONT: &str = "UPDATE delivery SET in_front = 1 WHERE in_front = 0 AND seq IN \
                          (SELECT MIN(seq) FROM delivery WHERE state IN (1, 2) AND lane {} GROUP BY lane)";
-    let lanes = |of: fn(&Delivery) -> bool| {
-        let mut lanes: Vec<_> = rows.iter().filter(|d| of(d)).map(|d| d.lane).collect();
-        lanes.sort_unstable();
-        lanes.dedup();
-        lanes
-    };
     // What an operator put back goes before what came after it.
-    conn.write_in(BACK, &lanes(Delivery::was_put_back)).await?;
-    conn.write_in(FRONT, &lanes(|d| d.state != State::Started)).await
+    let mut back: Vec<_> = rows.iter().filter(|d| d.was_put_back()).map(|d| d.lane).collect();
+    back.sort_unstable();
+    back.dedup();
+    conn.write_in(BACK, &back).await?;
+    conn.write_in(FRONT, unsure).await
 }
 
 /// The sealed contents of deliveries, by their place in the order; what has been erased is missing.

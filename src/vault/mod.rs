@@ -4,7 +4,8 @@
 //! Keys, sealing and forgetting. What is sealed here can be made unreadable for ever by deleting one small row.
 //!
 //! One key-encryption key lies in a file outside the database. Under it hang: a fresh key per payload (AES-256-GCM), a fresh key per person
-//! (for the tags in the log), and derived keys: for pseudonyms, for request digests, for small texts, for numbers that are drawn from others. Whoever has the database without
+//! (for the tags in the log), and derived keys: for pseudonyms, for request digests, for small texts, for numbers that are drawn from
+//! others. Whoever has the database without
 //! the file reads nothing; whoever has both and finds a wrapped key deleted reads nothing either.
 //!
 //! This part does not know: what it seals, who is who, SQL.

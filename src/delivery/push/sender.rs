@@ -3,6 +3,7 @@
 
 //! What is sent: the canonical request, put into the recipient's words under the mask of its release, and one call.
 
+use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -80,6 +81,21 @@ impl Lane {
         }
     }
 
+    /// What a release has brought.
+    async fn brought(&self, released: Result<Vec<Outgoing>, Refusal>) -> Vec<Outgoing> {
+        match released {
+            Ok(released) => released,
+            Err(Refusal::Overloaded(pause)) => {
+                tokio::time::sleep(pause).await;
+                Vec::new()
+            }
+            Err(error) => {
+                tracing::warn!(recipient = %self.recipient, %error, "nothing can be released at the moment");
+                Vec::new()
+            }
+        }
+    }
+
     async fn call(&self, path: PathAndQuery, message: Bytes, time: Duration) -> Result<(), Status> {
         let mut grpc = tonic::client::Grpc::new(self.channel.clone()).max_decoding_message_size(MAX_ANSWER);
         grpc.ready().await.map_err(|_| Status::unavailable("not connected"))?;
@@ -93,17 +109,11 @@ impl Work for Lane {
     type Item = Outgoing;
 
     async fn take(&self, limit: u32) -> Vec<Outgoing> {
-        match self.exchange.release(&self.recipient, limit, self.lease).await {
-            Ok(released) => released,
-            Err(Refusal::Overloaded(pause)) => {
-                tokio::time::sleep(pause).await;
-                Vec::new()
-            }
-            Err(error) => {
-                tracing::warn!(recipient = %self.recipient, %error, "nothing can be released at the moment");
-                Vec::new()
-            }
-        }
+        self.brought(self.exchange.release(&self.recipient, limit, self.lease).await).await
+    }
+
+    async fn next(&self, limit: u32, until: impl Future<Output = ()> + Send) -> Vec<Outgoing> {
+        self.brought(self.exchange.release_next(&self.recipient, limit, self.lease, until).await).await
     }
 
     fn holds(&self, item: &Outgoing) -> bool {

@@ -32,6 +32,8 @@ pub(super) trait Work: Send + Sync + 'static {
     type Item: Send + Sync + 'static;
     /// Starts at most `limit` due items; none if there is no answer now.
     fn take(&self, limit: u32) -> impl Future<Output = Vec<Self::Item>> + Send;
+    /// Waits for what comes next and starts at most `limit` of it; none if `until` ends first.
+    fn next(&self, limit: u32, until: impl Future<Output = ()> + Send) -> impl Future<Output = Vec<Self::Item>> + Send;
     /// Whether the lease of the item leaves time to begin.
     fn holds(&self, item: &Self::Item) -> bool;
     /// Does it. Ends within the lease.
@@ -60,9 +62,6 @@ pub(super) async fn run<W: Work>(work: Arc<W>, bell: Arc<Notify>, pacing: Pacing
     let mut more = true;
     loop {
         let turn = async {
-            if !more {
-                let _rung = tokio::time::timeout(LOOK.mul_f64(rand::random_range(0.75..1.25)), bell.notified()).await;
-            }
             // Only this task takes places, so there are at least as many afterwards.
             let free = places.acquire().await;
             drop(free);
@@ -83,9 +82,22 @@ pub(super) async fn run<W: Work>(work: Arc<W>, bell: Arc<Notify>, pacing: Pacing
         };
         let limit = available.min(MOST).min(u32::try_from(places.available_permits()).unwrap_or(MOST));
         // Not within a select: what has been released must get its attempt, or be put back.
-        let items = work.take(limit).await;
+        let items = if more {
+            work.take(limit).await
+        } else {
+            let look = LOOK.mul_f64(rand::random_range(0.75..1.25));
+            let until = async {
+                tokio::select! {
+                    () = bell.notified() => {}
+                    () = ends.stop.cancelled() => {}
+                    () = tokio::time::sleep(look) => {}
+                }
+            };
+            work.next(limit, until).await
+        };
         let taken = u32::try_from(items.len()).unwrap_or(MOST);
-        more = taken > 0 && taken >= limit;
+        // Rung, or waited long enough: see what is there. As many as asked for: there may be more.
+        more = if more { taken > 0 && taken >= limit } else { taken == 0 || taken >= limit };
         pace.take(taken);
         for item in items {
             let place = places.clone().try_acquire_owned().ok();
@@ -150,6 +162,11 @@ mod tests {
             let mut due = self.due.lock().unwrap();
             let count = due.len().min(limit as usize);
             due.drain(..count).collect()
+        }
+        /// Nothing comes by itself: all are found by looking.
+        async fn next(&self, _: u32, until: impl Future<Output = ()> + Send) -> Vec<u32> {
+            until.await;
+            Vec::new()
         }
         fn holds(&self, _: &u32) -> bool {
             !self.expired.load(Ordering::SeqCst)

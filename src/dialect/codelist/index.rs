@@ -58,8 +58,10 @@ impl Index {
 
 /// The slots to look at, in order: each exactly once.
 fn probe(size: usize, hash: u64) -> impl Iterator<Item = usize> {
-    let start = usize::try_from(hash % size.max(1) as u64).unwrap_or(0);
-    (0..size).map(move |step| (start + step) % size)
+    // The size is a power of two.
+    let mask = size.wrapping_sub(1);
+    let start = usize::try_from(hash & mask as u64).unwrap_or(0);
+    (0..size).map(move |step| (start + step) & mask)
 }
 
 /// FNV-1a over the parts joined by `+`. The table's content is ours, so nobody can choose colliding entries.

@@ -23,8 +23,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use index::Index;
+use prost::Message;
 
-use crate::proto::types::DataCategory;
+use crate::proto::types::{Coding, DataCategory};
 
 /// One thing wrong with a code list file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -100,6 +101,7 @@ pub struct Row {
     attributes: Vec<(Arc<str>, Box<str>)>,
     category: Option<DataCategory>,
     images: Vec<Option<(Box<str>, bool)>>,
+    coding: Box<[u8]>,
 }
 
 impl Row {
@@ -114,6 +116,10 @@ impl Row {
     /// The plain German label (SGB III section 396: no code leaves without one); empty if the list has none.
     pub fn label(&self) -> &str {
         &self.label
+    }
+    /// The code as a `weiche.type.v1.Coding`, encoded.
+    pub(in crate::dialect) fn coding(&self) -> &[u8] {
+        &self.coding
     }
     /// In use, historic, special or reserved.
     pub fn status(&self) -> Status {
@@ -185,6 +191,11 @@ impl CodeList {
     /// The row of a canonical code, reserved ones included.
     pub fn get(&self, canonical: &str) -> Option<&Row> {
         self.rows.get(self.columns.first()?.index.find(canonical)?)
+    }
+    /// A code of the list as a `weiche.type.v1.Coding`, encoded.
+    fn coding(&self, code: &str, label: &str) -> Vec<u8> {
+        let [system, version, code, display] = [&*self.uri, &*self.version, code, label].map(str::to_owned);
+        Coding { system, version, code, display }.encode_to_vec()
     }
     fn get_parts(&self, parts: &[&str]) -> Option<&Row> {
         self.rows.get(self.columns.first()?.index.find_joined(parts)?)

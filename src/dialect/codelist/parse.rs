@@ -216,6 +216,7 @@ fn read(name: &str, file: String, text: &str, whole: bool, errors: &mut Vec<Code
             attributes: Vec::new(),
             category: None,
             images: vec![None; columns.len()],
+            coding: Box::default(),
         };
         if let (Some(image), Some(accepted)) = (row.images.first_mut(), accepted.first_mut()) {
             *image = Some((canonical.into(), false));
@@ -265,5 +266,8 @@ fn read(name: &str, file: String, text: &str, whole: bool, errors: &mut Vec<Code
         ColumnTable { name: (*column).into(), uris: note.uris, versions: note.versions, index: Index::new(accepted.fold, accepted.entries) }
     });
     let (uri, version, title) = (meta_text("uri"), meta_text("version"), meta_text("title"));
-    (CodeList { name: name.into(), uri, version, title, columns: tables.collect(), rows }, row_lines)
+    let mut list = CodeList { name: name.into(), uri, version, title, columns: tables.collect(), rows: Vec::new() };
+    rows.iter_mut().for_each(|row: &mut Row| row.coding = list.coding(&row.canonical, &row.label).into());
+    list.rows = rows;
+    (list, row_lines)
 }

@@ -58,86 +58,113 @@ impl Scalar {
     }
 }
 
-/// A field descriptor; name, number and kind without a look into the pool.
+/// A field descriptor with what translating asks for at hand.
 #[derive(Clone)]
-pub(in crate::dialect) struct Field(Arc<Known>);
-
-struct Known {
-    descriptor: FieldDescriptor,
-    name: Box<str>,
+pub(in crate::dialect) struct Field {
     number: u32,
+    /// Its place among the fields of its message.
+    slot: u16,
+    /// Fields of the message that it holds.
+    width: u16,
+    scalar: Scalar,
     list: bool,
     repeated: bool,
     packed: bool,
     presence: bool,
-    scalar: Scalar,
+    rivalled: bool,
+    known: Arc<Known>,
+}
+
+/// What is asked for less often.
+struct Known {
+    descriptor: FieldDescriptor,
+    name: Box<str>,
     leaf: Leaf,
-    rivals: Box<[u32]>,
+    /// Slots of the other fields of its oneof.
+    rivals: Box<[u16]>,
 }
 
 impl Field {
     pub(in crate::dialect) fn new(field: &FieldDescriptor) -> Self {
-        let rivals = field.containing_oneof().into_iter().flat_map(|oneof| oneof.fields().map(|one| one.number()).collect::<Vec<_>>());
-        Self(Arc::new(Known {
-            name: field.name().into(),
+        let slot = |number: u32| small(field.parent_message().fields().filter(|other| other.number() < number).count());
+        let others = field.containing_oneof().into_iter().flat_map(|oneof| oneof.fields().map(|one| one.number()).collect::<Vec<_>>());
+        let rivals: Box<[u16]> = others.filter(|number| *number != field.number()).map(slot).collect();
+        Self {
             number: field.number(),
+            slot: slot(field.number()),
+            width: field.kind().as_message().map_or(0, |inside| small(inside.fields().len())),
+            scalar: Scalar::of(&field.kind()),
             list: field.is_list(),
             repeated: field.cardinality() == Cardinality::Repeated,
             packed: field.is_packed(),
             presence: field.supports_presence(),
-            scalar: Scalar::of(&field.kind()),
-            leaf: Leaf::of(field),
-            rivals: rivals.filter(|number| *number != field.number()).collect(),
-            descriptor: field.clone(),
-        }))
+            rivalled: !rivals.is_empty(),
+            known: Arc::new(Known { name: field.name().into(), leaf: Leaf::of(field), rivals, descriptor: field.clone() }),
+        }
     }
     pub(in crate::dialect) fn name(&self) -> &str {
-        &self.0.name
+        &self.known.name
     }
     pub(in crate::dialect) fn number(&self) -> u32 {
-        self.0.number
+        self.number
+    }
+    /// Its place among the fields of its message, in the order of their numbers.
+    pub(in crate::dialect) fn slot(&self) -> usize {
+        self.slot.into()
+    }
+    /// Fields of the message that it holds.
+    pub(super) fn width(&self) -> usize {
+        self.width.into()
     }
     /// Repeated and no map.
     pub(in crate::dialect) fn is_list(&self) -> bool {
-        self.0.list
+        self.list
     }
     /// Repeated on the wire.
     pub(super) fn repeated(&self) -> bool {
-        self.0.repeated
+        self.repeated
     }
     pub(super) fn packed(&self) -> bool {
-        self.0.packed
+        self.packed
     }
     /// Whether a default value differs from none.
     pub(in crate::dialect) fn presence(&self) -> bool {
-        self.0.presence
+        self.presence
     }
     pub(in crate::dialect) fn scalar(&self) -> Scalar {
-        self.0.scalar
+        self.scalar
     }
     pub(in crate::dialect) fn leaf(&self) -> &Leaf {
-        &self.0.leaf
+        &self.known.leaf
     }
-    /// Numbers of the other fields of its oneof.
-    pub(super) fn rivals(&self) -> &[u32] {
-        &self.0.rivals
+    /// Whether others of its oneof go when it is set.
+    pub(in crate::dialect) fn is_rivalled(&self) -> bool {
+        self.rivalled
     }
+    pub(super) fn rivals(&self) -> &[u16] {
+        &self.known.rivals
+    }
+}
+
+/// A message has fewer fields than that by the limits of the source compiler.
+fn small(count: usize) -> u16 {
+    u16::try_from(count).unwrap_or(u16::MAX)
 }
 
 impl Deref for Field {
     type Target = FieldDescriptor;
     fn deref(&self) -> &FieldDescriptor {
-        &self.0.descriptor
+        &self.known.descriptor
     }
 }
 impl PartialEq for Field {
     fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0) || self.0.descriptor == other.0.descriptor
+        Arc::ptr_eq(&self.known, &other.known) || self.known.descriptor == other.known.descriptor
     }
 }
 impl fmt::Debug for Field {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0.descriptor.full_name())
+        f.write_str(self.known.descriptor.full_name())
     }
 }
 
@@ -233,12 +260,40 @@ impl fmt::Debug for Words {
 /// Number of a message type in [`Types`].
 pub(in crate::dialect) type TypeId = usize;
 
-/// The fields of one message type, in the order of their numbers.
+/// The fields of one message type, in the order of their numbers: a field lies at its slot.
 #[derive(Debug)]
 pub(super) struct Type {
-    pub(super) fields: Vec<(Field, TypeId)>,
+    pub(super) fields: Box<[(Field, TypeId)]>,
+    /// Slot and one by number, as far as numbers are small; 0: there is no such field.
+    near: Box<[u16]>,
     /// Nothing inside says something: 1 January 1970.
     pub(super) timestamp: bool,
+}
+
+/// Numbers below are found by one look.
+const NEAR: usize = 128;
+
+impl Type {
+    fn new(mut fields: Vec<(Field, TypeId)>, timestamp: bool) -> Self {
+        fields.sort_by_key(|(field, _)| field.number());
+        let last = fields.iter().filter_map(|(field, _)| usize::try_from(field.number()).ok()).filter(|number| *number < NEAR).max();
+        let mut near = vec![0u16; last.map_or(0, |last| last + 1)];
+        for (at, (field, _)) in fields.iter().enumerate() {
+            let place = usize::try_from(field.number()).ok().and_then(|number| near.get_mut(number));
+            if let (Some(place), Ok(slot)) = (place, u16::try_from(at + 1)) {
+                *place = slot;
+            }
+        }
+        Self { fields: fields.into(), near: near.into(), timestamp }
+    }
+
+    /// The field of a number.
+    pub(super) fn find(&self, number: u32) -> Option<&(Field, TypeId)> {
+        match usize::try_from(number).ok().and_then(|number| self.near.get(number)) {
+            Some(slot) => self.fields.get(usize::from(*slot).checked_sub(1)?),
+            None => self.fields.get(self.fields.binary_search_by_key(&number, |(field, _)| field.number()).ok()?),
+        }
+    }
 }
 
 /// All message types that are read from bytes and written to bytes.
@@ -258,14 +313,18 @@ impl Types {
             // Nobody translates descriptions of messages, and they are many.
             let apart = message.package_name() == "buf.validate"
                 || message.full_name().starts_with("google.protobuf.") && message.parent_file().name().ends_with("descriptor.proto");
-            let mut fields: Vec<_> = if apart { Vec::new() } else { message.fields().map(|field| (Field::new(&field), id(&field))).collect() };
-            fields.sort_by_key(|(field, _)| field.number());
-            Type { fields, timestamp: message.full_name() == "google.protobuf.Timestamp" }
+            let fields = if apart { Vec::new() } else { message.fields().map(|field| (Field::new(&field), id(&field))).collect() };
+            Type::new(fields, message.full_name() == "google.protobuf.Timestamp")
         };
         Self { types: messages.iter().map(described).collect(), names }
     }
     pub(in crate::dialect) fn id(&self, name: &str) -> Option<TypeId> {
         self.names.get(name).copied()
+    }
+    /// The one value of a field, however many rules and shapes are about it.
+    pub(in crate::dialect) fn field(&self, field: &FieldDescriptor) -> Field {
+        let known = self.id(field.parent_message().full_name()).and_then(|id| self.get(id)?.find(field.number()));
+        known.map(|(known, _)| known).filter(|known| ***known == *field).cloned().unwrap_or_else(|| Field::new(field))
     }
     pub(super) fn get(&self, id: TypeId) -> Option<&Type> {
         self.types.get(id)

@@ -1,20 +1,27 @@
 // SPDX-FileCopyrightText: 2026 The Weiche authors
 // SPDX-License-Identifier: EUPL-1.2
 
-//! Messages while they are being translated: what is set, in the order of the numbers, texts still in the bytes they came in.
+//! Messages while they are being translated: a slot for every field, texts still in the bytes they came in.
 //!
-//! A message knows numbers and values; what a number means stands in the plan, resolved when the plan was compiled.
+//! Everything lies in a [`Room`] that is swept at once when the message has left, so that nothing is allocated or freed piece by piece; a message, a
+//! list or a value is only a hand on what lies there. A message knows slots and values; what a field means stands in the plan, resolved when the plan
+//! was compiled.
 
 mod field;
 mod wire;
 
-use std::borrow::Cow;
+use std::cell::Cell;
+use std::fmt::Write;
 
 pub(super) use field::{Field, Scalar, TypeId, Types, Words};
+pub(super) use wire::Back;
 
-/// A value of a field. Texts and bytes are those of the message that was read, of a plan or of a code list, wherever they can be.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) enum Value<'a> {
+/// Where messages lie while they are translated.
+pub(super) type Room = bumpalo::Bump;
+
+/// A value of a field. Texts and bytes are those of the message that was read, of a plan, of a code list or of the room.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Value<'b> {
     Bool(bool),
     I32(i32),
     I64(i64),
@@ -25,17 +32,17 @@ pub(super) enum Value<'a> {
     /// Bits of a double.
     F64(u64),
     Enum(i32),
-    Text(Cow<'a, str>),
-    Bytes(Cow<'a, [u8]>),
-    Message(Message<'a>),
-    List(Vec<Value<'a>>),
-    /// A field that its message does not have, tag included.
-    Unknown(&'a [u8]),
+    Text(&'b str),
+    Bytes(&'b [u8]),
+    Message(Message<'b>),
+    /// What is inside a message, as it is written: a code out of a list.
+    Encoded(&'b [u8]),
+    List(List<'b>),
 }
 
-impl<'a> Value<'a> {
+impl<'b> Value<'b> {
     /// What an element or a field holds of which nothing is known.
-    pub(super) fn default_of(field: &Field) -> Self {
+    fn default_of(field: &Field, inside: impl FnOnce() -> Message<'b>) -> Self {
         match field.scalar() {
             Scalar::Bool => Self::Bool(false),
             Scalar::Int32 | Scalar::Sint32 | Scalar::Sfixed32 => Self::I32(0),
@@ -45,173 +52,465 @@ impl<'a> Value<'a> {
             Scalar::Float => Self::F32(0),
             Scalar::Double => Self::F64(0),
             Scalar::Enum => Self::Enum(0),
-            Scalar::Text => Self::Text(Cow::Borrowed("")),
-            Scalar::Bytes => Self::Bytes(Cow::Borrowed(&[])),
-            Scalar::Message => Self::Message(Message::default()),
+            Scalar::Text => Self::Text(""),
+            Scalar::Bytes => Self::Bytes(&[]),
+            Scalar::Message => Self::Message(inside()),
         }
     }
     /// Whether it says nothing: zero, false, an empty text, list or message.
-    pub(super) fn is_default(&self) -> bool {
+    pub(super) fn is_default(self) -> bool {
         match self {
             Self::Bool(value) => !value,
-            Self::I32(value) | Self::Enum(value) => *value == 0,
-            Self::I64(value) => *value == 0,
-            Self::U32(value) => *value == 0,
-            Self::U64(value) => *value == 0,
-            Self::F32(bits) => f32::from_bits(*bits) == 0.0,
-            Self::F64(bits) => f64::from_bits(*bits) == 0.0,
+            Self::I32(value) | Self::Enum(value) => value == 0,
+            Self::I64(value) => value == 0,
+            Self::U32(value) => value == 0,
+            Self::U64(value) => value == 0,
+            Self::F32(bits) => f32::from_bits(bits) == 0.0,
+            Self::F64(bits) => f64::from_bits(bits) == 0.0,
             Self::Text(text) => text.is_empty(),
-            Self::Bytes(bytes) => bytes.is_empty(),
-            Self::Message(message) => message.fields.is_empty(),
-            Self::List(list) => list.is_empty(),
-            Self::Unknown(_) => false,
+            Self::Bytes(bytes) | Self::Encoded(bytes) => bytes.is_empty(),
+            Self::Message(message) => message.is_bare(),
+            Self::List(list) => list.first().is_none(),
         }
     }
-    pub(super) fn as_message(&self) -> Option<&Message<'a>> {
+    pub(super) fn as_message(self) -> Option<Message<'b>> {
         if let Self::Message(message) = self { Some(message) } else { None }
     }
-    pub(super) fn as_list(&self) -> Option<&[Self]> {
+    pub(super) fn as_list(self) -> Option<List<'b>> {
         if let Self::List(list) = self { Some(list) } else { None }
     }
-    pub(super) fn as_text(&self) -> Option<&str> {
+    pub(super) fn as_text(self) -> Option<&'b str> {
         if let Self::Text(text) = self { Some(text) } else { None }
     }
-    /// The elements of a list; the value itself if it is single.
-    pub(super) fn elements(&self) -> &[Self] {
-        self.as_list().unwrap_or(std::slice::from_ref(self))
+}
+
+/// Where one value lies, and what has become of it.
+#[derive(Debug, Default)]
+pub(super) struct Slot<'b> {
+    value: Cell<Option<Value<'b>>>,
+    used: Cell<bool>,
+    exact: Cell<bool>,
+}
+
+impl<'b> Slot<'b> {
+    fn of(value: Value<'b>) -> Self {
+        Self { value: Cell::new(Some(value)), ..Self::default() }
+    }
+    pub(super) fn value(&self) -> Option<Value<'b>> {
+        self.value.get()
+    }
+    pub(super) fn put(&self, value: Value<'b>) {
+        self.value.set(Some(value));
+    }
+    /// It found a place in the other message.
+    pub(super) fn use_it(&self) {
+        self.used.set(true);
+    }
+    pub(super) fn is_used(&self) -> bool {
+        self.used.get()
+    }
+    /// It lost nothing; whether that was news.
+    pub(super) fn keep_it(&self) -> bool {
+        !self.exact.replace(true)
+    }
+    pub(super) fn is_exact(&self) -> bool {
+        self.exact.get()
     }
 }
 
-/// What is set in a message, in the order of the numbers. A field without presence that holds its default is not set.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub(super) struct Message<'a> {
-    fields: Vec<(u32, Value<'a>)>,
+/// The elements of a repeated field, a chain.
+#[derive(Clone, Copy)]
+pub(super) struct List<'b>(&'b Chain<'b>);
+
+#[derive(Default)]
+struct Chain<'b> {
+    first: Cell<Option<&'b Link<'b>>>,
+    last: Cell<Option<&'b Link<'b>>>,
+    length: Cell<usize>,
 }
 
-impl<'a> Message<'a> {
-    /// An empty message with room for some fields: most have few more than a handful.
-    pub(super) fn with_capacity(fields: usize) -> Self {
-        Self { fields: Vec::with_capacity(fields.min(16)) }
-    }
-    /// A message of texts; empty ones are left out. The numbers ascend.
-    pub(super) fn of_texts(texts: impl IntoIterator<Item = (u32, &'a str)>) -> Self {
-        let texts = texts.into_iter().filter(|(_, text)| !text.is_empty());
-        Self { fields: texts.map(|(number, text)| (number, Value::Text(Cow::Borrowed(text)))).collect() }
-    }
-    /// A message of numbers; zeros are left out. The field numbers ascend.
-    pub(super) fn of_numbers(numbers: impl IntoIterator<Item = (u32, Value<'a>)>) -> Self {
-        Self { fields: numbers.into_iter().filter(|(_, value)| !value.is_default()).collect() }
-    }
+pub(super) struct Link<'b> {
+    slot: Slot<'b>,
+    before: Cell<Option<&'b Link<'b>>>,
+    after: Cell<Option<&'b Link<'b>>>,
+}
 
-    /// The value of a field that is set.
-    pub(super) fn get(&self, field: &Field) -> Option<&Value<'a>> {
-        self.number(field.number())
+impl<'b> List<'b> {
+    fn new(room: &'b Room) -> Self {
+        Self(room.alloc(Chain::default()))
     }
-    /// The same by number.
-    pub(super) fn number(&self, number: u32) -> Option<&Value<'a>> {
-        let (_, value) = self.fields.get(self.find(number).ok()?)?;
-        match value {
-            Value::List(list) if list.is_empty() => None,
-            value => Some(value),
+    pub(super) fn len(self) -> usize {
+        self.0.length.get()
+    }
+    pub(super) fn push(self, room: &'b Room, value: Value<'b>) {
+        let before = self.0.last.get();
+        let link: &'b Link<'b> = room.alloc(Link { slot: Slot::of(value), before: Cell::new(before), after: Cell::new(None) });
+        match before {
+            Some(before) => before.after.set(Some(link)),
+            None => self.0.first.set(Some(link)),
+        }
+        self.0.last.set(Some(link));
+        self.0.length.set(self.len() + 1);
+    }
+    fn first(self) -> Option<&'b Link<'b>> {
+        self.0.first.get()
+    }
+    pub(super) fn slots(self) -> impl Iterator<Item = &'b Slot<'b>> {
+        std::iter::successors(self.first(), |link| link.after.get()).map(|link| &link.slot)
+    }
+    pub(super) fn slot(self, at: usize) -> Option<&'b Slot<'b>> {
+        self.slots().nth(at)
+    }
+    pub(super) fn values(self) -> impl Iterator<Item = Value<'b>> {
+        self.slots().filter_map(Slot::value)
+    }
+    /// The last first.
+    fn backwards(self) -> impl Iterator<Item = Value<'b>> {
+        std::iter::successors(self.0.last.get(), |link| link.before.get()).filter_map(|link| link.slot.value())
+    }
+    /// Keeps the elements that `keep` wants; whether others went. Messages in it are still known by the index that they had.
+    pub(super) fn retain(self, mut keep: impl FnMut(Value<'b>) -> bool) -> bool {
+        let before = self.len();
+        let mut next = self.first();
+        while let Some(link) = next {
+            next = link.after.get();
+            if link.slot.value().is_some_and(&mut keep) {
+                continue;
+            }
+            let before = link.before.get();
+            match before {
+                Some(before) => before.after.set(next),
+                None => self.0.first.set(next),
+            }
+            match next {
+                Some(next) => next.before.set(before),
+                None => self.0.last.set(before),
+            }
+            self.0.length.set(self.len().saturating_sub(1));
+        }
+        self.len() < before
+    }
+    /// From now on, messages in it are known by the index that they have.
+    pub(super) fn recount(self) {
+        for (at, value) in self.values().enumerate() {
+            if let Some(hangs) = value.as_message().and_then(|message| message.0.hangs.as_ref()) {
+                hangs.at.set(Some(at));
+            }
         }
     }
-    pub(super) fn has(&self, field: &Field) -> bool {
-        self.get(field).is_some()
+}
+
+impl PartialEq for List<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.len() == other.len() && self.values().eq(other.values())
     }
-    /// The text of a field, empty if it is not set.
-    pub(super) fn text(&self, number: u32) -> &str {
-        self.number(number).and_then(Value::as_text).unwrap_or_default()
+}
+impl std::fmt::Debug for List<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.values()).finish()
+    }
+}
+
+/// What is set in a message. A field without presence that holds its default is not set.
+#[derive(Clone, Copy)]
+pub(super) struct Message<'b>(&'b Body<'b>);
+
+struct Body<'b> {
+    hangs: Option<Hang<'b>>,
+    slots: &'b [Slot<'b>],
+    unknown: Cell<Option<&'b Unknown<'b>>>,
+}
+
+/// Where a message stands in another one.
+struct Hang<'b> {
+    above: Message<'b>,
+    field: &'b Field,
+    at: Cell<Option<usize>>,
+}
+
+/// A field that its message does not have, and those that came before it.
+struct Unknown<'b> {
+    number: u32,
+    /// Tag included.
+    raw: &'b [u8],
+    before: Option<&'b Unknown<'b>>,
+}
+
+impl<'b> Message<'b> {
+    /// An empty message of a type with so many fields, part of nothing.
+    pub(super) fn new(room: &'b Room, width: usize) -> Self {
+        Self::hung(room, width, None)
+    }
+    fn hung(room: &'b Room, width: usize, hangs: Option<Hang<'b>>) -> Self {
+        let slots = room.alloc_slice_fill_with(width, |_| Slot::default());
+        Self(room.alloc(Body { hangs, slots, unknown: Cell::new(None) }))
+    }
+    /// An empty message that will stand in a field of this one.
+    pub(super) fn part(self, room: &'b Room, field: &'b Field, at: Option<usize>) -> Self {
+        Self::hung(room, field.width(), Some(Hang { above: self, field, at: Cell::new(at) }))
+    }
+    pub(super) fn is(self, other: Self) -> bool {
+        std::ptr::eq(self.0, other.0)
+    }
+
+    fn at(self, slot: usize) -> Option<&'b Slot<'b>> {
+        self.0.slots.get(slot)
+    }
+    /// The slot of a field, set or not.
+    pub(super) fn hold(self, field: &Field) -> Option<&'b Slot<'b>> {
+        self.at(field.slot())
+    }
+    /// The slot of a field that is set.
+    pub(super) fn slot(self, field: &Field) -> Option<&'b Slot<'b>> {
+        self.at(field.slot()).filter(|slot| match slot.value() {
+            None => false,
+            Some(Value::List(list)) => list.first().is_some(),
+            Some(_) => true,
+        })
+    }
+    /// The value of a field that is set.
+    pub(super) fn get(self, field: &Field) -> Option<Value<'b>> {
+        self.slot(field)?.value()
+    }
+    /// The values of a field: elements, each with its index, or the single one.
+    pub(super) fn elements(self, field: &Field) -> Elements<'b> {
+        let slot = self.slot(field);
+        match slot.and_then(Slot::value) {
+            Some(Value::List(list)) => Elements::Many(0, list.first()),
+            _ => Elements::One(slot),
+        }
+    }
+    pub(super) fn has(self, field: &Field) -> bool {
+        self.slot(field).is_some()
+    }
+    /// The value at a slot known by heart.
+    pub(super) fn nth(self, slot: usize) -> Option<Value<'b>> {
+        self.at(slot)?.value()
+    }
+    /// The text there, empty if it is not set.
+    pub(super) fn text(self, slot: usize) -> &'b str {
+        self.nth(slot).and_then(Value::as_text).unwrap_or_default()
     }
     /// Whether a field has a value, or none and that is its default.
-    pub(super) fn says(&self, field: &Field, value: &Value<'_>) -> bool {
+    pub(super) fn says(self, field: &Field, value: Value<'b>) -> bool {
         self.get(field).map_or_else(|| value.is_default(), |said| said == value)
     }
 
     /// Sets a field, and clears the others of its oneof.
-    pub(super) fn set(&mut self, field: &Field, value: Value<'a>) {
+    pub(super) fn set(self, field: &Field, value: Value<'b>) {
         self.clear_rivals(field);
-        let unset = !field.presence() && value.is_default();
-        match self.find(field.number()) {
-            Ok(at) if unset => drop(self.fields.remove(at)),
-            Ok(at) => {
-                if let Some((_, old)) = self.fields.get_mut(at) {
-                    *old = value;
-                }
-            }
-            Err(_) if unset => {}
-            Err(at) => self.fields.insert(at, (field.number(), value)),
+        if let Some(slot) = self.at(field.slot()) {
+            let said = field.presence() || !value.is_default();
+            slot.value.set(said.then_some(value));
         }
     }
-    /// The list or message of a field, made if it is not there.
-    pub(super) fn entry(&mut self, field: &Field) -> Option<&mut Value<'a>> {
+    /// Sets the value at a slot known by heart, unless it says nothing.
+    pub(super) fn put(self, slot: usize, value: Value<'b>) {
+        if let (Some(slot), false) = (self.at(slot), value.is_default()) {
+            slot.value.set(Some(value));
+        }
+    }
+    /// The list of a repeated field, made if it is not there.
+    pub(super) fn list(self, room: &'b Room, field: &Field) -> Option<List<'b>> {
         self.clear_rivals(field);
-        let at = match self.find(field.number()) {
-            Ok(at) => at,
-            Err(at) => {
-                let value = if field.repeated() { Value::List(Vec::new()) } else { Value::default_of(field) };
-                self.fields.insert(at, (field.number(), value));
-                at
+        let slot = self.at(field.slot())?;
+        match slot.value() {
+            Some(value) => value.as_list(),
+            None => {
+                let list = List::new(room);
+                slot.value.set(Some(Value::List(list)));
+                Some(list)
             }
-        };
-        self.fields.get_mut(at).map(|(_, value)| value)
+        }
     }
-    pub(super) fn get_mut(&mut self, field: &Field) -> Option<&mut Value<'a>> {
-        let at = self.find(field.number()).ok()?;
-        self.fields.get_mut(at).map(|(_, value)| value)
+    /// The message of a field, made if it is not there.
+    pub(super) fn message(self, room: &'b Room, field: &'b Field) -> Option<Self> {
+        self.clear_rivals(field);
+        let slot = self.at(field.slot())?;
+        match slot.value() {
+            Some(value) => value.as_message(),
+            None => {
+                let message = self.part(room, field, None);
+                slot.value.set(Some(Value::Message(message)));
+                Some(message)
+            }
+        }
     }
-    pub(super) fn clear(&mut self, field: &Field) {
-        if let Ok(at) = self.find(field.number()) {
-            self.fields.remove(at);
+    /// An element of a repeated field, made with all before it if it is not there; whether it was there.
+    pub(super) fn element(self, room: &'b Room, field: &'b Field, at: usize) -> Option<(&'b Slot<'b>, bool)> {
+        let list = self.list(room, field)?;
+        let there = at < list.len();
+        while list.len() <= at {
+            list.push(room, Value::default_of(field, || self.part(room, field, Some(list.len()))));
+        }
+        Some((list.slot(at)?, there))
+    }
+    pub(super) fn clear(self, field: &Field) {
+        if let Some(slot) = self.at(field.slot()) {
+            slot.value.set(None);
+        }
+    }
+    fn clear_rivals(self, field: &Field) {
+        if field.is_rivalled() {
+            for rival in field.rivals() {
+                if let Some(slot) = self.at(usize::from(*rival)) {
+                    slot.value.set(None);
+                }
+            }
         }
     }
 
-    /// Numbers and values of the fields that are set and known.
-    pub(super) fn known(&self) -> impl Iterator<Item = (u32, &Value<'a>)> {
-        let said = |value: &Value<'_>| !matches!(value, Value::Unknown(_)) && value.as_list().is_none_or(|list| !list.is_empty());
-        self.fields.iter().filter(move |(_, value)| said(value)).map(|(number, value)| (*number, value))
+    /// All slots, in the order of the numbers.
+    pub(super) fn slots(self) -> &'b [Slot<'b>] {
+        self.0.slots
     }
-    /// Numbers of the fields that the message does not have, in order.
-    pub(super) fn unknown(&self) -> impl Iterator<Item = u32> {
-        self.fields.iter().filter(|(_, value)| matches!(value, Value::Unknown(_))).map(|(number, _)| *number)
+    /// The slots that are set.
+    fn set_slots(self) -> impl Iterator<Item = &'b Slot<'b>> {
+        self.0.slots.iter().filter(|slot| slot.value().is_some_and(|value| value.as_list().is_none_or(|list| list.first().is_some())))
+    }
+    /// Whether no field that it knows is set.
+    pub(super) fn is_empty(self) -> bool {
+        self.set_slots().next().is_none()
+    }
+    /// Whether nothing was ever put there.
+    fn is_bare(self) -> bool {
+        self.0.unknown.get().is_none() && self.0.slots.iter().all(|slot| slot.value().is_none())
+    }
+    /// Slot numbers of the fields that are set.
+    pub(super) fn known(self) -> impl Iterator<Item = usize> {
+        let set = |slot: &Slot<'b>| slot.value().is_some_and(|value| value.as_list().is_none_or(|list| list.first().is_some()));
+        self.0.slots.iter().enumerate().filter(move |(_, slot)| set(slot)).map(|(at, _)| at)
+    }
+    pub(super) fn is_slot_used(self, at: usize) -> bool {
+        self.at(at).is_some_and(Slot::is_used)
+    }
+
+    /// Whether there are fields that the message does not have.
+    pub(super) fn has_unknown(self) -> bool {
+        self.0.unknown.get().is_some()
+    }
+    /// Their numbers, in order.
+    pub(super) fn unknown(self) -> Vec<u32> {
+        let mut numbers: Vec<u32> = std::iter::successors(self.0.unknown.get(), |one| one.before).map(|one| one.number).collect();
+        numbers.sort_unstable();
+        numbers
+    }
+    fn add_unknown(self, room: &'b Room, number: u32, raw: &'b [u8]) {
+        self.0.unknown.set(Some(room.alloc(Unknown { number, raw, before: self.0.unknown.get() })));
     }
     /// Takes those out.
-    pub(super) fn drop_unknown(&mut self) {
-        self.fields.retain(|(_, value)| !matches!(value, Value::Unknown(_)));
+    pub(super) fn drop_unknown(self) {
+        self.0.unknown.set(None);
     }
     /// Takes them out everywhere inside, too.
-    pub(super) fn forget_unknown(&mut self) {
+    pub(super) fn forget_unknown(self) {
         self.drop_unknown();
-        for (_, value) in &mut self.fields {
-            match value {
-                Value::Message(inside) => inside.forget_unknown(),
-                Value::List(list) => list.iter_mut().for_each(|element| {
-                    if let Value::Message(inside) = element {
-                        inside.forget_unknown();
-                    }
-                }),
+        for slot in self.0.slots {
+            match slot.value() {
+                Some(Value::Message(inside)) => inside.forget_unknown(),
+                Some(Value::List(list)) => list.values().filter_map(Value::as_message).for_each(Self::forget_unknown),
                 _ => {}
             }
         }
     }
-    /// Keeps the values that `keep` wants; it may change them.
-    pub(super) fn retain(&mut self, mut keep: impl FnMut(u32, &mut Value<'a>) -> bool) {
-        self.fields.retain_mut(|(number, value)| keep(*number, value));
-    }
 
-    fn clear_rivals(&mut self, field: &Field) {
-        for rival in field.rivals() {
-            if let Ok(at) = self.find(*rival) {
-                self.fields.remove(at);
+    /// A place in it.
+    pub(super) fn place(self, name: &'b str, at: Option<usize>) -> Place<'b> {
+        Place { message: self, name, at }
+    }
+    /// Where it stands, in words.
+    pub(super) fn path(self) -> String {
+        let mut out = String::with_capacity(USUAL);
+        self.spell(true, &mut out);
+        out
+    }
+    fn spell(self, indices: bool, out: &mut String) {
+        if let Some(Hang { above, field, at }) = &self.0.hangs {
+            above.spell(indices, out);
+            push(out, field.name(), at.get().filter(|_| indices));
+        }
+    }
+}
+
+impl PartialEq for Message<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        let values = |message: &Self| message.0.slots.iter().map(Slot::value).collect::<Vec<_>>();
+        values(self) == values(other) && self.unknown() == other.unknown()
+    }
+}
+impl std::fmt::Debug for Message<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.0.slots.iter().map(Slot::value)).finish()
+    }
+}
+
+/// The values of a field; see [`Message::elements`].
+pub(super) enum Elements<'b> {
+    One(Option<&'b Slot<'b>>),
+    Many(usize, Option<&'b Link<'b>>),
+}
+
+impl<'b> Iterator for Elements<'b> {
+    type Item = (Option<usize>, &'b Slot<'b>, Value<'b>);
+    fn next(&mut self) -> Option<Self::Item> {
+        match self {
+            Self::One(slot) => slot.take().and_then(|slot| Some((None, slot, slot.value()?))),
+            Self::Many(at, link) => {
+                let here = (*link)?;
+                let index = *at;
+                (*at, *link) = (index + 1, here.after.get());
+                Some((Some(index), &here.slot, here.slot.value()?))
             }
         }
     }
+}
 
-    /// Where a field is or would be. Fields mostly come in order.
-    fn find(&self, number: u32) -> Result<usize, usize> {
-        match self.fields.last() {
-            None => Err(0),
-            Some((last, _)) if *last < number => Err(self.fields.len()),
-            Some(_) => self.fields.binary_search_by_key(&number, |(number, _)| *number),
-        }
+/// A field of a message or one element of it, for those who want to know where something was.
+#[derive(Clone, Copy)]
+pub(super) struct Place<'b> {
+    message: Message<'b>,
+    name: &'b str,
+    at: Option<usize>,
+}
+
+impl Place<'_> {
+    /// The same field, one element of it.
+    pub(super) fn element(self, at: Option<usize>) -> Self {
+        Self { at, ..self }
     }
+    /// As reports spell it, with the indices of elements.
+    pub(super) fn text(self) -> String {
+        self.spelt(true)
+    }
+    /// Without indices, as plans spell it.
+    pub(super) fn plain(self) -> String {
+        self.spelt(false)
+    }
+    fn spelt(self, indices: bool) -> String {
+        let mut out = String::with_capacity(USUAL);
+        self.message.spell(indices, &mut out);
+        push(&mut out, self.name, self.at.filter(|_| indices));
+        out
+    }
+}
+
+/// Bytes that most paths have room in.
+const USUAL: usize = 48;
+
+fn push(out: &mut String, name: &str, at: Option<usize>) {
+    if !out.is_empty() {
+        out.push('.');
+    }
+    out.push_str(name);
+    if let Some(at) = at {
+        // Writing to a text does not fail.
+        let _ = write!(out, "[{at}]");
+    }
+}
+
+/// Writes into the room.
+pub(super) fn spelt<'b>(room: &'b Room, text: std::fmt::Arguments<'_>) -> &'b str {
+    let mut out = bumpalo::collections::String::new_in(room);
+    let _ = out.write_fmt(text);
+    out.into_bump_str()
 }

@@ -18,6 +18,8 @@ struct Touch {
     place: Place,
     name: String,
     steps: Vec<Step>,
+    /// The steps without selections.
+    plain: String,
     way: Way,
     fallback: bool,
 }
@@ -41,7 +43,7 @@ pub(super) fn check(native: &MessageDescriptor, hub: &Shape, block: &Block, need
     for path in wanted {
         let carried = |way: fn(&Way) -> bool| {
             touches.iter().any(|touch| {
-                let name = plain(&touch.steps);
+                let name = touch.plain.as_str();
                 way(&touch.way) && (name == path || name.strip_prefix(&path).is_some_and(|rest| rest.starts_with('.')))
             })
         };
@@ -77,10 +79,12 @@ fn collect(block: &Block, base: &[Step], touches: &mut Vec<Touch>) {
                         Native::Merge { fields, .. } => fields.first(),
                     };
                     let Some(field) = field else { continue };
+                    let steps: Vec<Step> = base.iter().chain(&spot.steps).cloned().collect();
                     touches.push(Touch {
                         place: Place::field(field),
                         name: value.native.name(),
-                        steps: base.iter().chain(&spot.steps).cloned().collect(),
+                        plain: plain(&steps),
+                        steps,
                         way: value.way,
                         fallback: value.fallback,
                     });
@@ -99,7 +103,9 @@ fn overlap(left: &[Step], right: &[Step]) -> bool {
                 (Select::One, Select::One) | (Select::From(_), Select::From(_)) => true,
                 (Select::At(left), Select::At(right)) => left == right,
                 (Select::At(at), Select::From(from)) | (Select::From(from), Select::At(at)) => at >= from,
-                (Select::Key { field: left, value: a, .. }, Select::Key { field: right, value: b, .. }) => left == right && a == b,
+                (Select::Key { field: left, wanted: a, text: one }, Select::Key { field: right, wanted: b, text: other }) => {
+                    left == right && a.value(one) == b.value(other)
+                }
                 // A key marks an element that another field has written, or appends one of its own.
                 _ => false,
             }
@@ -116,7 +122,7 @@ fn mandatory(shape: &Shape, touches: &[Touch], base: String, wanted: &mut Vec<St
         let path = if base.is_empty() { field.field.name().to_owned() } else { format!("{base}.{}", field.field.name()) };
         let entered = || {
             let below = format!("{path}.");
-            touches.iter().any(|touch| plain(&touch.steps).starts_with(&below))
+            touches.iter().any(|touch| touch.plain.starts_with(&below))
         };
         match &field.inner {
             Some(inner) if !field.field.is_list() && (field.mandatory || entered()) => {

@@ -14,7 +14,7 @@ use crate::dialect::annotation::{Annotations, Place};
 use crate::dialect::codelist::CodeLists;
 use crate::dialect::error::{DialectError, nearest};
 use crate::dialect::hub::{Hub, Shape};
-use crate::dialect::message::{Field, TypeId};
+use crate::dialect::message::TypeId;
 use crate::dialect::path::{Select, Step, resolve, spelt};
 use crate::dialect::value::date::DateFormat;
 use crate::dialect::value::null::NullWords;
@@ -105,7 +105,7 @@ impl<'a> Compiler<'a> {
             let mut fields = Vec::new();
             for name in &merge.fields {
                 match native.get_field_by_name(name) {
-                    Some(field) if !field.is_list() && field.kind().as_message().is_none() => fields.push(Field::new(&field)),
+                    Some(field) if !field.is_list() && field.kind().as_message().is_none() => fields.push(self.hub.types().field(&field)),
                     Some(_) => self.errors.push(Place::message(native).error(
                         format!("merge of `{name}`: only single texts and whole numbers can be merged"),
                         "take the field out of the merge and give it a rule of its own",
@@ -145,7 +145,7 @@ impl<'a> Compiler<'a> {
             return match inside {
                 Some(inside) if carrier.is_none() => {
                     let block = self.block(inside, here, above);
-                    Some(Rule::Enter { field: Field::new(field), to: Vec::new(), each: false, block })
+                    Some(Rule::Enter { field: self.hub.types().field(field), to: Vec::new(), each: false, block })
                 }
                 _ => {
                     self.errors.push(place.error(
@@ -157,7 +157,7 @@ impl<'a> Compiler<'a> {
             };
         };
         if !mapping.ignore.is_empty() {
-            return Some(Rule::Ignore { field: Field::new(field), why: mapping.ignore });
+            return Some(Rule::Ignore { field: self.hub.types().field(field), why: mapping.ignore });
         }
         match inside {
             Some(inside) if carrier.is_none() && !self.copies(inside, &mapping, here) => self.enter(&place, field, inside, &mapping, here, above),
@@ -166,7 +166,7 @@ impl<'a> Compiler<'a> {
                     Some(message) => Some(self.carrier(message, mapping.bound)?),
                     None => None,
                 };
-                self.value(&place, &mapping, Native::Field { field: Field::new(field), carrier }, here)
+                self.value(&place, &mapping, Native::Field { field: self.hub.types().field(field), carrier }, here)
             }
         }
     }
@@ -174,7 +174,7 @@ impl<'a> Compiler<'a> {
     /// Whether field and place hold the same message, which is then copied as a whole.
     fn copies(&self, inside: &MessageDescriptor, mapping: &FieldMapping, here: &Here) -> bool {
         inside.package_name() == "google.protobuf" || {
-            let end = resolve(&here.message, &mapping.at).ok().and_then(|steps| steps.last().cloned());
+            let end = resolve(self.hub.types(), &here.message, &mapping.at).ok().and_then(|steps| steps.last().cloned());
             end.is_some_and(|step| step.field.kind().as_message() == Some(inside))
         }
     }
@@ -190,7 +190,7 @@ impl<'a> Compiler<'a> {
     ) -> Option<Rule> {
         let to = match mapping.at.as_str() {
             "" => Vec::new(),
-            at => match resolve(&here.message, at) {
+            at => match resolve(self.hub.types(), &here.message, at) {
                 Ok(steps) => steps,
                 Err(error) => {
                     self.errors.push(place.error(error.message, error.help));
@@ -223,7 +223,7 @@ impl<'a> Compiler<'a> {
         }
         let steps = here.steps.iter().chain(&to).cloned().collect();
         let block = self.block(inside, &Here { root: Arc::clone(&here.root), steps, message }, above);
-        Some(Rule::Enter { field: Field::new(field), to, each: many == 1, block })
+        Some(Rule::Enter { field: self.hub.types().field(field), to, each: many == 1, block })
     }
 
     fn carrier(&mut self, message: &MessageDescriptor, bound: bool) -> Option<Carrier> {
@@ -231,14 +231,14 @@ impl<'a> Compiler<'a> {
         for field in message.fields() {
             let mapping = self.annotations.field(&field).unwrap_or_default();
             match mapping.coding() {
-                CodingPart::System => system = Some(Field::new(&field)),
-                CodingPart::Version => version = Some(Field::new(&field)),
-                CodingPart::Code => code = Some(Field::new(&field)),
-                CodingPart::Display => display = Some(Field::new(&field)),
+                CodingPart::System => system = Some(self.hub.types().field(&field)),
+                CodingPart::Version => version = Some(self.hub.types().field(&field)),
+                CodingPart::Code => code = Some(self.hub.types().field(&field)),
+                CodingPart::Display => display = Some(self.hub.types().field(&field)),
                 CodingPart::Inner => {
                     let inside = field.kind().as_message().cloned();
                     match inside.filter(|inside| inside != message) {
-                        Some(inside) => inner = Some((Field::new(&field), Box::new(self.carrier(&inside, bound)?))),
+                        Some(inside) => inner = Some((self.hub.types().field(&field), Box::new(self.carrier(&inside, bound)?))),
                         None => {
                             let help = "CODING_PART_INNER is for a field whose message is another code carrier";
                             self.errors.push(Place::field(&field).error(format!("`{}` holds no code carrier", field.name()), help));

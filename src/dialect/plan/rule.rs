@@ -102,7 +102,7 @@ impl Compiler<'_> {
     }
 
     fn spot(&mut self, place: &Place, at: &str, here: &Here) -> Option<Spot> {
-        let steps = match resolve(&here.message, at) {
+        let steps = match resolve(self.hub.types(), &here.message, at) {
             Ok(steps) => steps,
             Err(error) => {
                 self.errors.push(place.error(error.message, error.help));

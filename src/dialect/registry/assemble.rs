@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use aws_lc_rs::digest;
+use prost::encoding::{DecodeContext, decode_key, skip_field};
 use prost_reflect::{DescriptorPool, FileDescriptor, MessageDescriptor, MethodDescriptor};
 
 use super::{Dialect, Method};
@@ -31,7 +32,7 @@ pub(super) fn canonical(pool: &DescriptorPool, lists: &Arc<CodeLists>, hub: &Arc
     let tops = hub.names().map(|name| (name.to_owned(), name.to_owned())).collect();
     let mut hash = digest::Context::new(&digest::SHA256);
     for file in pool.files().filter(|file| is_canonical(file.package_name())) {
-        hash.update(&file.encode_to_vec());
+        hash.update(&meaning(&file));
     }
     Dialect {
         id: "canonical".to_owned(),
@@ -155,7 +156,7 @@ pub(super) fn dialect(
     }
     let mut hash = digest::Context::new(&digest::SHA256);
     for file in files {
-        hash.update(&file.encode_to_vec());
+        hash.update(&meaning(file));
     }
     for (list, column) in &compiler.used_columns {
         hash_column(&mut hash, lists, list, column);
@@ -246,6 +247,24 @@ fn hash_column(hash: &mut digest::Context, lists: &CodeLists, list: &str, column
         part(row.label());
         part(column.image(row).map_or("", |image| image.value));
     }
+}
+
+/// The descriptors of a file without comments and places: where something stands does not change what it means.
+fn meaning(file: &FileDescriptor) -> Vec<u8> {
+    const SOURCE_CODE_INFO: u32 = 9;
+    let bytes = file.encode_to_vec();
+    let (mut rest, mut out) = (bytes.as_slice(), Vec::with_capacity(bytes.len()));
+    while !rest.is_empty() {
+        let start = rest;
+        let Ok((number, wire)) = decode_key(&mut rest) else { break };
+        if skip_field(wire, number, &mut rest, DecodeContext::default()).is_err() {
+            break;
+        }
+        if number != SOURCE_CODE_INFO {
+            out.extend_from_slice(start.get(..start.len() - rest.len()).unwrap_or_default());
+        }
+    }
+    out
 }
 
 fn finish(hash: digest::Context) -> [u8; 32] {

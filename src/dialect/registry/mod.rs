@@ -17,14 +17,15 @@ use assemble::{Version, canonical, dialect, is_foreign};
 use super::annotation::Annotations;
 use super::category::{CategoryMask, RecipientKind};
 use super::codelist::CodeLists;
+use super::desk::{Desk, Text};
 use super::error::{DialectError, DialectErrors};
 use super::hub::{Hub, Shape};
-use super::message::{Message, TypeId, Types};
+use super::message::{Message, Room, TypeId, Types, spelt};
 use super::minimise::{Minimised, carried, strip};
 use super::plan::{self, Plan};
-use super::report::{FieldProblem, Outcome, Report, TranslateError};
+use super::report::{FieldProblem, Report, TranslateError};
 use super::source;
-use super::translate::{self, Detail};
+use super::translate::{self, Detail, Finding, Lines};
 use crate::proto;
 
 /// All dialects of a build or of a configuration.
@@ -180,20 +181,24 @@ impl Dialects {
     /// [`TranslateError::UnknownMessage`] or [`TranslateError::Undecodable`].
     pub fn minimise(&self, message: &str, bytes: &[u8], mask: CategoryMask, kind: RecipientKind) -> Result<Minimised, TranslateError> {
         let shape = shape(&self.hub, "canonical", message)?;
-        let mut decoded = decode(self.hub.types(), shape.id, message, bytes)?;
-        let mut report = Report::default();
-        strip(shape, &self.lists, &mut decoded, mask, Some(kind), &mut report);
-        let withheld = report.withheld().map(|(path, category)| (path.to_owned(), category)).collect();
-        Ok(Minimised { bytes: self.hub.types().encode(shape.id, &decoded, bytes.len()).into(), withheld })
+        Desk::with(|desk| {
+            let (room, out) = desk.clear();
+            let decoded = decode(room, self.hub.types(), shape.id, message, bytes)?;
+            let mut lines = Lines::new(room, Detail::Losses);
+            strip(room, shape, &self.lists, decoded, mask, Some(kind), &mut lines);
+            self.hub.types().encode(shape.id, decoded, out);
+            let withheld = lines.report().withheld().map(|(path, category)| (path.to_owned(), category)).collect();
+            Ok(Minimised { bytes: Bytes::copy_from_slice(out.written()), withheld })
+        })
     }
 
-    /// The categories of everything that is set in a canonical message, those that its codes demand included.
+    /// The categories of everything that is set in a canonical message, those that its codes demand included. What the contract does not know has none.
     ///
     /// # Errors
     /// [`TranslateError::UnknownMessage`] or [`TranslateError::Undecodable`].
     pub fn categories_of(&self, message: &str, bytes: &[u8]) -> Result<CategoryMask, TranslateError> {
         let shape = shape(&self.hub, "canonical", message)?;
-        Ok(carried(shape, &self.lists, &decode(self.hub.types(), shape.id, message, bytes)?))
+        Desk::with(|desk| Ok(carried(shape, &self.lists, decode(desk.clear().0, self.hub.types(), shape.id, message, bytes)?)))
     }
 }
 
@@ -239,6 +244,11 @@ impl Dialect {
         self.tops.values().map(String::as_str).chain(self.plans.keys().map(String::as_str))
     }
 
+    /// How many of its messages have plans.
+    pub fn plans(&self) -> usize {
+        self.plans.len()
+    }
+
     /// The field of a message of the dialect behind a canonical path such as `referral.recipient.unit`; none if it says nothing there, and for
     /// `canonical` itself.
     pub fn native_path(&self, message: &str, canonical: &str) -> Option<String> {
@@ -250,8 +260,7 @@ impl Dialect {
     /// # Errors
     /// [`TranslateError`]; every problem of the message at once.
     pub fn read(&self, message: &str, bytes: &[u8]) -> Result<(Bytes, Report), TranslateError> {
-        let (hub, report, problems) = self.read_all(message, bytes, Detail::Losses)?;
-        if problems.is_empty() { Ok((hub, report)) } else { Err(TranslateError::Fields(problems)) }
+        Desk::with(|desk| self.read_at(desk, message, bytes, true, |text| (Bytes::copy_from_slice(text.bytes), text.report())))
     }
 
     /// As [`Dialect::read`], without the report.
@@ -259,8 +268,24 @@ impl Dialect {
     /// # Errors
     /// The same.
     pub fn read_quiet(&self, message: &str, bytes: &[u8]) -> Result<Bytes, TranslateError> {
-        let (hub, _, problems) = self.read_all(message, bytes, Detail::None)?;
-        if problems.is_empty() { Ok(hub) } else { Err(TranslateError::Fields(problems)) }
+        Desk::with(|desk| self.read_at(desk, message, bytes, false, |text| Bytes::copy_from_slice(text.bytes)))
+    }
+
+    /// As [`Dialect::read`], at a desk of the caller's: what is at hand there for the moment goes to `take`, and nothing is allocated once the desk is
+    /// as large as its messages need. `report`: whether one is wanted.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn read_at<T>(
+        &self,
+        desk: &mut Desk,
+        message: &str,
+        bytes: &[u8],
+        report: bool,
+        take: impl FnOnce(Text<'_, '_>) -> T,
+    ) -> Result<T, TranslateError> {
+        let detail = if report { Detail::Losses } else { Detail::None };
+        self.reading(desk, message, bytes, detail, |text, problems| finished(problems).map(|()| take(text)))?
     }
 
     /// From a canonical message to the dialect's, under a mask: what is outside has no instruction that could copy it.
@@ -268,8 +293,7 @@ impl Dialect {
     /// # Errors
     /// [`TranslateError`]; a mandatory field that the dialect has no word for is one.
     pub fn render(&self, message: &str, bytes: &[u8], mask: CategoryMask) -> Result<(Bytes, Report), TranslateError> {
-        let (native, report, problems) = self.render_all(message, bytes, mask, Detail::Losses)?;
-        if problems.is_empty() { Ok((native, report)) } else { Err(TranslateError::Fields(problems)) }
+        Desk::with(|desk| self.render_at(desk, message, bytes, mask, true, |text| (Bytes::copy_from_slice(text.bytes), text.report())))
     }
 
     /// As [`Dialect::render`], without the report: for what was reported on before, and for answers.
@@ -277,41 +301,89 @@ impl Dialect {
     /// # Errors
     /// The same.
     pub fn render_quiet(&self, message: &str, bytes: &[u8], mask: CategoryMask) -> Result<Bytes, TranslateError> {
-        let (native, _, problems) = self.render_all(message, bytes, mask, Detail::None)?;
-        if problems.is_empty() { Ok(native) } else { Err(TranslateError::Fields(problems)) }
+        Desk::with(|desk| self.render_at(desk, message, bytes, mask, false, |text| Bytes::copy_from_slice(text.bytes)))
+    }
+
+    /// As [`Dialect::render`], at a desk of the caller's; see [`Dialect::read_at`].
+    ///
+    /// # Errors
+    /// The same.
+    pub fn render_at<T>(
+        &self,
+        desk: &mut Desk,
+        message: &str,
+        bytes: &[u8],
+        mask: CategoryMask,
+        report: bool,
+        take: impl FnOnce(Text<'_, '_>) -> T,
+    ) -> Result<T, TranslateError> {
+        let detail = if report { Detail::Losses } else { Detail::None };
+        self.rendering(desk, message, bytes, mask, detail, |text, problems| finished(problems).map(|()| take(text)))?
     }
 
     /// As [`Dialect::read`]; problems do not hide what could be read.
     pub(super) fn read_all(&self, message: &str, bytes: &[u8], detail: Detail) -> Result<Translated, TranslateError> {
-        let types = self.hub.types();
-        if let Some(plan) = self.plans.get(message) {
-            let native = decode(types, plan.native_id, message, bytes)?;
-            let (hub, report, problems) = translate::read(plan, &self.lists, types, &native, detail);
-            // Codes come with the names of their lists.
-            return Ok((types.encode(plan.hub.id, &hub, bytes.len() * 3).into(), report, problems));
-        }
-        let shape = self.shape_of(message)?;
-        let mut hub = decode(types, shape.id, message, bytes)?;
-        let mut report = Report::default();
-        for unknown in hub.unknown() {
-            report.push(format!("field {unknown}"), Outcome::Dropped("the contract does not know this field".into()));
-        }
-        hub.drop_unknown();
-        let problems = translate::verify(shape, &self.lists, &hub, None);
-        Ok((types.encode(shape.id, &hub, bytes.len()).into(), report, problems))
+        Desk::with(|desk| self.reading(desk, message, bytes, detail, whole))
     }
 
     /// As [`Dialect::render`]; problems do not hide what could be rendered.
     pub(super) fn render_all(&self, message: &str, bytes: &[u8], mask: CategoryMask, detail: Detail) -> Result<Translated, TranslateError> {
-        let (types, shape) = (self.hub.types(), self.shape_of(message)?);
-        let mut hub = decode(types, shape.id, shape.message.full_name(), bytes)?;
-        let mut report = Report::default();
-        strip(shape, &self.lists, &mut hub, mask, None, &mut report);
-        let Some(plan) = self.plans.get(message) else { return Ok((types.encode(shape.id, &hub, bytes.len()).into(), report, Vec::new())) };
-        let block = plan.for_mask(mask);
-        let (native, rendered, problems) = translate::render(plan, &block, &hub, detail);
-        report.fields.extend(rendered.fields);
-        Ok((types.encode(plan.native_id, &native, bytes.len()).into(), report, problems))
+        Desk::with(|desk| self.rendering(desk, message, bytes, mask, detail, whole))
+    }
+
+    fn reading<T>(
+        &self,
+        desk: &mut Desk,
+        message: &str,
+        bytes: &[u8],
+        detail: Detail,
+        take: impl FnOnce(Text<'_, '_>, Vec<FieldProblem>) -> T,
+    ) -> Result<T, TranslateError> {
+        let types = &**self.hub.types();
+        let (room, out) = desk.clear();
+        if let Some(plan) = self.plans.get(message) {
+            let native = decode(room, types, plan.native_id, message, bytes)?;
+            let (hub, lines, problems) = translate::read(room, plan, &self.lists, types, native, detail);
+            types.encode(plan.hub.id, hub, out);
+            return Ok(take(Text { bytes: out.written(), lines: &lines }, problems));
+        }
+        let shape = self.shape_of(message)?;
+        let hub = decode(room, types, shape.id, message, bytes)?;
+        let mut lines = Lines::new(room, detail);
+        if hub.has_unknown() {
+            for unknown in hub.unknown() {
+                let name = spelt(room, format_args!("field {unknown}"));
+                lines.note(hub.place(name, None), Finding::Dropped("the contract does not know this field"));
+            }
+            hub.drop_unknown();
+        }
+        let problems = translate::verify(shape, &self.lists, hub, None);
+        types.encode(shape.id, hub, out);
+        Ok(take(Text { bytes: out.written(), lines: &lines }, problems))
+    }
+
+    fn rendering<T>(
+        &self,
+        desk: &mut Desk,
+        message: &str,
+        bytes: &[u8],
+        mask: CategoryMask,
+        detail: Detail,
+        take: impl FnOnce(Text<'_, '_>, Vec<FieldProblem>) -> T,
+    ) -> Result<T, TranslateError> {
+        let plan = self.plans.get(message).map(|plan| (plan, plan.for_mask(mask)));
+        let (types, shape) = (&**self.hub.types(), self.shape_of(message)?);
+        let (room, out) = desk.clear();
+        let hub = decode(room, types, shape.id, shape.message.full_name(), bytes)?;
+        let mut lines = Lines::new(room, detail);
+        strip(room, shape, &self.lists, hub, mask, None, &mut lines);
+        let Some((plan, block)) = &plan else {
+            types.encode(shape.id, hub, out);
+            return Ok(take(Text { bytes: out.written(), lines: &lines }, Vec::new()));
+        };
+        let (native, problems) = translate::render(room, types, plan, block, hub, &mut lines);
+        types.encode(plan.native_id, native, out);
+        Ok(take(Text { bytes: out.written(), lines: &lines }, problems))
     }
 
     /// The canonical shape behind one of its messages.
@@ -338,8 +410,16 @@ impl Dialect {
 /// The bytes of a message, what became of its fields, and what is wrong.
 pub(super) type Translated = (Bytes, Report, Vec<FieldProblem>);
 
-pub(super) fn decode<'a>(types: &Types, id: TypeId, name: &str, bytes: &'a [u8]) -> Result<Message<'a>, TranslateError> {
-    types.decode(id, bytes).ok_or_else(|| TranslateError::Undecodable { message: name.to_owned() })
+pub(super) fn decode<'b>(room: &'b Room, types: &'b Types, id: TypeId, name: &str, bytes: &'b [u8]) -> Result<Message<'b>, TranslateError> {
+    types.decode(room, id, bytes).ok_or_else(|| TranslateError::Undecodable { message: name.to_owned() })
+}
+
+fn whole(text: Text<'_, '_>, problems: Vec<FieldProblem>) -> Translated {
+    (Bytes::copy_from_slice(text.bytes), text.report(), problems)
+}
+
+fn finished(problems: Vec<FieldProblem>) -> Result<(), TranslateError> {
+    if problems.is_empty() { Ok(()) } else { Err(TranslateError::Fields(problems)) }
 }
 
 pub(super) fn shape<'a>(hub: &'a Hub, dialect: &str, message: &str) -> Result<&'a Arc<Shape>, TranslateError> {

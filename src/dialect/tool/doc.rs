@@ -4,8 +4,9 @@
 //! A page about a dialect for the people who run its case system: Markdown, or one HTML file that needs nothing else, no script and no mouse.
 
 use std::fmt::{self, Write};
+use std::sync::LazyLock;
 
-use prost_reflect::{FieldDescriptor, FileDescriptor, MessageDescriptor};
+use prost_reflect::{DescriptorPool, FieldDescriptor, FileDescriptor, MessageDescriptor};
 
 use super::explain::flatten;
 use crate::dialect::hub::Leaf;
@@ -171,8 +172,12 @@ fn of_field(field: &FieldDescriptor) -> String {
     comment(&field.parent_file(), field.path())
 }
 
-/// The comment above an element, on one line.
+/// The comment above an element, on one line. What came with the program is looked up in the set that has comments.
 fn comment(file: &FileDescriptor, path: &[i32]) -> String {
+    static DOCUMENTED: LazyLock<Option<DescriptorPool>> = LazyLock::new(|| crate::proto::documented().ok());
+    let documented = || DOCUMENTED.as_ref()?.get_file_by_name(file.name());
+    let own = file.file_descriptor_proto().source_code_info.is_some();
+    let file = if own { file.clone() } else { documented().unwrap_or_else(|| file.clone()) };
     let info = file.file_descriptor_proto().source_code_info.as_ref();
     let found = info.and_then(|info| info.location.iter().find(|location| location.path == path));
     let text = found.map(|location| location.leading_comments()).unwrap_or_default();

@@ -1,17 +1,19 @@
 // SPDX-FileCopyrightText: 2026 The Weiche authors
 // SPDX-License-Identifier: EUPL-1.2
 
-//! Runs plans over messages. A path becomes text only where a report or a problem names it.
+//! Runs plans over messages. A path becomes text only where a report or a problem is read.
 
+mod lines;
 mod native;
-mod path;
+mod put;
 mod read;
 mod render;
+mod seek;
 mod verify;
 
-pub(super) use path::Path;
+pub(super) use lines::{Detail, Finding, Lines};
 pub(super) use read::read;
-pub(super) use render::{Detail, render};
+pub(super) use render::render;
 pub(super) use verify::verify;
 
 /// `base.name`, or the name alone at the top.

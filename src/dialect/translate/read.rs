@@ -3,376 +3,213 @@
 
 //! From a dialect's message to the canonical one.
 
-use std::borrow::Cow;
-use std::collections::HashMap;
-
 use super::native::texts;
-use super::{Detail, Path, verify};
+use super::put::{Frame, Puts};
+use super::{Detail, Finding, Lines, verify};
 use crate::dialect::codelist::CodeLists;
 use crate::dialect::hub::Leaf;
-use crate::dialect::message::{Field, Message, Types, Value};
-use crate::dialect::path::{Select, Step};
+use crate::dialect::message::{Field, Message, Place, Room, Types, spelt};
+use crate::dialect::path::Step;
 use crate::dialect::plan::{Block, Native, Plan, Rule, Spelling, Spot, Target, ValueRule};
-use crate::dialect::report::{FieldProblem, Outcome, ProblemKind, Report};
-use crate::dialect::spelling::{self, Said, code_value, plain_text, row};
+use crate::dialect::report::{FieldProblem, ProblemKind};
+use crate::dialect::spelling::{self, Said, code_value, kept, plain_text, row};
 use crate::dialect::value::list;
 
 /// The canonical message, what became of each field, and everything that is wrong. With problems the message is not to be used.
-pub(in crate::dialect) fn read<'a>(
-    plan: &'a Plan,
+pub(in crate::dialect) fn read<'b>(
+    room: &'b Room,
+    plan: &'b Plan,
     lists: &CodeLists,
     types: &Types,
-    native: &'a Message<'a>,
+    native: Message<'b>,
     detail: Detail,
-) -> (Message<'a>, Report, Vec<FieldProblem>) {
-    let Reader { mut report, mut problems, mut hub, .. } = run(plan, native, detail, None);
-    types.prune(plan.hub.id, &mut hub);
-    let wrong = verify(&plan.hub, lists, &hub, Some(&plan.mandatory));
+) -> (Message<'b>, Lines<'b>, Vec<FieldProblem>) {
+    let hub = types.empty(room, plan.hub.id);
+    let Reader { lines, mut problems, .. } = run(room, plan, native, hub, detail, None);
+    types.prune(plan.hub.id, hub);
+    let wrong = verify(&plan.hub, lists, hub, Some(&plan.mandatory));
     if !wrong.is_empty() {
         // Read once more, now noting which field each place came from: most messages never need to know.
-        let origins = run(plan, native, Detail::None, Some(HashMap::new())).origins.unwrap_or_default();
+        let again = types.empty(room, plan.hub.id);
+        let origins = run(room, plan, native, again, Detail::None, Some(Vec::new())).puts.origins.unwrap_or_default();
         problems.extend(wrong.into_iter().map(|problem| {
-            let path = origins.get(&problem.canonical_path).cloned().unwrap_or_default();
-            FieldProblem { path, ..problem }
+            let origin = origins.iter().rev().find(|(path, _)| *path == problem.canonical_path);
+            FieldProblem { path: origin.map(|(_, origin)| origin.clone()).unwrap_or_default(), ..problem }
         }));
     }
-    report.fields.dedup();
-    (hub, report, problems)
+    (hub, lines, problems)
 }
 
-fn run<'a>(plan: &'a Plan, native: &'a Message<'a>, detail: Detail, origins: Option<HashMap<String, String>>) -> Reader<'a> {
-    let mut reader = Reader {
-        detail,
-        report: Report::default(),
-        problems: Vec::new(),
-        hub: Message::with_capacity(16),
-        hops: Vec::new(),
-        marking: Vec::new(),
-        marks: HashMap::new(),
-        refused: Vec::new(),
-        origins,
-    };
-    reader.block(native, &plan.block, &Path::TOP);
-    for write in std::mem::take(&mut reader.marking) {
-        reader.put(&write.hops, write.value, write.fallback, || write.origin);
-    }
-    for path in std::mem::take(&mut reader.refused) {
-        reader.note(|| path, || Outcome::Dropped("another field says it already".into()));
+fn run<'b>(
+    room: &'b Room,
+    plan: &'b Plan,
+    native: Message<'b>,
+    hub: Message<'b>,
+    detail: Detail,
+    origins: Option<Vec<(String, String)>>,
+) -> Reader<'b> {
+    let mut reader = Reader { room, lines: Lines::new(room, detail), problems: Vec::new(), puts: Puts::new(room, hub, origins) };
+    reader.block(native, &plan.block, &Frame::top(hub));
+    reader.puts.mark();
+    for place in &reader.puts.refused {
+        reader.lines.note(*place, Finding::Dropped("another field says it already"));
     }
     reader
 }
 
-/// A step on the way to a value: the element at an index where there are many.
-#[derive(Clone, Copy)]
-struct Hop<'a> {
-    step: &'a Step,
-    at: usize,
-}
-
-impl<'a> Hop<'a> {
-    /// `at` counts the elements of what is many.
-    fn new(step: &'a Step, at: usize) -> Self {
-        let at = match step.select {
-            Select::At(at) => at,
-            Select::From(from) => from + at,
-            Select::One | Select::Key { .. } => 0,
-        };
-        Self { step, at }
-    }
-}
-
-/// A value on its way to an element that it marks by a key; those come last, when the elements are there.
-struct Marking<'a> {
-    hops: Vec<Hop<'a>>,
-    value: Value<'a>,
-    origin: String,
-    fallback: bool,
-}
-
-struct Reader<'a> {
-    detail: Detail,
-    report: Report,
+struct Reader<'b> {
+    room: &'b Room,
+    lines: Lines<'b>,
     problems: Vec<FieldProblem>,
-    hub: Message<'a>,
-    /// The way to the place of the hub where the message that is being read stands.
-    hops: Vec<Hop<'a>>,
-    marking: Vec<Marking<'a>>,
-    /// Elements that keys have marked: path with the key, index.
-    marks: HashMap<String, usize>,
-    /// Fields that found their place taken.
-    refused: Vec<String>,
-    /// Which field of the dialect each place came from, if that is asked for.
-    origins: Option<HashMap<String, String>>,
+    puts: Puts<'b>,
 }
 
-impl<'a> Reader<'a> {
-    fn block(&mut self, native: &'a Message<'a>, block: &'a Block, path: &Path<'_>) {
+impl<'b> Reader<'b> {
+    fn block(&mut self, native: Message<'b>, block: &'b Block, frame: &Frame<'_, 'b>) {
         for rule in &block.rules {
             match rule {
-                Rule::Enter { field, to, each, block } => match native.get(field) {
-                    Some(Value::Message(inside)) if !each => self.enter(inside, to, 0, block, &path.below(field.name(), None)),
-                    Some(Value::List(list)) if !each => {
-                        if let Some(inside) = list.first().and_then(Value::as_message) {
-                            self.enter(inside, to, 0, block, &path.below(field.name(), Some(0)));
+                Rule::Value(rule) => self.value(native, rule, native.place(&rule.name, None), frame),
+                Rule::Enter { field, to, each, block } => {
+                    for (at, _, value) in native.elements(field) {
+                        let Some(inside) = value.as_message() else { continue };
+                        if !each && at.is_some_and(|at| at > 0) {
+                            self.lines.note(native.place(field.name(), at), Finding::Dropped("only the first one is read"));
+                            continue;
                         }
-                        for at in 1..list.len() {
-                            self.note(|| path.below(field.name(), Some(at)).text(), || Outcome::Dropped("only the first one is read".into()));
-                        }
+                        self.block(inside, block, &frame.below(to, at.unwrap_or(0)));
                     }
-                    Some(Value::List(list)) => {
-                        for (at, inside) in list.iter().filter_map(Value::as_message).enumerate() {
-                            self.enter(inside, to, at, block, &path.below(field.name(), Some(at)));
-                        }
-                    }
-                    _ => {}
-                },
+                }
                 Rule::Constant { field, text, way } => {
-                    let said = native.get(field).filter(|_| way.read).and_then(|value| plain_text(field.leaf(), value));
+                    let said = native.get(field).filter(|_| way.read).and_then(|value| plain_text(self.room, field.leaf(), value));
                     if said.is_some_and(|said| !said.trim().is_empty() && said != text.as_str()) {
-                        self.problem(&path.below(field.name(), None), String::new(), ProblemKind::Malformed { expected: format!("`{text}`") });
+                        let kind = ProblemKind::Malformed { expected: format!("`{text}`") };
+                        self.problem(native.place(field.name(), None), String::new(), kind);
                     }
                 }
                 Rule::Ignore { field, why } => {
                     if native.has(field) {
-                        self.note(|| path.below(field.name(), None).text(), || Outcome::Dropped(why.clone().into()));
+                        self.lines.note(native.place(field.name(), None), Finding::Dropped(why));
                     }
                 }
-                Rule::Value(rule) => self.value(native, rule, &path.below(&rule.name, None)),
             }
         }
-        for unknown in native.unknown() {
-            let path = || path.below(&format!("field {unknown}"), None).text();
-            self.note(path, || Outcome::Dropped("the dialect does not know this field".into()));
+        if native.has_unknown() && self.lines.wanted() {
+            for unknown in native.unknown() {
+                let name = spelt(self.room, format_args!("field {unknown}"));
+                self.lines.note(native.place(name, None), Finding::Dropped("the dialect does not know this field"));
+            }
         }
     }
 
-    fn enter(&mut self, inside: &'a Message<'a>, to: &'a [Step], at: usize, block: &'a Block, path: &Path<'_>) {
-        let before = self.hops.len();
-        self.hops.extend(to.iter().map(|step| Hop::new(step, at)));
-        self.block(inside, block, path);
-        self.hops.truncate(before);
-    }
-
-    fn value(&mut self, native: &'a Message<'a>, rule: &'a ValueRule, path: &Path<'_>) {
+    fn value(&mut self, native: Message<'b>, rule: &'b ValueRule, place: Place<'b>, frame: &Frame<'_, 'b>) {
         if !rule.way.read {
             if rule.native.fields().iter().any(|field| native.has(field)) {
-                self.note(|| path.text(), || Outcome::Dropped("the field is only written by the gateway".into()));
+                self.lines.note(place, Finding::Dropped("the field is only written by the gateway"));
             }
             return;
         }
         if let (Spelling::Plain, Native::Field { field, carrier: None }, Target::At(spot)) = (&rule.spelling, &rule.native, &rule.target)
             && matches!(spot.leaf, Leaf::Bytes | Leaf::Message(_) | Leaf::Timestamp | Leaf::PartialDate)
         {
-            if let Some(value) = native.get(field) {
-                for (at, value) in value.elements().iter().enumerate() {
-                    self.write(spot, at, value.clone(), path, rule.fallback);
-                }
+            for (at, _, value) in native.elements(field) {
+                self.puts.put(frame, &spot.steps, at.unwrap_or(0), value, place, rule.fallback);
             }
             return;
         }
-        if let (Some(separator), [field]) = (rule.gather, rule.native.fields()) {
-            let texts: Vec<Cow<'_, str>> = texts(native, &rule.native, None, &rule.nulls).into_iter().filter_map(|(_, text)| text.ok()).collect();
-            if !texts.is_empty() {
-                self.text(rule, 0, texts.join(separator.to_string().as_str()).into(), path);
-                if texts.iter().any(|text| text.contains(separator)) {
-                    let how = || Outcome::Lossy(format!("elements of `{}` cannot be told apart again", field.name()).into());
-                    self.note(|| path.text(), how);
-                }
-            }
-            return;
+        let room = self.room;
+        if let (Some(separator), [_]) = (rule.gather, rule.native.fields()) {
+            return self.gathered(native, rule, separator, place, frame);
         }
-        for (at, text) in texts(native, &rule.native, rule.column(), &rule.nulls) {
-            let path = path.element(at);
-            match text {
-                Err(kind) => self.problem(&path, self.canonical(&rule.target), kind),
-                Ok(text) => match rule.list {
-                    Some(separator) => {
-                        let items = list::split(&text, separator).into_iter().filter(|item| !rule.nulls.is_null(item));
-                        for (at, item) in items.enumerate() {
-                            self.text(rule, at, item.into(), &path.element(Some(at)));
-                        }
+        texts(room, native, &rule.native, rule.column(), &rule.nulls, |(at, text)| {
+            let place = place.element(at);
+            match (text, rule.list) {
+                (Err(kind), _) => self.problem(place, canonical(frame, &rule.target), kind),
+                (Ok(text), Some(separator)) => {
+                    let items = list::split(text, separator).filter(|item| !rule.nulls.is_null(item));
+                    for (at, item) in items.enumerate() {
+                        self.text(rule, at, kept(room, item), place.element(Some(at)), frame);
                     }
-                    None => self.text(rule, at.unwrap_or(0), text, &path),
-                },
+                }
+                (Ok(text), None) => self.text(rule, at.unwrap_or(0), text, place, frame),
             }
+        });
+    }
+
+    /// The elements of a repeated field are one text of the hub.
+    fn gathered(&mut self, native: Message<'b>, rule: &'b ValueRule, separator: char, place: Place<'b>, frame: &Frame<'_, 'b>) {
+        let mut line = bumpalo::collections::String::new_in(self.room);
+        let (mut some, mut ambiguous) = (false, false);
+        texts(self.room, native, &rule.native, None, &rule.nulls, |(_, text)| {
+            let Ok(text) = text else { return };
+            if std::mem::replace(&mut some, true) {
+                line.push(separator);
+            }
+            ambiguous |= text.contains(separator);
+            line.push_str(text);
+        });
+        if some {
+            self.text(rule, 0, line.into_bump_str(), place, frame);
+        }
+        if ambiguous && self.lines.wanted() {
+            let how = spelt(self.room, format_args!("elements of `{}` cannot be told apart again", rule.native.name()));
+            self.lines.note(place, Finding::Lossy(how));
         }
     }
 
-    fn text(&mut self, rule: &'a ValueRule, at: usize, text: Cow<'a, str>, path: &Path<'_>) {
+    fn text(&mut self, rule: &'b ValueRule, at: usize, text: &'b str, place: Place<'b>, frame: &Frame<'_, 'b>) {
         match &rule.target {
-            Target::At(spot) => self.single(rule, spot, at, text, path),
-            Target::Join { parts, joint } => match spelling::split(joint, &text, parts.len()) {
-                Err(kind) => self.problem(path, self.canonical(&rule.target), kind),
+            Target::At(spot) => self.single(rule, spot, at, text, place, frame),
+            Target::Join { parts, joint } => match spelling::split(self.room, joint, text, parts.len()) {
+                Err(kind) => self.problem(place, canonical(frame, &rule.target), kind),
                 Ok(texts) => {
                     for (spot, text) in parts.iter().zip(texts) {
                         if let (Some(spot), false) = (spot, text.trim().is_empty()) {
-                            self.single(rule, spot, at, text.into(), path);
+                            self.single(rule, spot, at, text, place, frame);
                         }
                     }
                 }
             },
-            Target::Tuple { parts, column } => match row(column, &text) {
-                Err(kind) => self.problem(path, self.canonical(&rule.target), kind),
+            Target::Tuple { parts, column } => match row(column, text) {
+                Err(kind) => self.problem(place, canonical(frame, &rule.target), kind),
                 Ok(None) => {}
                 Ok(Some(row)) => {
                     for (spot, part) in parts.iter().zip(row.parts()) {
-                        let value = last_field(spot).and_then(|field| code_value(column, row, part, &spot.leaf, field));
+                        let value = last_field(spot).and_then(|field| code_value(self.room, column, row, part, &spot.leaf, field));
                         if let Some(value) = value {
-                            self.write(spot, at, value, path, rule.fallback);
+                            self.puts.put(frame, &spot.steps, at, value, place, rule.fallback);
                         }
                     }
-                    self.exact(path);
+                    self.lines.kept(place);
                 }
             },
         }
     }
 
-    fn single(&mut self, rule: &'a ValueRule, spot: &'a Spot, at: usize, text: Cow<'a, str>, path: &Path<'_>) {
+    fn single(&mut self, rule: &'b ValueRule, spot: &'b Spot, at: usize, text: &'b str, place: Place<'b>, frame: &Frame<'_, 'b>) {
         let Some(field) = last_field(spot) else { return };
-        match spelling::read(&rule.spelling, &spot.leaf, field, text) {
+        match spelling::read(self.room, &rule.spelling, &spot.leaf, field, text) {
             Ok(None) => {}
             Ok(Some(Said { value, loss })) => {
-                self.write(spot, at, value, path, rule.fallback);
+                self.puts.put(frame, &spot.steps, at, value, place, rule.fallback);
                 match loss {
-                    Some(loss) => self.note(|| path.text(), || Outcome::Lossy(loss.into())),
-                    None => self.exact(path),
+                    Some(loss) => self.lines.note(place, Finding::Lossy(loss)),
+                    None => self.lines.kept(place),
                 }
             }
-            Err(kind) => self.problem(path, self.spelt(&spot.steps), kind),
+            Err(kind) => self.problem(place, frame.spelt(&spot.steps), kind),
         }
     }
 
-    fn write(&mut self, spot: &'a Spot, at: usize, value: Value<'a>, origin: &Path<'_>, fallback: bool) {
-        let mut hops = std::mem::take(&mut self.hops);
-        let before = hops.len();
-        hops.extend(spot.steps.iter().map(|step| Hop::new(step, at)));
-        if hops.iter().any(|hop| matches!(hop.step.select, Select::Key { .. })) {
-            self.marking.push(Marking { hops: hops.clone(), value, origin: origin.text(), fallback });
-        } else {
-            self.put(&hops, value, fallback, || origin.text());
-        }
-        hops.truncate(before);
-        self.hops = hops;
+    fn problem(&mut self, place: Place<'b>, canonical_path: String, kind: ProblemKind) {
+        self.problems.push(FieldProblem { path: place.text(), canonical_path, kind });
     }
+}
 
-    fn put(&mut self, hops: &[Hop<'a>], value: Value<'a>, fallback: bool, origin: impl FnOnce() -> String) {
-        let mut path = self.origins.is_some().then(String::new);
-        if place(&mut self.hub, hops, value, fallback, &Path::TOP, &mut self.marks, &mut path).is_none() {
-            self.refused.push(origin());
-        } else if let (Some(origins), Some(path)) = (&mut self.origins, path) {
-            origins.insert(path, origin());
-        }
-    }
-
-    fn exact(&mut self, path: &Path<'_>) {
-        if self.detail == Detail::All {
-            self.report.push(path.text(), Outcome::Exact);
-        }
-    }
-
-    /// A line of the report, made only if somebody reads it.
-    fn note(&mut self, path: impl FnOnce() -> String, outcome: impl FnOnce() -> Outcome) {
-        if self.detail > Detail::None {
-            self.report.push(path(), outcome());
-        }
-    }
-
-    fn problem(&mut self, path: &Path<'_>, canonical_path: String, kind: ProblemKind) {
-        self.problems.push(FieldProblem { path: path.text(), canonical_path, kind });
-    }
-
-    fn canonical(&self, target: &Target) -> String {
-        self.spelt(target.first().map(|spot| spot.steps.as_slice()).unwrap_or_default())
-    }
-
-    /// A place below the message that is being read, as mappings spell it.
-    fn spelt(&self, steps: &[Step]) -> String {
-        let above = self.hops.iter().map(|hop| match hop.step.select {
-            Select::From(_) => format!("{}[{}]", hop.step.field.name(), hop.at),
-            _ => hop.step.to_string(),
-        });
-        above.chain(steps.iter().map(ToString::to_string)).collect::<Vec<_>>().join(".")
-    }
+fn canonical(frame: &Frame<'_, '_>, target: &Target) -> String {
+    let steps: &[Step] = target.first().map(|spot| spot.steps.as_slice()).unwrap_or_default();
+    frame.spelt(steps)
 }
 
 fn last_field(spot: &Spot) -> Option<&Field> {
     spot.steps.last().map(|step| &step.field)
-}
-
-/// Puts a value in its place, and notes the path if that is asked for; none if a fallback finds the place taken.
-fn place<'a>(
-    message: &mut Message<'a>,
-    hops: &[Hop<'a>],
-    value: Value<'a>,
-    fallback: bool,
-    base: &Path<'_>,
-    marks: &mut HashMap<String, usize>,
-    noted: &mut Option<String>,
-) -> Option<()> {
-    let (Hop { step, at }, rest) = hops.split_first()?;
-    let field = &step.field;
-    let at = match &step.select {
-        Select::One => {
-            let path = base.below(field.name(), None);
-            if !rest.is_empty() {
-                let Value::Message(inside) = message.entry(field)? else { return None };
-                return place(inside, rest, value, fallback, &path, marks, noted);
-            }
-            if fallback && message.has(field) {
-                return None;
-            }
-            message.set(field, value);
-            note(noted, &path);
-            return Some(());
-        }
-        Select::At(_) | Select::From(_) => *at,
-        Select::Key { field: key, value: wanted, text } => {
-            let mark = format!("{}[{}={text}]", base.below(field.name(), None).text(), key.name());
-            let at = marks.get(&mark).copied().unwrap_or_else(|| find(message, step, rest, key, wanted, &value));
-            marks.insert(mark, at);
-            at
-        }
-    };
-    let path = base.below(field.name(), Some(at));
-    let Value::List(list) = message.entry(field)? else { return None };
-    let taken = at < list.len();
-    while list.len() <= at {
-        list.push(Value::default_of(field));
-    }
-    let element = list.get_mut(at)?;
-    if rest.is_empty() {
-        if fallback && taken && !element.is_default() {
-            return None;
-        }
-        *element = value;
-        note(noted, &path);
-        return Some(());
-    }
-    let Value::Message(inside) = element else { return None };
-    if let Select::Key { field: key, value: wanted, .. } = &step.select {
-        inside.set(key, wanted.clone());
-    }
-    place(inside, rest, value, fallback, &path, marks, noted)
-}
-
-fn note(noted: &mut Option<String>, path: &Path<'_>) {
-    if let Some(noted) = noted {
-        *noted = path.text();
-    }
-}
-
-/// The element that a key is about: one that says the same and has no key yet, one that has the key and not yet this, or a new one.
-fn find(message: &Message<'_>, step: &Step, rest: &[Hop<'_>], key: &Field, wanted: &Value<'_>, value: &Value<'_>) -> usize {
-    let elements = message.get(&step.field).and_then(Value::as_list).unwrap_or_default();
-    let has = |wanted: &dyn Fn(&Message<'_>) -> bool| elements.iter().position(|one| one.as_message().is_some_and(wanted));
-    has(&|one| !one.has(key) && at(one, rest) == Some(value))
-        .or_else(|| has(&|one| one.says(key, wanted) && at(one, rest).is_none_or(|there| there == value)))
-        .unwrap_or(elements.len())
-}
-
-/// The value at a place without selections.
-fn at<'m, 'a>(message: &'m Message<'a>, hops: &[Hop<'_>]) -> Option<&'m Value<'a>> {
-    let (hop, rest) = hops.split_first()?;
-    let value = message.get(&hop.step.field)?;
-    if rest.is_empty() { Some(value) } else { at(value.as_message()?, rest) }
 }

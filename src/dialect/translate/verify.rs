@@ -5,18 +5,22 @@
 
 use std::collections::BTreeSet;
 
-use super::Path;
 use crate::dialect::codelist::{CodeLists, Status};
 use crate::dialect::hub::{FieldShape, Leaf, Shape};
-use crate::dialect::message::{Message, Value};
+use crate::dialect::message::{Message, Place, Value};
 use crate::dialect::report::{FieldProblem, ProblemKind};
 use crate::dialect::spelling::{coding, day_of, instant_of};
 use crate::dialect::value::din91379;
 
 /// Everything that is wrong with a canonical message. `reachable` limits the mandatory places to those that its source can say.
-pub(in crate::dialect) fn verify(shape: &Shape, lists: &CodeLists, message: &Message<'_>, reachable: Option<&BTreeSet<String>>) -> Vec<FieldProblem> {
+pub(in crate::dialect) fn verify<'b>(
+    shape: &'b Shape,
+    lists: &CodeLists,
+    message: Message<'b>,
+    reachable: Option<&BTreeSet<String>>,
+) -> Vec<FieldProblem> {
     let mut verifier = Verifier { lists, reachable, problems: Vec::new() };
-    verifier.walk(shape, message, &Path::TOP);
+    verifier.walk(shape, message);
     verifier.problems
 }
 
@@ -27,32 +31,41 @@ struct Verifier<'a> {
 }
 
 impl Verifier<'_> {
-    fn walk(&mut self, shape: &Shape, message: &Message<'_>, path: &Path<'_>) {
-        for field in &shape.fields {
-            let path = path.below(field.field.name(), None);
-            let Some(value) = message.get(&field.field) else {
-                if field.mandatory && self.reachable.is_none_or(|reachable| said(reachable, &path.plain())) {
-                    self.problem(&path, ProblemKind::Missing);
+    fn walk<'b>(&mut self, shape: &'b Shape, message: Message<'b>) {
+        for (field, slot) in shape.fields.iter().zip(message.slots()) {
+            let empty = match slot.value() {
+                None => true,
+                Some(Value::List(list)) => {
+                    list.values().enumerate().for_each(|(at, value)| self.value(field, message, Some(at), value));
+                    list.len() == 0
                 }
-                continue;
+                Some(value) => {
+                    self.value(field, message, None, value);
+                    false
+                }
             };
-            let list = value.as_list().is_some();
-            for (at, value) in value.elements().iter().enumerate() {
-                let path = path.element(list.then_some(at));
-                if let (Some(inner), Value::Message(inside)) = (&field.inner, value) {
-                    self.walk(inner, inside, &path);
-                } else if let Some(kind) = self.wrong(field, value) {
-                    self.problem(&path, kind);
+            if empty && field.mandatory {
+                let place = message.place(field.field.name(), None);
+                if self.reachable.is_none_or(|reachable| said(reachable, &place.plain())) {
+                    self.problem(place, ProblemKind::Missing);
                 }
             }
         }
     }
 
-    fn problem(&mut self, path: &Path<'_>, kind: ProblemKind) {
-        self.problems.push(FieldProblem { path: String::new(), canonical_path: path.text(), kind });
+    fn value<'b>(&mut self, field: &'b FieldShape, message: Message<'b>, at: Option<usize>, value: Value<'b>) {
+        if let (Some(inner), Value::Message(inside)) = (&field.inner, value) {
+            self.walk(inner, inside);
+        } else if let Some(kind) = self.wrong(field, value) {
+            self.problem(message.place(field.field.name(), at), kind);
+        }
     }
 
-    fn wrong(&self, field: &FieldShape, value: &Value<'_>) -> Option<ProblemKind> {
+    fn problem(&mut self, place: Place<'_>, kind: ProblemKind) {
+        self.problems.push(FieldProblem { path: String::new(), canonical_path: place.text(), kind });
+    }
+
+    fn wrong(&self, field: &FieldShape, value: Value<'_>) -> Option<ProblemKind> {
         match (&field.leaf, value) {
             (Leaf::Text, Value::Text(text)) => {
                 let datatype = field.datatype?;
@@ -60,16 +73,17 @@ impl Verifier<'_> {
                 let outside = din91379::check(kind, text).err()?;
                 Some(ProblemKind::OutsideDin91379 { position: outside.position + 1, datatype })
             }
-            (Leaf::Enum(list), Value::Enum(number)) if !list.knows(*number) => Some(ProblemKind::UnknownCode { list: list.full_name().to_owned() }),
-            (Leaf::PartialDate, value) => day_of(value).err().map(|_| ProblemKind::ImpossibleDate),
-            (Leaf::Timestamp, value) => instant_of(value).err().map(|_| ProblemKind::ImpossibleDate),
+            (Leaf::Enum(list), Value::Enum(number)) if !list.knows(number) => Some(ProblemKind::UnknownCode { list: list.full_name().to_owned() }),
+            (Leaf::PartialDate, value) => day_of(value).is_none().then_some(ProblemKind::ImpossibleDate),
+            (Leaf::Timestamp, value) => instant_of(value).is_none().then_some(ProblemKind::ImpossibleDate),
             (Leaf::Coding, Value::Message(coding)) => self.coding(coding),
+            // What is encoded came out of a list.
             _ => None,
         }
     }
 
     /// A code that no list of the gateway has could mean anything, and no rule about topics would find it.
-    fn coding(&self, coding: &Message<'_>) -> Option<ProblemKind> {
+    fn coding(&self, coding: Message<'_>) -> Option<ProblemKind> {
         let (system, code) = (coding.text(coding::SYSTEM), coding.text(coding::CODE));
         if system.is_empty() {
             return Some(ProblemKind::CodeWithoutSystem { list: "the code's own list".to_owned() });

@@ -3,21 +3,23 @@
 
 //! A German postal address on one line: `Musterweg 1a, 28237 Bremen`.
 
+use std::fmt;
+
 use super::Converted;
 
 /// The parts of an address; empty where unknown.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Address {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Address<'t> {
     /// `Musterweg`, `Straße des 17. Juni`.
-    pub street: String,
+    pub street: &'t str,
     /// Digits only.
-    pub house_number: String,
+    pub house_number: &'t str,
     /// What follows the digits: `a`, `-14`, `/3`.
-    pub suffix: String,
+    pub suffix: &'t str,
     /// Five digits; a text, because of leading zeros.
-    pub postal_code: String,
+    pub postal_code: &'t str,
     /// `Bremen`.
-    pub city: String,
+    pub city: &'t str,
 }
 
 /// Why a text is not taken apart. The parts could only be guessed.
@@ -31,7 +33,7 @@ const NOT_ON_ONE_LINE: &str = "parts of the address cannot be told apart again o
 ///
 /// # Errors
 /// [`AddressError`] if the part after the last comma does not begin with a postal code.
-pub fn split(line: &str) -> Result<Address, AddressError> {
+pub fn split(line: &str) -> Result<Address<'_>, AddressError> {
     let line = line.trim();
     if let Some((street, place)) = line.rsplit_once(',') {
         let (postal_code, city) = split_place(place.trim()).ok_or(AddressError)?;
@@ -43,41 +45,46 @@ pub fn split(line: &str) -> Result<Address, AddressError> {
     })
 }
 
-/// The line of an address; the loss says if [`split`] would not give the same parts back.
-pub fn join(address: &Address) -> Converted<String> {
-    let number = format!("{}{}", address.house_number.trim(), address.suffix.trim());
-    let words = |parts: [&str; 2]| parts.map(str::trim).into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ");
-    let street = words([&address.street, &number]);
-    let place = words([&address.postal_code, &address.city]);
-    let line = [street, place].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", ");
-    let back = split(&line).as_ref() == Ok(address);
+/// Writes the line of an address.
+///
+/// # Errors
+/// Those of `out`.
+pub fn join(address: &Address<'_>, out: &mut impl fmt::Write) -> fmt::Result {
+    let [street, number, suffix, code, city] =
+        [address.street, address.house_number, address.suffix, address.postal_code, address.city].map(str::trim);
+    let blank = |left: bool, right: bool| if left && right { " " } else { "" };
+    let numbered = !number.is_empty() || !suffix.is_empty();
+    let (first, second) = (!street.is_empty() || numbered, !code.is_empty() || !city.is_empty());
+    write!(out, "{street}{}{number}{suffix}", blank(!street.is_empty(), numbered))?;
+    out.write_str(if first && second { ", " } else { "" })?;
+    write!(out, "{code}{}{city}", blank(!code.is_empty(), !city.is_empty()))
+}
+
+/// What became of an address on a line: the loss says if [`split`] does not give the same parts back.
+pub fn told<T: AsRef<str>>(address: &Address<'_>, line: T) -> Converted<T> {
+    let back = split(line.as_ref()).as_ref() == Ok(address);
     Converted::lossy_if(!back, line, NOT_ON_ONE_LINE)
 }
 
 /// `28237 Bremen`, `28237`.
-fn split_place(text: &str) -> Option<(String, String)> {
+fn split_place(text: &str) -> Option<(&str, &str)> {
     let (code, city) = text.split_once(' ').unwrap_or((text, ""));
     let valid = code.len() == 5 && code.bytes().all(|byte| byte.is_ascii_digit());
-    valid.then(|| (code.to_owned(), city.trim().to_owned()))
+    valid.then(|| (code, city.trim()))
 }
 
 /// The house number begins at the first word after the street that begins with a digit and is followed only by a suffix.
-fn split_street(text: &str) -> Address {
+fn split_street(text: &str) -> Address<'_> {
     for (at, _) in text.char_indices().filter(|(_, c)| *c == ' ') {
         let (street, number) = text.split_at_checked(at).unwrap_or((text, ""));
         let number = number.trim();
         let digits = number.bytes().take_while(u8::is_ascii_digit).count();
         let (house_number, suffix) = number.split_at_checked(digits).unwrap_or(("", ""));
         if digits > 0 && is_suffix(suffix.trim()) && !street.trim().is_empty() {
-            return Address {
-                street: street.trim().to_owned(),
-                house_number: house_number.to_owned(),
-                suffix: suffix.trim().to_owned(),
-                ..Address::default()
-            };
+            return Address { street: street.trim(), house_number, suffix: suffix.trim(), ..Address::default() };
         }
     }
-    Address { street: text.to_owned(), ..Address::default() }
+    Address { street: text, ..Address::default() }
 }
 
 /// One letter, or what a hyphen or slash introduces: `a`, `-14`, `/3`, `- 14b`.
@@ -96,7 +103,12 @@ mod tests {
 
     use super::*;
 
-    fn parts(line: &str) -> [String; 5] {
+    fn join(address: &Address<'_>) -> Converted<String> {
+        let mut line = String::new();
+        super::join(address, &mut line).unwrap();
+        told(address, line)
+    }
+    fn parts(line: &str) -> [&str; 5] {
         let Address { street, house_number, suffix, postal_code, city } = split(line).unwrap();
         [street, house_number, suffix, postal_code, city]
     }
@@ -129,7 +141,7 @@ mod tests {
 
     #[test]
     fn parts_that_would_read_differently_are_reported() {
-        let address = Address { street: "Weg 3".into(), city: "Bremen".into(), ..Address::default() };
+        let address = Address { street: "Weg 3", city: "Bremen", ..Address::default() };
         assert!(join(&address).loss.is_some());
     }
 
@@ -145,7 +157,7 @@ mod tests {
 
         #[test]
         fn ordinary_addresses_survive(street in "[A-Z][a-zäöüß]{1,12}( [A-Z][a-z]{1,8})?", number in "[1-9][0-9]{0,2}", suffix in "[a-f]?", code in "[0-9]{5}", city in "[A-Z][a-zü]{1,12}") {
-            let address = Address { street, house_number: number, suffix, postal_code: code, city };
+            let address = Address { street: &street, house_number: &number, suffix: &suffix, postal_code: &code, city: &city };
             let line = join(&address);
             prop_assert_eq!(line.loss, None);
             prop_assert_eq!(split(&line.value), Ok(address));

@@ -12,36 +12,17 @@ pub struct BooleanWords {
     no: String,
 }
 
-/// Why a text is neither yes nor no, or a pattern has no two words.
+/// A pattern that has no two words.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum BooleanError {
-    /// The pattern of a mapping.
-    #[error("`{0}` does not name two different words; write for example ja/nein")]
-    Pattern(String),
-    /// Neither of the two words.
-    #[error("the value is neither `{yes}` nor `{no}`")]
-    Neither {
-        /// The word for yes.
-        yes: String,
-        /// The word for no.
-        no: String,
-    },
-}
+#[error("`{0}` does not name two different words; write for example ja/nein")]
+pub struct BooleanError(String);
 
 impl BooleanWords {
-    /// Reads one of the two words, ASCII case and outer blanks aside.
-    ///
-    /// # Errors
-    /// [`BooleanError::Neither`].
-    pub fn read(&self, text: &str) -> Result<bool, BooleanError> {
+    /// Reads one of the two words, ASCII case and outer blanks aside; none if it is neither.
+    pub fn read(&self, text: &str) -> Option<bool> {
         let text = text.trim();
-        if text.eq_ignore_ascii_case(&self.yes) {
-            Ok(true)
-        } else if text.eq_ignore_ascii_case(&self.no) {
-            Ok(false)
-        } else {
-            Err(BooleanError::Neither { yes: self.yes.clone(), no: self.no.clone() })
-        }
+        let yes = text.eq_ignore_ascii_case(&self.yes);
+        (yes || text.eq_ignore_ascii_case(&self.no)).then_some(yes)
     }
     /// The word.
     pub fn write(&self, value: bool) -> &str {
@@ -62,7 +43,7 @@ impl FromStr for BooleanWords {
             {
                 Ok(Self { yes: yes.to_owned(), no: no.to_owned() })
             }
-            _ => Err(BooleanError::Pattern(pattern.to_owned())),
+            _ => Err(BooleanError(pattern.to_owned())),
         }
     }
 }
@@ -75,11 +56,11 @@ mod tests {
     fn each_dialect_has_its_words() {
         for (pattern, yes, no) in [("ja/nein", "Ja", " nein"), ("J/N", "j", "N"), ("true/false", "true", "FALSE")] {
             let words: BooleanWords = pattern.parse().unwrap();
-            assert_eq!((words.read(yes), words.read(no)), (Ok(true), Ok(false)));
+            assert_eq!((words.read(yes), words.read(no)), (Some(true), Some(false)));
             for value in [true, false] {
-                assert_eq!(words.read(words.write(value)), Ok(value));
+                assert_eq!(words.read(words.write(value)), Some(value));
             }
-            assert!(words.read("1").is_err() && words.read("").is_err());
+            assert!(words.read("1").is_none() && words.read("").is_none());
         }
     }
 

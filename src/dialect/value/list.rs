@@ -5,24 +5,29 @@
 //!
 //! A separator inside a value is written `\;`, a backslash `\\`. Blanks around a value do not count, empty values are left out.
 
+use std::borrow::Cow;
+use std::fmt;
+
 use super::escape::{push_escaped, split_escaped, unescape};
 
 /// The values of a text; none for an empty one.
-pub fn split(text: &str, separator: char) -> Vec<String> {
-    let items = split_escaped(text, separator).into_iter().filter(|item| !item.is_empty());
-    items.map(|item| unescape(item, separator)).collect()
+pub fn split(text: &str, separator: char) -> impl Iterator<Item = Cow<'_, str>> {
+    split_escaped(text, separator).filter(|item| !item.is_empty()).map(move |item| unescape(item, separator))
 }
 
-/// The text of several values; [`split`] gives back those that are not empty, trimmed.
-pub fn join<'a>(items: impl IntoIterator<Item = &'a str>, separator: char) -> String {
-    let mut out = String::new();
+/// Writes several values as one text; [`split`] gives back those that are not empty, trimmed.
+///
+/// # Errors
+/// Those of `out`.
+pub fn join<'a>(items: impl IntoIterator<Item = &'a str>, separator: char, out: &mut impl fmt::Write) -> fmt::Result {
+    let mut first = true;
     for item in items.into_iter().map(str::trim).filter(|item| !item.is_empty()) {
-        if !out.is_empty() {
-            out.push(separator);
+        if !std::mem::take(&mut first) {
+            out.write_char(separator)?;
         }
-        push_escaped(item, separator, &mut out);
+        push_escaped(item, separator, out)?;
     }
-    out
+    Ok(())
 }
 
 #[cfg(test)]
@@ -30,6 +35,15 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    fn split(text: &str, separator: char) -> Vec<String> {
+        super::split(text, separator).map(Cow::into_owned).collect()
+    }
+    fn join<'a>(items: impl IntoIterator<Item = &'a str>, separator: char) -> String {
+        let mut out = String::new();
+        super::join(items, separator, &mut out).unwrap();
+        out
+    }
 
     #[test]
     fn a_list_reads_with_blanks_gaps_and_escapes() {

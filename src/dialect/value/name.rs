@@ -6,6 +6,9 @@
 //! A separator inside a part is written `\,`, a backslash `\\`. A part that is missing before one that is there is written `-`, so that
 //! a person with a single name is `-, Nūr`, or just `Nūr` if that name is kept as the family name. A part that really is a hyphen is `\-`.
 
+use std::borrow::Cow;
+use std::fmt;
+
 use super::escape::{push_escaped, split_escaped, unescape};
 
 /// What stands for a missing part.
@@ -43,40 +46,40 @@ impl Join {
         }
     }
 
-    /// One text of several parts; trailing empty parts are left off.
-    pub fn join(&self, parts: &[&str]) -> String {
+    /// Writes several parts as one text; trailing empty parts are left off.
+    ///
+    /// # Errors
+    /// Those of `out`.
+    pub fn join(&self, parts: &[&str], out: &mut impl fmt::Write) -> fmt::Result {
         let used = parts.iter().rposition(|part| !part.trim().is_empty()).map_or(0, |last| last + 1);
-        let mut out = String::new();
         for (at, part) in parts.iter().take(used).map(|part| part.trim()).enumerate() {
             if at > 0 {
-                out.push_str(&self.separator);
+                out.write_str(&self.separator)?;
             }
             match part {
-                "" => out.push_str(MISSING),
-                MISSING => out.push_str("\\-"),
-                part => push_escaped(part, self.mark, &mut out),
+                "" => out.write_str(MISSING)?,
+                MISSING => out.write_str("\\-")?,
+                part => push_escaped(part, self.mark, out)?,
             }
         }
-        out
+        Ok(())
     }
 
     /// The `count` parts of a text; missing ones are empty.
     ///
     /// # Errors
     /// [`JoinError::TooMany`]: which comma separates would be a guess.
-    pub fn split(&self, text: &str, count: usize) -> Result<Vec<String>, JoinError> {
-        let parts = split_escaped(text.trim(), self.mark);
-        if parts.len() > count && (count > 0 || !text.trim().is_empty()) {
+    pub fn split<'t>(&self, text: &'t str, count: usize) -> Result<impl Iterator<Item = Cow<'t, str>>, JoinError> {
+        let (text, mark) = (text.trim(), self.mark);
+        if split_escaped(text, mark).nth(count).is_some() && (count > 0 || !text.is_empty()) {
             return Err(JoinError::TooMany(count));
         }
-        let read = |part: &str| match part {
-            MISSING => String::new(),
-            "\\-" => MISSING.to_owned(),
-            part => unescape(part, self.mark),
+        let read = move |part: &'t str| match part {
+            MISSING => Cow::Borrowed(""),
+            "\\-" => Cow::Borrowed(MISSING),
+            part => unescape(part, mark),
         };
-        let mut parts: Vec<String> = parts.into_iter().map(read).collect();
-        parts.resize(count, String::new());
-        Ok(parts)
+        Ok(split_escaped(text, mark).map(read).chain(std::iter::repeat(Cow::Borrowed(""))).take(count))
     }
 }
 
@@ -86,8 +89,20 @@ mod tests {
 
     use super::*;
 
-    fn comma() -> Join {
-        Join::new(", ").unwrap()
+    struct Comma(Join);
+
+    fn comma() -> Comma {
+        Comma(Join::new(", ").unwrap())
+    }
+    impl Comma {
+        fn split(&self, text: &str, count: usize) -> Result<Vec<String>, JoinError> {
+            Ok(self.0.split(text, count)?.map(Cow::into_owned).collect())
+        }
+        fn join(&self, parts: &[&str]) -> String {
+            let mut out = String::new();
+            self.0.join(parts, &mut out).unwrap();
+            out
+        }
     }
 
     #[test]

@@ -8,6 +8,18 @@
 pub struct NullWords {
     words: Vec<String>,
     fills: Vec<char>,
+    /// A bit for each length of a word, the last for all that are longer: most texts have none of them.
+    lengths: u32,
+}
+
+/// Without outer blanks. Most texts show at their ends that they have none.
+fn trimmed(text: &str) -> &str {
+    let solid = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_graphic);
+    if solid(text.as_bytes().first()) && solid(text.as_bytes().last()) { text } else { text.trim() }
+}
+
+fn bit(length: usize) -> u32 {
+    1 << length.min(31)
 }
 
 impl NullWords {
@@ -20,16 +32,19 @@ impl NullWords {
             let mut chars = word.chars();
             match (chars.next(), chars.next(), chars.next()) {
                 (Some(fill), Some('*'), None) => null.fills.push(fill),
-                _ => null.words.push(word.trim().to_owned()),
+                _ => {
+                    null.lengths |= bit(word.trim().len());
+                    null.words.push(word.trim().to_owned());
+                }
             }
         }
         null
     }
     /// Whether the text says nothing; ASCII case and outer blanks aside.
     pub fn is_null(&self, text: &str) -> bool {
-        let text = text.trim();
+        let text = trimmed(text);
         text.is_empty()
-            || self.words.iter().any(|word| word.eq_ignore_ascii_case(text))
+            || self.lengths & bit(text.len()) != 0 && self.words.iter().any(|word| word.eq_ignore_ascii_case(text))
             || self.fills.iter().any(|fill| text.chars().all(|c| c == *fill))
     }
     /// What to write for nothing; empty if only fills were named.

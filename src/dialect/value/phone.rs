@@ -10,8 +10,33 @@ use std::fmt;
 use std::str::FromStr;
 
 /// A telephone number in the form of ITU-T E.164: `+`, then 7 to 15 digits, the first not 0.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub struct Phone(String);
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Phone(Digits);
+
+/// A few characters of ASCII; what is more than any number has is not kept, for it is too long anyhow.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
+struct Digits {
+    bytes: [u8; 24],
+    used: u8,
+}
+
+impl Digits {
+    fn push(&mut self, byte: u8) {
+        if let Some(place) = self.bytes.get_mut(usize::from(self.used)) {
+            *place = byte;
+            self.used += 1;
+        }
+    }
+    fn text(&self) -> &str {
+        self.bytes.get(..usize::from(self.used)).and_then(|bytes| std::str::from_utf8(bytes).ok()).unwrap_or_default()
+    }
+    /// All of them, one after another.
+    fn of(parts: &[&str]) -> Self {
+        let mut digits = Self::default();
+        parts.iter().flat_map(|part| part.bytes()).for_each(|byte| digits.push(byte));
+        digits
+    }
+}
 
 /// The number belongs to a person.
 impl fmt::Debug for Phone {
@@ -98,25 +123,31 @@ impl Phone {
     pub fn read(text: &str) -> Result<Self, PhoneError> {
         let text = text.trim();
         let (plus, rest) = text.strip_prefix('+').map_or((false, text), |rest| (true, rest));
-        let mut digits = String::with_capacity(rest.len());
+        Self::spelt(plus, [rest, ""])
+    }
+
+    /// A number in two parts, the second of which may be empty.
+    fn spelt(plus: bool, parts: [&str; 2]) -> Result<Self, PhoneError> {
+        let mut digits = Digits::default();
         let mut open = false;
-        for c in rest.chars() {
+        for c in parts.iter().flat_map(|part| part.chars()) {
             match c {
-                '0'..='9' => digits.push(c),
+                '0'..='9' => digits.push(c as u8),
                 '(' if !open => open = true,
                 ')' if open => open = false,
                 ' ' | '/' | '-' | '.' | '\u{a0}' | '–' => {}
                 _ => return Err(PhoneError::Shape),
             }
         }
+        let digits = digits.text();
         if open || digits.is_empty() {
             return Err(PhoneError::Shape);
         }
         if plus {
-            return Self::international(&digits, rest);
+            return Self::international(digits, parts);
         }
         if let Some(international) = digits.strip_prefix("00") {
-            return Self::international(international, rest);
+            return Self::international(international, parts);
         }
         let national = digits.strip_prefix('0').ok_or(PhoneError::NoAreaCode)?;
         Self::german(national)
@@ -131,46 +162,47 @@ impl Phone {
         if !area_code.starts_with('0') {
             return Err(PhoneError::NoAreaCode);
         }
-        Self::read(&format!("{area_code} {}", subscriber.trim()))
+        Self::spelt(false, [area_code, subscriber.trim()])
     }
 
     /// The number in E.164.
     pub fn e164(&self) -> &str {
-        &self.0
+        self.0.text()
     }
 
-    /// The number as a system writes it; [`Phone::read`] reads all styles back.
+    /// Writes the number as a system does; [`Phone::read`] reads all styles back.
     ///
     /// Where a style separates an area code that the table does not have, the digits stay together: nothing is lost by it.
-    pub fn write(&self, style: PhoneStyle) -> String {
-        let split = self.split().ok();
-        match (style, self.national(), split) {
-            (PhoneStyle::E164, ..) => self.0.clone(),
-            (PhoneStyle::National, Some(national), _) => format!("0{national}"),
-            (PhoneStyle::National, None, _) => format!("00{}", self.digits()),
-            (PhoneStyle::SlashDash, Some(_), Some((area, subscriber))) => format!("{area}/{subscriber}"),
-            (PhoneStyle::SlashDash, Some(national), None) => format!("0{national}"),
-            (PhoneStyle::Din5008International, Some(_), Some((area, subscriber))) => {
-                format!("+{GERMANY} {} {subscriber}", area.trim_start_matches('0'))
+    ///
+    /// # Errors
+    /// Those of `out`.
+    pub fn write(&self, style: PhoneStyle, out: &mut impl fmt::Write) -> fmt::Result {
+        let split = || self.split().ok();
+        let parts: [&str; 4] = match (style, self.national()) {
+            (PhoneStyle::E164, _) | (PhoneStyle::SlashDash | PhoneStyle::Din5008International, None) => [self.e164(), "", "", ""],
+            (PhoneStyle::National, Some(national)) => ["0", national, "", ""],
+            (PhoneStyle::National, None) => ["00", self.digits(), "", ""],
+            (PhoneStyle::SlashDash, Some(national)) => split().map_or(["0", national, "", ""], |(area, subscriber)| ["0", area, "/", subscriber]),
+            (PhoneStyle::Din5008International, Some(national)) => {
+                split().map_or(["+49 ", national, "", ""], |(area, subscriber)| ["+49 ", area, " ", subscriber])
             }
-            (PhoneStyle::Din5008International, Some(national), None) => format!("+{GERMANY} {national}"),
-            (PhoneStyle::SlashDash | PhoneStyle::Din5008International, None, _) => self.0.clone(),
-        }
+        };
+        parts.iter().try_for_each(|part| out.write_str(part))
     }
 
-    /// Area code with its leading zero, and subscriber number: `("0171", "3920012")`.
+    /// Area code without its leading zero, and subscriber number: `("171", "3920012")`.
     ///
     /// # Errors
     /// [`PhoneError::Foreign`], [`PhoneError::UnknownAreaCode`].
-    pub fn split(&self) -> Result<(String, &str), PhoneError> {
+    pub fn split(&self) -> Result<(&'static str, &str), PhoneError> {
         let national = self.national().ok_or(PhoneError::Foreign)?;
         let subscriber = AREA_CODES.iter().find_map(|code| Some((code, national.strip_prefix(code).filter(|rest| !rest.is_empty())?)));
         let (code, subscriber) = subscriber.ok_or(PhoneError::UnknownAreaCode)?;
-        Ok((format!("0{code}"), subscriber))
+        Ok((*code, subscriber))
     }
 
     fn digits(&self) -> &str {
-        self.0.get(1..).unwrap_or_default()
+        self.e164().get(1..).unwrap_or_default()
     }
 
     /// The digits after +49; none for a foreign number.
@@ -183,28 +215,34 @@ impl Phone {
         if !(5..=13).contains(&national.len()) || national.starts_with('0') {
             return Err(PhoneError::Length);
         }
-        Ok(Self(format!("+{GERMANY}{national}")))
+        Ok(Self(Digits::of(&["+", GERMANY, national])))
     }
 
     /// `digits` without `+` or `00`; `spelling` shows whether a zero stood in brackets, to be dialled only from within the country.
-    fn international(digits: &str, spelling: &str) -> Result<Self, PhoneError> {
+    fn international(digits: &str, spelling: [&str; 2]) -> Result<Self, PhoneError> {
         if let Some(national) = digits.strip_prefix(GERMANY) {
             return Self::german(national.strip_prefix('0').unwrap_or(national));
         }
-        let optional_zero = spelling.split_once("(0)").map(|(code, _)| code.bytes().filter(u8::is_ascii_digit).count());
-        let digits = match optional_zero {
+        let count = |text: &str| text.bytes().filter(u8::is_ascii_digit).count();
+        let [first, second] = spelling;
+        let optional_zero = match first.split_once("(0)") {
+            Some((code, _)) => Some(count(code)),
+            None => second.split_once("(0)").map(|(code, _)| count(first) + count(code)),
+        };
+        let (code, rest) = match optional_zero {
             Some(at) => {
                 // Where the zero stands among `digits`: `spelling` may still begin with the exit code 00.
-                let exit = spelling.bytes().filter(u8::is_ascii_digit).count().saturating_sub(digits.len());
+                let exit = (count(first) + count(second)).saturating_sub(digits.len());
                 let (code, rest) = digits.split_at_checked(at.saturating_sub(exit)).ok_or(PhoneError::Shape)?;
-                format!("{code}{}", rest.strip_prefix('0').unwrap_or(rest))
+                (code, rest.strip_prefix('0').unwrap_or(rest))
             }
-            None => digits.to_owned(),
+            None => (digits, ""),
         };
-        if digits.starts_with('0') || !(7..=15).contains(&digits.len()) {
+        let digits = Digits::of(&["+", code, rest]);
+        if digits.text().starts_with("+0") || !(8..=16).contains(&digits.text().len()) {
             return Err(PhoneError::Length);
         }
-        Ok(Self(format!("+{digits}")))
+        Ok(Self(digits))
     }
 }
 
@@ -213,6 +251,12 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    fn written(phone: &Phone, style: PhoneStyle) -> String {
+        let mut out = String::new();
+        phone.write(style, &mut out).unwrap();
+        out
+    }
 
     const STYLES: [PhoneStyle; 4] = [PhoneStyle::E164, PhoneStyle::National, PhoneStyle::SlashDash, PhoneStyle::Din5008International];
 
@@ -241,7 +285,7 @@ mod tests {
             ("din5008-international", "+49 171 3920012", "+963110000000", "+49 399912345"),
         ] {
             let style: PhoneStyle = style.parse().unwrap();
-            let written = [&mobile, &foreign, &unknown].map(|phone| phone.write(style));
+            let written = [&mobile, &foreign, &unknown].map(|phone| written(phone, style));
             assert_eq!(written, [at_home, abroad, unsplit]);
         }
         assert!("nice".parse::<PhoneStyle>().is_err());
@@ -249,7 +293,7 @@ mod tests {
 
     #[test]
     fn a_number_splits_only_at_an_area_code_that_is_known() {
-        let split = |text: &str| Phone::read(text).unwrap().split().map(|(area, rest)| (area, rest.to_owned()));
+        let split = |text: &str| Phone::read(text).unwrap().split().map(|(area, rest)| (format!("0{area}"), rest.to_owned()));
         assert_eq!(split("+491713920012"), Ok(("0171".into(), "3920012".into())));
         assert_eq!(split("0421 1230"), Ok(("0421".into(), "1230".into())));
         assert_eq!(split("04221 1230"), Ok(("04221".into(), "1230".into())));
@@ -275,7 +319,7 @@ mod tests {
         #[test]
         fn no_text_makes_reading_panic(text in "\\PC{0,20}|[+0-9 ()/.-]{0,24}") {
             if let Ok(phone) = Phone::read(&text) {
-                prop_assert_eq!(Phone::read(phone.e164()), Ok(phone.clone()));
+                prop_assert_eq!(Phone::read(phone.e164()), Ok(phone));
                 let digits = &phone.e164()[1..];
                 prop_assert!((7..=15).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit()));
             }
@@ -285,10 +329,10 @@ mod tests {
         fn every_style_reads_back_as_the_same_number(text in "\\+(49[1-9][0-9]{5,10}|963[0-9]{6,10}|1[2-9][0-9]{9})") {
             let phone = Phone::read(&text).unwrap();
             for style in STYLES {
-                prop_assert_eq!(Phone::read(&phone.write(style)), Ok(phone.clone()));
+                prop_assert_eq!(Phone::read(&written(&phone, style)), Ok(phone));
             }
             if let Ok((area, subscriber)) = phone.split() {
-                prop_assert_eq!(Phone::from_split(&area, subscriber), Ok(phone.clone()));
+                prop_assert_eq!(Phone::from_split(&format!("0{area}"), subscriber), Ok(phone));
             }
         }
     }

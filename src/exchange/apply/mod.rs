@@ -19,7 +19,7 @@ mod submit;
 use std::sync::Arc;
 
 pub(super) use lifecycle::{carried, cut};
-pub use queue::timestamp;
+pub use queue::{lane, timestamp};
 
 use prost::Message;
 
@@ -83,6 +83,7 @@ impl Command {
                 wanted.consents.extend(c.transfer.consent);
                 wanted.consents.extend(c.transfer.origin);
                 wanted.subjects.push(c.transfer.subject);
+                wanted.lanes.push(c.lane);
             }
             Self::Resubmit(c) => {
                 call(&c.idempotency);

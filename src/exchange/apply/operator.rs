@@ -70,10 +70,11 @@ impl Batch<'_> {
     }
 
     fn park_recipient(&mut self, id: &InstitutionId, c: &Park) -> Result<u64, Refusal> {
-        let parked = self.set.recipients.get(id).copied();
+        let parked = self.set.recipients.get(id).copied().unwrap_or(Time(0));
         match c.until {
-            Some(_) if parked.is_none() && self.agreement.member(id).is_none() => return Err(Refusal::NotFound),
-            None if parked.is_none_or(|until| until <= self.now) => return Err(Refusal::WrongState("it is not parked")),
+            // One that has left the agreement parked can be held longer.
+            Some(_) if parked == Time(0) && self.agreement.member(id).is_none() => return Err(Refusal::NotFound),
+            None if parked <= self.now => return Err(Refusal::WrongState("it is not parked")),
             _ => {}
         }
         self.set.recipients.put(id.clone(), c.until.unwrap_or(Time(0)));

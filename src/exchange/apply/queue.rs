@@ -8,20 +8,26 @@ use prost_types::Timestamp;
 
 use super::Batch;
 use crate::clock::Time;
+use crate::exchange::command::Plain;
 use crate::exchange::refusal::Refusal;
 use crate::id::{DeliveryId, InstitutionId};
 use crate::numbered::Numbered;
-use crate::outbox::{Delivery, Kind, State};
+use crate::outbox::{Delivery, Kind, LaneId, State};
 use crate::proto::types::StatusChange;
 use crate::referral::{Event, Referral, ReferralState, StatusReason};
-use crate::vault::Sealed;
+use crate::vault::{Sealed, Vault};
 
 impl Batch<'_> {
     /// Queues `content` behind everything that was accepted before it for the same person and recipient.
-    pub(super) fn enqueue(&mut self, id: DeliveryId, kind: Kind, referral: &Referral, recipient: &InstitutionId, content: Sealed) {
-        let lane = self.vault.digest(&[recipient.as_str().as_bytes(), &[0], &referral.subject].concat());
-        let mut first = [0; 16];
-        first.copy_from_slice(&lane[..16]);
+    pub(super) fn enqueue(
+        &mut self,
+        id: DeliveryId,
+        kind: Kind,
+        referral: &Referral,
+        recipient: &InstitutionId,
+        content: Sealed,
+        plain: Option<Plain>,
+    ) {
         let seq = self.set.next_delivery;
         self.set.next_delivery += 1;
         self.set.deliveries.put(
@@ -31,7 +37,7 @@ impl Batch<'_> {
                 seq,
                 referral: referral.id,
                 recipient: recipient.clone(),
-                lane: first,
+                lane: lane(self.vault, recipient, &referral.subject),
                 kind,
                 state: State::Ready,
                 attempts: 0,
@@ -44,6 +50,7 @@ impl Batch<'_> {
             },
         );
         self.added.contents.push((seq, content));
+        self.added.queued.push((id, plain));
     }
 
     /// Tells the sender of a referral where it stands. `change` carries what else may be told; ids, state and time are filled in here.
@@ -69,7 +76,7 @@ impl Batch<'_> {
         };
         let content = self.vault.seal(id.as_bytes(), &change.encode_to_vec())?;
         let sender = referral.sender.clone();
-        self.enqueue(id, Kind::Status, referral, &sender, content);
+        self.enqueue(id, Kind::Status, referral, &sender, content, None);
         Ok(())
     }
 
@@ -85,6 +92,14 @@ impl Batch<'_> {
         self.set.events.insert((referral.id, event), step.clone());
         self.added.events.push(step);
     }
+}
+
+/// The lane of a person at a recipient.
+pub fn lane(vault: &Vault, recipient: &InstitutionId, subject: &[u8; 32]) -> LaneId {
+    let digest = vault.digest(&[recipient.as_str().as_bytes(), &[0], subject].concat());
+    let mut lane = [0; 16];
+    lane.copy_from_slice(&digest[..16]);
+    lane
 }
 
 /// As the contract carries an instant.

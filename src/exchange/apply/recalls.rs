@@ -89,7 +89,7 @@ impl Batch<'_> {
             entry.detail = format!("reminder {} of {}", recall.reminders, recall.id);
         }
         self.log(&entry);
-        self.enqueue(delivery, Kind::Recall, referral, &recall.recipient, content);
+        self.enqueue(delivery, Kind::Recall, referral, &recall.recipient, content, None);
         Ok(())
     }
 

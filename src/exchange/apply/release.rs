@@ -4,6 +4,8 @@
 //! Start what is due: consent is asked again, at this place in the one order. A withdrawal before it stops the delivery, a withdrawal
 //! after it finds the delivery started and says so.
 
+use std::collections::{HashMap, HashSet};
+
 use super::Batch;
 use super::journal::GATEWAY;
 use super::lifecycle::FEEDBACK;
@@ -12,7 +14,7 @@ use crate::dialect::CategoryMask;
 use crate::exchange::apply::Answered;
 use crate::exchange::command::{Release, Released, Reply, Transfer};
 use crate::exchange::refusal::Refusal;
-use crate::id::DeliveryId;
+use crate::id::{DeliveryId, InstitutionId};
 use crate::numbered::Numbered;
 use crate::outbox::{Kind, LeaseToken, MAX_ATTEMPTS, State};
 use crate::proto::audit::EntryKind;
@@ -40,6 +42,31 @@ impl Batch<'_> {
         // For the next release of the batch.
         self.set.due.insert(c.recipient.clone(), due.collect());
         Ok(Answered::quiet(Reply::Released(released)))
+    }
+
+    /// Recipients for whom this batch has put something into an empty lane that has not started.
+    pub fn ready(&self) -> HashMap<InstitutionId, Vec<DeliveryId>> {
+        let mut ready: HashMap<InstitutionId, Vec<DeliveryId>> = HashMap::new();
+        let mut taken = HashSet::new();
+        for delivery in self.added.queued.iter().filter_map(|(id, _)| self.set.deliveries.get(id)) {
+            // Only the first of each lane that is still open.
+            if delivery.state.is_open() && self.set.lanes.was_empty(&delivery.lane) && taken.insert(delivery.lane) && delivery.state == State::Ready {
+                ready.entry(delivery.recipient.clone()).or_default().push(delivery.id);
+            }
+        }
+        ready
+    }
+
+    /// Fulfils a demand with what this batch has queued, as an ordinary release after all its commands would.
+    pub fn fulfil(&mut self, c: &Release, ready: &mut Vec<DeliveryId>) -> Result<Answered, Refusal> {
+        // Who has not been looked up (the demand came meanwhile) could be parked.
+        if self.set.recipients.get(&c.recipient).is_none() {
+            return Ok(Answered::quiet(Reply::Released(Vec::new())));
+        }
+        let rest = ready.split_off(ready.len().min(c.limit as usize));
+        self.set.due.entry(c.recipient.clone()).or_default().append(ready);
+        *ready = rest;
+        self.release(c)
     }
 
     /// One delivery: started with a logged release, or stopped with a logged refusal.
@@ -92,8 +119,9 @@ impl Batch<'_> {
             entry.consent_version = permit.consent().map_or(0, |(_, version)| version);
         }
         let leaf = self.log(&entry);
+        let plain = self.added.queued.iter_mut().find(|(queued, _)| queued == id).and_then(|(_, plain)| plain.take());
         let narrowed = permit.as_ref().is_some_and(|permit| permit.mask() != referral.stored);
-        Ok(Some(Released { delivery, permit, mask, narrowed, state: referral.state, leaf }))
+        Ok(Some(Released { delivery, permit, mask, narrowed, state: referral.state, leaf, plain }))
     }
 
     /// Consent or agreement say no now: the delivery stops, and the sender is told.

@@ -61,7 +61,7 @@ impl Batch<'_> {
         let leaf = self.log(&entry);
         self.openings.push((leaf, content.salt));
         self.moved(&mut referral, *c.idempotency.request.as_bytes(), &sender, leaf);
-        self.enqueue(c.delivery, Kind::Referral, &referral, &referral.recipient.clone(), content.sealed);
+        self.enqueue(c.delivery, Kind::Referral, &referral, &referral.recipient.clone(), content.sealed, None);
         let reply = Reply::Submitted {
             referral: referral.id,
             granted: permit.mask(),

@@ -80,7 +80,7 @@ impl Batch<'_> {
 
         referral.changed_leaf = leaf;
         self.remember(&referral, *c.referral.as_bytes(), &sender, leaf);
-        self.enqueue(c.delivery, Kind::Referral, &referral, &referral.recipient.clone(), sealed.content);
+        self.enqueue(c.delivery, Kind::Referral, &referral, &referral.recipient.clone(), sealed.content, Some(sealed.plain));
         let reply = Reply::Submitted {
             referral: referral.id,
             granted: permit.mask(),

@@ -260,6 +260,12 @@ impl Desk {
         self.submit(referral).await.unwrap_or_else(|refusal| panic!("{refusal:?}")).referral.unwrap()
     }
 
+    /// Whether the bell of a recipient was rung since it was last asked.
+    pub async fn wake_was_rung(&self, recipient: &str) -> bool {
+        use futures_util::FutureExt as _;
+        self.on().wake().bell(&who(recipient)).notified().now_or_never().is_some()
+    }
+
     /// Starts what is due.
     pub async fn release(&self, recipient: &str) -> Vec<Outgoing> {
         self.on().release(&who(recipient), 100, LEASE).await.unwrap()

@@ -8,14 +8,17 @@
 //! `WEICHE_HISTORIES` makes the run longer; docs/PROMISES.md has the command.
 
 use std::collections::BTreeSet;
+use std::future::Future;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use proptest::prelude::*;
 use proptest::test_runner::{TestCaseError, TestRunner};
+use tokio::sync::Notify;
 use weiche::consent::Scope;
 use weiche::dialect::Category;
-use weiche::exchange::{Outcome, Refusal};
+use weiche::exchange::{Outcome, Outgoing, Refusal};
 use weiche::id::{ConsentId, ReferralId, RequestId};
 use weiche::numbered::Numbered;
 use weiche::proto::types::RecallAnswer;
@@ -28,19 +31,24 @@ use super::history::{Checked, Gone, History, How, TO};
 const CASES: u32 = 2000;
 /// Histories on one gateway, before its log is replayed and a new one begins.
 const PER_DESK: u64 = 100;
+/// How often something started in the batch that accepted it.
+static AWAITED: AtomicU64 = AtomicU64::new(0);
 /// How often something blocked was repaired in this run.
 static REPAIRED: AtomicU64 = AtomicU64::new(0);
 
 #[derive(Debug, Clone)]
 enum Step {
+    /// With somebody waiting for it, or not.
     Submit {
         person: usize,
         to: usize,
+        awaited: bool,
     },
     /// Two persons' submissions and a withdrawal at the same moment.
     Race {
         person: usize,
         to: usize,
+        awaited: bool,
     },
     Release {
         to: usize,
@@ -85,8 +93,8 @@ enum Step {
 fn step() -> impl Strategy<Value = Step> {
     let how = prop_oneof![4 => Just(How::Delivered), 3 => Just(How::Unavailable), 1 => Just(How::Invalid), 1 => Just(How::Returned)];
     prop_oneof![
-        6 => (0..2_usize, 0..2_usize).prop_map(|(person, to)| Step::Submit { person, to }),
-        1 => (0..2_usize, 0..2_usize).prop_map(|(person, to)| Step::Race { person, to }),
+        6 => (0..2_usize, 0..2_usize, any::<bool>()).prop_map(|(person, to, awaited)| Step::Submit { person, to, awaited }),
+        1 => (0..2_usize, 0..2_usize, any::<bool>()).prop_map(|(person, to, awaited)| Step::Race { person, to, awaited }),
         6 => (0..2_usize, 1..4_u32).prop_map(|(to, limit)| Step::Release { to, limit }),
         2 => Just(Step::ReleaseStatus),
         6 => (any::<usize>(), how).prop_map(|(which, how)| Step::Settle { which, how }),
@@ -158,19 +166,25 @@ impl<'a> Observer<'a> {
 
     async fn one(&mut self, step: &Step) -> Checked {
         match step {
-            Step::Submit { person, to } => {
-                let submitted = self.desk().submit(&self.case(*person, *to)).await;
+            Step::Submit { person, to, awaited } => {
+                let case = self.case(*person, *to);
+                let (submitted, started) = self.awaiting(*awaited, *to, self.desk().submit(&case)).await;
                 self.history.accepted(*person, *to, submitted)?;
+                self.handed(TO[*to], started)?;
             }
-            Step::Race { person, to } => {
+            Step::Race { person, to, awaited } => {
                 let (a, b) = (self.case(*person, *to), self.case(1 - *person, *to));
                 let consent = self.consents[*person];
                 let withdraw = self.withdrawal(*person, consent, Scope::default());
-                let (first, gone, other) = tokio::join!(self.desk().submit(&a), withdraw, self.desk().submit(&b));
+                let all = async { tokio::join!(self.desk().submit(&a), withdraw, self.desk().submit(&b)) };
+                let ((first, gone, other), started) = self.awaiting(*awaited, *to, all).await;
                 self.history.accepted(*person, *to, first)?;
                 self.history.accepted(1 - *person, *to, other)?;
                 let (_, leaf) = gone;
+                let (before, after) = started.into_iter().partition(|item| item.receipt.leaf < leaf);
+                self.handed(TO[*to], before)?;
                 self.history.withdrawn(Gone { person: *person, to: None, only_phone: false, leaf });
+                self.handed(TO[*to], after)?;
             }
             Step::Release { to, limit } => self.release(TO[*to], *limit).await?,
             Step::ReleaseStatus => self.release(CARITAS, 3).await?,
@@ -225,9 +239,26 @@ impl<'a> Observer<'a> {
     }
 
     async fn release(&mut self, to: &str, limit: u32) -> Checked {
-        let now = self.desk().now();
         let items = self.desk().on().release(&who(to), limit, LEASE).await.unwrap();
         prop_assert!(items.len() <= limit as usize);
+        self.handed(to, items)
+    }
+
+    /// Does something while somebody waits for what comes of it for a recipient, or nobody.
+    async fn awaiting<T>(&self, somebody: bool, to: usize, what: impl Future<Output = T>) -> (T, Vec<Outgoing>) {
+        if !somebody {
+            return (what.await, Vec::new());
+        }
+        let done = Notify::new();
+        let (recipient, what) = (who(TO[to]), what.inspect(|_| done.notify_one()));
+        let (started, result) = tokio::join!(self.desk().on().release_next(&recipient, 2, LEASE, done.notified()), what);
+        let started = started.unwrap();
+        AWAITED.fetch_add(started.len() as u64, Relaxed);
+        (result, started)
+    }
+
+    fn handed(&mut self, to: &str, items: Vec<Outgoing>) -> Checked {
+        let now = self.desk().now();
         for item in items {
             self.history.handed(to, item, now)?;
         }
@@ -407,8 +438,9 @@ fn no_history_breaks_a_promise() {
             scope.spawn(move || histories(each, share as u64));
         }
     });
-    let repaired = REPAIRED.load(Relaxed);
+    let (repaired, awaited) = (REPAIRED.load(Relaxed), AWAITED.load(Relaxed));
     let (histories, took) = (u64::from(each) * cores as u64, started.elapsed());
-    println!("{histories} histories in {took:.0?}, {:.0} per second; {repaired} referrals repaired", histories as f64 / took.as_secs_f64());
-    assert!(repaired > 0 || histories < 1000, "they no longer come to what they are to judge");
+    println!("{histories} histories in {took:.0?}, {:.0} per second", histories as f64 / took.as_secs_f64());
+    println!("{repaired} referrals repaired, {awaited} started in the batch that accepted them");
+    assert!((repaired > 0 && awaited > 0) || histories < 1000, "they no longer come to what they are to judge");
 }

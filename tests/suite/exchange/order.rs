@@ -3,8 +3,10 @@
 
 //! The queue: in order for one person at one recipient, one at a time; leases, back-off, dead letters.
 
+use std::future::pending;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use weiche::exchange::{Outcome, Refusal};
 use weiche::id::RequestId;
 use weiche::outbox::{Failure, MAX_ATTEMPTS};
@@ -206,4 +208,64 @@ async fn a_content_that_does_not_open_is_given_up_and_the_others_go() {
     let items = desk.deliver_all(JOBCENTER).await;
     assert_eq!(items.iter().map(|item| item.referral().referral_id.clone()).collect::<Vec<_>>(), [ids[1].to_string()]);
     assert_eq!(desk.on().dead_letters(None, 10).await.unwrap()[0].last_error, "CONTENT_UNREADABLE");
+}
+
+#[tokio::test]
+async fn what_comes_for_whoever_waits_starts_in_the_very_batch_that_accepts_it_and_nothing_else_does() {
+    let desk = Desk::open().await;
+    let consent = desk.usual_consent(CARITAS, JOBCENTER, "p-1").await;
+    let case = referral(CARITAS, JOBCENTER, "p-1", consent);
+    let jobcenter = who(JOBCENTER);
+
+    let (started, id) = tokio::join!(desk.on().release_next(&jobcenter, 5, LEASE, pending()), desk.accepted(&case));
+    let item = &started.unwrap()[0];
+    assert_eq!((item.referral().referral_id.clone(), item.attempt), (id.to_string(), 1));
+    let log = desk.log().await;
+    let at = usize::try_from(item.receipt.leaf).unwrap();
+    assert_eq!((log[at - 1].kind(), log[at].kind()), (EntryKind::ReferralSubmitted, EntryKind::Released));
+    let text = &item.receipt.text;
+    assert!(text.contains(&format!("\n{}\n", log.len())), "its receipt is of the log with which it was accepted: {text}");
+
+    // The one before is still out: the next of the lane waits for the bell.
+    let later = async {
+        let id = desk.accepted(&case).await;
+        (id, desk.wake_was_rung(JOBCENTER).await)
+    };
+    let done = tokio::sync::Notify::new();
+    let next = || desk.on().release_next(&jobcenter, 5, LEASE, done.notified());
+    let (started, (second, rung)) = tokio::join!(next(), later.inspect(|_| done.notify_one()));
+    assert!(started.unwrap().is_empty() && rung);
+    desk.acknowledge(item).await;
+    assert!(desk.wake_was_rung(JOBCENTER).await, "what waited behind it can start");
+    let item = desk.release_one(JOBCENTER).await;
+    assert_eq!(item.referral().referral_id, second.to_string());
+    desk.acknowledge(&item).await;
+    assert!(!desk.wake_was_rung(JOBCENTER).await, "nothing waits");
+
+    // Parked: nothing starts, however it comes.
+    desk.on().park("anna", RequestId::random(), weiche::exchange::Parked::Recipient(jobcenter.clone()), Some(desk.now().plus(HOUR))).await.unwrap();
+    let (started, _) = tokio::join!(next(), desk.accepted(&case).inspect(|_| done.notify_one()));
+    assert!(started.unwrap().is_empty());
+    desk.pass(HOUR);
+    desk.acknowledge(&desk.release_one(JOBCENTER).await).await;
+    super::replay::check(&desk).await;
+}
+
+#[tokio::test]
+async fn of_two_who_wait_each_gets_its_share_and_who_has_gone_gets_nothing() {
+    let desk = Desk::open().await;
+    let mut cases = Vec::new();
+    for subject in ["p-1", "p-2", "p-3"] {
+        let consent = desk.usual_consent(CARITAS, JOBCENTER, subject).await;
+        cases.push(referral(CARITAS, JOBCENTER, subject, consent));
+    }
+    let jobcenter = who(JOBCENTER);
+    drop(Box::pin(desk.on().release_next(&jobcenter, 5, LEASE, pending())).as_mut().now_or_never());
+    let next = |limit| desk.on().release_next(&jobcenter, limit, LEASE, pending());
+    let all = futures_util::future::join_all(cases.iter().map(|case| desk.accepted(case)));
+    let (one, other, _) = tokio::join!(next(1), next(2), all);
+    let (one, other) = (one.unwrap(), other.unwrap());
+    assert!(one.len() == 1 && !other.is_empty());
+    assert_eq!(one.len() + other.len() + desk.release(JOBCENTER).await.len(), 3, "each once");
+    super::replay::check(&desk).await;
 }

@@ -11,6 +11,7 @@ use super::inward::{join, keys};
 use super::{Loss, LossKind, Side};
 use crate::dialect::codelist::Status;
 use crate::dialect::hub::Leaf;
+use crate::dialect::message::Room;
 use crate::dialect::message::Scalar;
 use crate::dialect::path::{Select, Step};
 use crate::dialect::plan::{Block, Rule, Spelling, Target, ValueRule};
@@ -119,7 +120,7 @@ fn lost_by(rule: &ValueRule, leaf: &Leaf) -> Vec<(LossKind, bool, String)> {
             lose(LossKind::Lossy, false, MERGED);
         }
         if rows().any(|row| column.image(row).is_none()) {
-            lose(LossKind::Unmappable, false, &no_word(column));
+            lose(LossKind::Unmappable, false, no_word(&Room::new(), column));
         } else if matches!(rule.target, Target::Tuple { .. }) {
             lose(LossKind::Unmappable, false, "a part of it alone is in no row of the list");
         }
@@ -159,8 +160,8 @@ fn dates(format: &DateFormat, leaf: &Leaf, full_only: bool, lose: &mut impl FnMu
             lose(LossKind::Dropped, false, "only dates of which the day is known have a place");
         }
         for (year, month, day) in [(1991, 0, 0), (1991, 5, 0), (1991, 5, 3)].into_iter().skip(if full_only { 2 } else { 0 }) {
-            match PartialDate::new(year, month, day).map(|date| format.write_date(date)) {
-                Ok(Ok(said)) => said.loss.into_iter().for_each(|loss| lose(LossKind::Lossy, false, loss)),
+            match PartialDate::new(year, month, day).map(|date| format.write_date(date, &mut String::new())) {
+                Ok(Ok(loss)) => loss.into_iter().for_each(|loss| lose(LossKind::Lossy, false, loss)),
                 Ok(Err(error)) => lose(LossKind::Unmappable, false, &error.to_string()),
                 Err(_) => {}
             }
@@ -168,8 +169,8 @@ fn dates(format: &DateFormat, leaf: &Leaf, full_only: bool, lose: &mut impl FnMu
         return;
     }
     for text in INSTANTS {
-        match text.parse::<Timestamp>().map(|instant| format.write_instant(instant)) {
-            Ok(Ok(said)) => said.loss.into_iter().for_each(|loss| lose(LossKind::Lossy, false, loss)),
+        match text.parse::<Timestamp>().map(|instant| format.write_instant(instant, &mut String::new())) {
+            Ok(Ok(loss)) => loss.into_iter().for_each(|loss| lose(LossKind::Lossy, false, loss)),
             Ok(Err(error)) => lose(LossKind::Unmappable, false, &error.to_string()),
             Err(_) => {}
         }

@@ -235,7 +235,8 @@ fn local(text: &str, shape: DateError) -> Result<(civil::DateTime, &str), DateEr
             if !(1..=9).contains(&digits) {
                 return Err(shape);
             }
-            (format!("{fraction:0<9}").parse().map_err(|_| shape)?, rest)
+            let scale = u32::try_from(9 - digits).map(|zeros| 10i32.pow(zeros)).map_err(|_| shape)?;
+            (fraction.parse::<i32>().map_err(|_| shape)? * scale, rest)
         }
     };
     Ok((day.to_datetime(clock(hour, minute, second, nanos)?), rest))

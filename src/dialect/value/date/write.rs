@@ -3,6 +3,8 @@
 
 //! From the canonical date or instant to a system's spelling.
 
+use std::fmt;
+
 use jiff::tz::Offset;
 use jiff::{Timestamp, civil};
 
@@ -15,32 +17,37 @@ const FRACTION_LEFT_OUT: &str = "parts of the time smaller than the format shows
 const LATER_MEANT: &str = "this local time occurs twice when the clocks go back, and the later one is meant";
 
 impl DateFormat {
-    /// Writes a date. Where the format wants a time, it is the first moment of the day in the format's zone.
+    /// Writes a date, and says what is lost. Where the format wants a time, it is the first moment of the day in the format's zone.
     ///
     /// # Errors
     /// [`DateError::TooCoarse`] if the format needs a day that is unknown.
-    pub fn write_date(&self, date: PartialDate) -> Result<Converted<String>, DateError> {
+    pub fn write_date(&self, date: PartialDate, out: &mut impl fmt::Write) -> Result<Option<&'static str>, DateError> {
         let PartialDate { year, month, day } = date;
-        Ok(Converted::exact(match self.pattern {
-            Pattern::German => format!("{day:02}.{month:02}.{year:04}"),
-            Pattern::Iso => format!("{year:04}-{month:02}-{day:02}"),
-            Pattern::Compact => format!("{year:04}{month:02}{day:02}"),
+        let (year, month, day) = (year.unsigned_abs(), u32::from(month), u32::from(day));
+        match self.pattern {
+            Pattern::German => digits(out, &[(day, 2), (DOT, 0), (month, 2), (DOT, 0), (year, 4)]),
+            Pattern::Iso => digits(out, &[(year, 4), (DASH, 0), (month, 2), (DASH, 0), (day, 2)]),
+            Pattern::Compact => digits(out, &[(year, 4), (month, 2), (day, 2)]),
             Pattern::Fhir => match date.precision() {
-                Precision::Year => format!("{year:04}"),
-                Precision::Month => format!("{year:04}-{month:02}"),
-                Precision::Day => format!("{year:04}-{month:02}-{day:02}"),
+                Precision::Year => digits(out, &[(year, 4)]),
+                Precision::Month => digits(out, &[(year, 4), (DASH, 0), (month, 2)]),
+                Precision::Day => digits(out, &[(year, 4), (DASH, 0), (month, 2), (DASH, 0), (day, 2)]),
             },
             Pattern::Year => {
-                return Ok(Converted::lossy_if(date.precision() > Precision::Year, format!("{year:04}"), YEAR_ONLY));
+                digits(out, &[(year, 4)]);
+                return Ok((date.precision() > Precision::Year).then_some(YEAR_ONLY));
             }
             Pattern::EpochSeconds | Pattern::EpochMillis => {
-                return self.write_date_number(date).map(|number| number.map(|number| number.to_string()));
+                let Converted { value, loss } = self.write_date_number(date)?;
+                let _ = write!(out, "{value}");
+                return Ok(loss);
             }
             Pattern::Local | Pattern::GermanMinute | Pattern::Offset => {
                 let day = date.full().ok_or(DateError::TooCoarse(self.pattern))?;
-                return self.write_instant(self.first_moment(day)?);
+                return self.write_instant(self.first_moment(day)?, out);
             }
-        }))
+        }
+        Ok(None)
     }
 
     /// Writes a date as a number: seconds, milliseconds or the year.
@@ -58,39 +65,49 @@ impl DateFormat {
         }
     }
 
-    /// Writes an instant. A format without time gets the day in its zone, and the loss is reported.
+    /// Writes an instant, and says what is lost. A format without time gets the day in its zone.
     ///
     /// # Errors
     /// [`DateError::OutOfRange`] outside the years 1 to 9999.
-    pub fn write_instant(&self, instant: Timestamp) -> Result<Converted<String>, DateError> {
+    pub fn write_instant(&self, instant: Timestamp, out: &mut impl fmt::Write) -> Result<Option<&'static str>, DateError> {
         match self.pattern {
-            Pattern::EpochSeconds | Pattern::EpochMillis => self.write_instant_number(instant).map(|number| number.map(|number| number.to_string())),
+            Pattern::EpochSeconds | Pattern::EpochMillis => {
+                let Converted { value, loss } = self.write_instant_number(instant)?;
+                let _ = write!(out, "{value}");
+                Ok(loss)
+            }
             Pattern::Local | Pattern::GermanMinute => {
                 let local = self.zone.to_datetime(instant);
-                let (value, fraction) = match self.pattern {
-                    Pattern::GermanMinute => (german_text(local)?, i32::from(local.second()) + local.subsec_nanosecond()),
-                    _ => (local_text(local)?, local.subsec_nanosecond()),
+                let fraction = match self.pattern {
+                    Pattern::GermanMinute => {
+                        let [year, month, day, hour, minute, _] = parts(local)?;
+                        digits(out, &[(day, 2), (DOT, 0), (month, 2), (DOT, 0), (year, 4), (BLANK, 0), (hour, 2), (COLON, 0), (minute, 2)]);
+                        i32::from(local.second()) + local.subsec_nanosecond()
+                    }
+                    _ => {
+                        local_text(local, out)?;
+                        local.subsec_nanosecond()
+                    }
                 };
                 let back = self.zone.to_ambiguous_timestamp(local).earlier().map_err(|_| DateError::OutOfRange)?;
-                if back != instant {
-                    return Ok(Converted::lossy(value, LATER_MEANT));
-                }
-                Ok(Converted::lossy_if(fraction != 0, value, FRACTION_LEFT_OUT))
+                Ok(if back != instant { Some(LATER_MEANT) } else { (fraction != 0).then_some(FRACTION_LEFT_OUT) })
             }
             Pattern::Offset => {
                 let offset = self.zone.to_offset(instant);
                 // RFC 3339 has no seconds in an offset; local mean time before 1893 does. UTC is then exact where rounding is not.
                 let offset = if offset.seconds() % 60 == 0 { offset } else { Offset::UTC };
                 let local = offset.to_datetime(instant);
-                let value = format!("{}{}", local_text(local)?, offset_text(offset));
-                Ok(Converted::lossy_if(local.subsec_nanosecond() != 0, value, FRACTION_LEFT_OUT))
+                local_text(local, out)?;
+                let minutes = (offset.seconds() / 60).unsigned_abs();
+                let sign = if offset.seconds() < 0 { DASH } else { PLUS };
+                digits(out, &[(sign, 0), (minutes / 60, 2), (COLON, 0), (minutes % 60, 2)]);
+                Ok((local.subsec_nanosecond() != 0).then_some(FRACTION_LEFT_OUT))
             }
             _ => {
                 let local = self.zone.to_datetime(instant);
                 let date = PartialDate::from_civil(local.date()).map_err(|_| DateError::OutOfRange)?;
-                let written = self.write_date(date)?;
-                let loss = written.loss.or((local.time() != civil::Time::midnight()).then_some(TIME_LEFT_OUT));
-                Ok(Converted { loss, ..written })
+                let loss = self.write_date(date, out)?;
+                Ok(loss.or((local.time() != civil::Time::midnight()).then_some(TIME_LEFT_OUT)))
             }
         }
     }
@@ -112,24 +129,34 @@ impl DateFormat {
     }
 }
 
-fn local_text(local: civil::DateTime) -> Result<String, DateError> {
-    let year = written_year(local)?;
-    let (month, day, hour, minute, second) = (local.month(), local.day(), local.hour(), local.minute(), local.second());
-    Ok(format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}"))
+fn local_text(local: civil::DateTime, out: &mut impl fmt::Write) -> Result<(), DateError> {
+    let [year, month, day, hour, minute, second] = parts(local)?;
+    digits(out, &[(year, 4), (DASH, 0), (month, 2), (DASH, 0), (day, 2), (T, 0), (hour, 2), (COLON, 0), (minute, 2), (COLON, 0), (second, 2)]);
+    Ok(())
 }
 
-fn german_text(local: civil::DateTime) -> Result<String, DateError> {
-    let year = written_year(local)?;
-    let (month, day, hour, minute) = (local.month(), local.day(), local.hour(), local.minute());
-    Ok(format!("{day:02}.{month:02}.{year:04} {hour:02}:{minute:02}"))
+/// Year to second, of a year that can be written.
+fn parts(local: civil::DateTime) -> Result<[u32; 6], DateError> {
+    let small = |part: i8| u32::from(part.unsigned_abs());
+    let year = u32::try_from(local.year()).ok().filter(|year| (1..=9999).contains(year)).ok_or(DateError::OutOfRange)?;
+    Ok([year, small(local.month()), small(local.day()), small(local.hour()), small(local.minute()), small(local.second())])
 }
 
-fn written_year(local: civil::DateTime) -> Result<i16, DateError> {
-    if (1..=9999).contains(&local.year()) { Ok(local.year()) } else { Err(DateError::OutOfRange) }
-}
+const DOT: u32 = '.' as u32;
+const DASH: u32 = '-' as u32;
+const COLON: u32 = ':' as u32;
+const BLANK: u32 = ' ' as u32;
+const PLUS: u32 = '+' as u32;
+const T: u32 = 'T' as u32;
 
-fn offset_text(offset: Offset) -> String {
-    let minutes = offset.seconds() / 60;
-    let sign = if minutes < 0 { '-' } else { '+' };
-    format!("{sign}{:02}:{:02}", minutes.abs() / 60, minutes.abs() % 60)
+/// Numbers with so many digits, and the code of a sign where that is none.
+fn digits(out: &mut impl fmt::Write, parts: &[(u32, u32)]) {
+    for (number, width) in parts {
+        let digit = |place: u32| char::from_digit(number / 10u32.pow(place) % 10, 10);
+        let signs = (0..*width).rev().filter_map(digit).chain(char::from_u32(*number).filter(|_| *width == 0));
+        // A text takes everything.
+        for sign in signs {
+            let _ = out.write_char(sign);
+        }
+    }
 }

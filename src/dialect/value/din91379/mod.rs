@@ -42,7 +42,8 @@ pub struct Outside {
 
 /// The text in normal form C, which the standard demands; borrowed if it is already.
 pub fn normalise(text: &str) -> Cow<'_, str> {
-    if text.is_ascii() || is_nfc_quick(text.chars()) == IsNormalized::Yes {
+    // Nothing before the marks is ever composed.
+    if text.bytes().fold(true, |all, byte| all & (byte < FIRST_MARK_BYTE)) || is_nfc_quick(text.chars()) == IsNormalized::Yes {
         return Cow::Borrowed(text);
     }
     let normal: String = text.nfc().collect();
@@ -54,18 +55,17 @@ pub fn normalise(text: &str) -> Cow<'_, str> {
 /// # Errors
 /// The first character that does not belong. A combining mark belongs only where the standard lists it after its letter.
 pub fn check(kind: Kind, text: &str) -> Result<(), Outside> {
-    let ascii = match kind {
-        Kind::A => ASCII_A,
-        Kind::B => ASCII_B,
-        Kind::C => ASCII_C,
-    };
     let mut rest = text;
     let mut position = 0;
     loop {
-        // The common case first, byte by byte: ASCII before which no mark can stand.
-        let bytes = rest.as_bytes();
-        let alone = |at: usize| bytes.get(at + 1).is_none_or(u8::is_ascii);
-        let plain = bytes.iter().enumerate().take_while(|(at, byte)| byte.is_ascii() && ascii >> **byte & 1 == 1 && alone(*at)).count();
+        // The common case first: ASCII after which no mark stands.
+        let mut plain = plain(kind, rest.as_bytes());
+        if plain == rest.len() {
+            return Ok(());
+        }
+        if rest.as_bytes().get(plain).is_some_and(|next| *next >= FIRST_MARK_BYTE) {
+            plain = plain.saturating_sub(1);
+        }
         position += plain;
         rest = rest.get(plain..).unwrap_or_default();
         let mut chars = rest.chars();
@@ -84,28 +84,51 @@ pub fn check(kind: Kind, text: &str) -> Result<(), Outside> {
     }
 }
 
+/// How many bytes at the beginning are ASCII of the type.
+fn plain(kind: Kind, bytes: &[u8]) -> usize {
+    let ascii = match kind {
+        Kind::A => &ASCII_A,
+        Kind::B => &ASCII_B,
+        Kind::C => &ASCII_C,
+    };
+    let mut done = 0;
+    if kind == Kind::C {
+        // All that ASCII can print belongs to it: sixteen at a time.
+        let chunks = bytes.chunks_exact(16);
+        done = 16 * chunks.take_while(|chunk| chunk.iter().fold(true, |all, byte| all & (byte.wrapping_sub(b' ') < 0x5f))).count();
+    }
+    let rest = bytes.get(done..).unwrap_or_default();
+    done + rest.iter().take_while(|byte| ascii.get(usize::from(**byte)).is_some_and(|belongs| *belongs)).count()
+}
+
+/// First byte of [`FIRST_MARK`], and of nothing before it.
+const FIRST_MARK_BYTE: u8 = 0xcc;
+
 /// No sequence of the standard goes on with anything before the combining marks; a test holds the table to it.
 const FIRST_MARK: char = '\u{300}';
 
-/// The ASCII part of each type: a bit for each code point.
-const ASCII_A: u128 = ascii(LETTERS) | ascii(NAME_SIGNS);
-const ASCII_B: u128 = ASCII_A | ascii(TEXT_SIGNS);
-const ASCII_C: u128 = ASCII_B | ascii(MORE_SIGNS);
+/// The ASCII part of each type, by byte.
+static ASCII_A: [bool; 256] = ascii(&[LETTERS, NAME_SIGNS]);
+static ASCII_B: [bool; 256] = ascii(&[LETTERS, NAME_SIGNS, TEXT_SIGNS]);
+static ASCII_C: [bool; 256] = ascii(&[LETTERS, NAME_SIGNS, TEXT_SIGNS, MORE_SIGNS]);
 
 #[expect(clippy::indexing_slicing, reason = "evaluated by the compiler, which stops at an index outside")]
-const fn ascii(ranges: &[(char, char)]) -> u128 {
-    let (mut bits, mut code) = (0, 0u32);
+const fn ascii(tables: &[&[(char, char)]]) -> [bool; 256] {
+    let mut belongs = [false; 256];
+    let mut code = 0;
     while code < 128 {
-        let mut at = 0;
-        while at < ranges.len() {
-            if ranges[at].0 as u32 <= code && code <= ranges[at].1 as u32 {
-                bits |= 1 << code;
+        let mut table = 0;
+        while table < tables.len() {
+            let mut at = 0;
+            while at < tables[table].len() {
+                belongs[code] |= tables[table][at].0 as usize <= code && code <= tables[table][at].1 as usize;
+                at += 1;
             }
-            at += 1;
+            table += 1;
         }
         code += 1;
     }
-    bits
+    belongs
 }
 
 /// What is accepted from others but must not be written any more (`ŉ`, `Ŀ`, the vertical line above), respelled.
@@ -113,7 +136,9 @@ const fn ascii(ranges: &[(char, char)]) -> u128 {
 /// The new spelling is not the person's own, therefore it is reported as a loss.
 pub fn without_deprecated(text: &str) -> Converted<Cow<'_, str>> {
     let deprecated = |c: char| matches!(c, 'Ŀ' | 'ŀ' | 'ŉ' | 'ḗ' | '\u{30d}');
-    if text.is_ascii() || !text.contains(deprecated) {
+    // First bytes of these, and of others.
+    let possible = |byte: u8| byte >= FIRST_MARK_BYTE || byte == 0xc4 || byte == 0xc5;
+    if !text.bytes().fold(false, |any, byte| any | possible(byte)) || !text.contains(deprecated) {
         return Converted::exact(Cow::Borrowed(text));
     }
     let mut out = String::with_capacity(text.len() + 2);
@@ -141,7 +166,12 @@ fn sequence(text: &str) -> Option<&'static str> {
 
 /// Whether a code point is a letter or sign of the type on its own.
 fn single(kind: Kind, c: char) -> bool {
-    within(LETTERS, c) || within(NAME_SIGNS, c) || (kind >= Kind::B && within(TEXT_SIGNS, c)) || (kind >= Kind::C && within(MORE_SIGNS, c))
+    // The letters of nearly all names.
+    matches!(c, 'À'..='Ö' | 'Ø'..='ö' | 'ø'..='ž')
+        || within(LETTERS, c)
+        || within(NAME_SIGNS, c)
+        || (kind >= Kind::B && within(TEXT_SIGNS, c))
+        || (kind >= Kind::C && within(MORE_SIGNS, c))
 }
 
 fn within(ranges: &[(char, char)], c: char) -> bool {

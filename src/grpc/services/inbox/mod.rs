@@ -15,6 +15,7 @@ mod stream;
 #[cfg(test)]
 mod tests;
 
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -81,14 +82,8 @@ struct Inbox {
     caller: InstitutionId,
 }
 
-impl Desk for Inbox {
-    fn now(&self) -> Time {
-        self.exchange.clock().now()
-    }
-
-    /// Consent has been asked again for each item, at its place in the order.
-    async fn release(&self, limit: u32) -> Result<Vec<Parcel>, Refused> {
-        let released = self.exchange.release(&self.caller, limit, LEASE).await?;
+impl Inbox {
+    async fn parcels(&self, released: Vec<Outgoing>) -> Result<Vec<Parcel>, Refused> {
         let mut parcels = Vec::with_capacity(released.len());
         for outgoing in released {
             let (id, token, until, mask) = (outgoing.id, outgoing.token, outgoing.until, outgoing.mask);
@@ -99,6 +94,21 @@ impl Desk for Inbox {
             }
         }
         Ok(parcels)
+    }
+}
+
+impl Desk for Inbox {
+    fn now(&self) -> Time {
+        self.exchange.clock().now()
+    }
+
+    /// Consent has been asked again for each item, at its place in the order.
+    async fn release(&self, limit: u32) -> Result<Vec<Parcel>, Refused> {
+        self.parcels(self.exchange.release(&self.caller, limit, LEASE).await?).await
+    }
+
+    async fn next(&self, limit: u32, until: impl Future<Output = ()> + Send) -> Result<Vec<Parcel>, Refused> {
+        self.parcels(self.exchange.release_next(&self.caller, limit, LEASE, until).await?).await
     }
 
     async fn settle(&self, delivery: DeliveryId, token: LeaseToken, outcome: Outcome) -> Result<(), Refused> {

@@ -42,6 +42,8 @@ pub(super) trait Desk: Send + Sync + 'static {
     fn now(&self) -> Time;
     /// Starts at most `limit` due items. All of them are in the answer, or are settled.
     fn release(&self, limit: u32) -> impl Future<Output = Result<Vec<Parcel>, Refused>> + Send;
+    /// Waits for what comes next and starts at most `limit` of it; none if `until` ends first.
+    fn next(&self, limit: u32, until: impl Future<Output = ()> + Send) -> impl Future<Output = Result<Vec<Parcel>, Refused>> + Send;
     /// Notes what became of one. An outdated lease is no error.
     fn settle(&self, delivery: DeliveryId, token: LeaseToken, outcome: Outcome) -> impl Future<Output = Result<(), Refused>> + Send;
 }
@@ -148,43 +150,73 @@ impl<D: Desk> Line<D> {
     async fn send(&self) -> Result<(), Refusal> {
         let mut look = tokio::time::interval(LOOK);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
-            let room = self.lock().books.room(self.desk.now());
-            tokio::select! {
-                biased;
-                () = self.stop.cancelled() => return Ok(()),
-                // A ring is left for another stream of the institution while there is no room on this one.
-                () = self.bell.notified(), if room > 0 => {}
-                () = self.room.notified(), if room == 0 => continue,
-                _ = look.tick() => {
-                    if self.lock().books.is_stuck(self.desk.now()) {
-                        return Err(too_slow());
-                    }
-                    if room == 0 {
-                        continue;
-                    }
-                }
+        while !self.stop.is_cancelled() {
+            if self.lock().books.is_stuck(self.desk.now()) {
+                return Err(too_slow());
             }
-            if self.lock().books.is_little(room) {
-                self.pause(GATHER).await;
+            if self.room() == 0 {
+                // A ring is left for another stream of the institution.
+                tokio::select! {
+                    () = self.stop.cancelled() => {}
+                    () = self.room.notified() => {}
+                    _ = look.tick() => {}
+                }
+                continue;
             }
-            let room = self.lock().books.room(self.desk.now());
-            let limit = u32::try_from(room).unwrap_or(u32::MAX);
-            match self.desk.release(limit).await {
-                Ok(parcels) => {
-                    if parcels.len() >= room {
-                        // There may be more, for whoever has room next.
-                        self.bell.notify_one();
-                    }
-                    self.put(parcels);
+            self.gather().await;
+            let until = async {
+                tokio::select! {
+                    biased;
+                    () = self.stop.cancelled() => {}
+                    () = self.bell.notified() => {}
+                    _ = look.tick() => {}
                 }
-                Err(Refused::Overloaded(pause)) => {
-                    self.bell.notify_one();
-                    self.pause(pause).await;
-                }
-                Err(refused) => return Err(refused.into()),
+            };
+            let came = self.desk.next(self.limit(), until).await?;
+            if !came.is_empty() {
+                self.put(came);
+            } else if !self.stop.is_cancelled() {
+                self.look().await?;
             }
         }
+        Ok(())
+    }
+
+    /// Starts what is due.
+    async fn look(&self) -> Result<(), Refusal> {
+        self.gather().await;
+        let room = self.room();
+        match self.desk.release(self.limit()).await {
+            Ok(parcels) => {
+                if parcels.len() >= room {
+                    // There may be more, for whoever has room next.
+                    self.bell.notify_one();
+                }
+                self.put(parcels);
+            }
+            Err(Refused::Overloaded(pause)) => {
+                self.bell.notify_one();
+                self.pause(pause).await;
+            }
+            Err(refused) => return Err(refused.into()),
+        }
+        Ok(())
+    }
+
+    /// When there is only a little room, waits a moment for more.
+    async fn gather(&self) {
+        let room = self.room();
+        if self.lock().books.is_little(room) {
+            self.pause(GATHER).await;
+        }
+    }
+
+    fn room(&self) -> usize {
+        self.lock().books.room(self.desk.now())
+    }
+
+    fn limit(&self) -> u32 {
+        u32::try_from(self.room()).unwrap_or(u32::MAX)
     }
 
     fn put(&self, parcels: Vec<Parcel>) {

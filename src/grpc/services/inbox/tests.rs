@@ -5,6 +5,7 @@
 //! the stream's own look once a second is waited for.
 
 use std::collections::VecDeque;
+use std::future::Future;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -65,6 +66,11 @@ impl Desk for Fake {
         let count = due.len().min(limit as usize);
         let parcel = |n| Parcel { id: id(n), token: [n; 16], until: self.now().plus(LEASE), native: Bytes::from(vec![n]) };
         Ok(due.drain(..count).map(parcel).collect())
+    }
+    /// Nothing comes by itself: all are found by looking.
+    async fn next(&self, _: u32, until: impl Future<Output = ()> + Send) -> Result<Vec<Parcel>, Refused> {
+        until.await;
+        Ok(Vec::new())
     }
     async fn settle(&self, delivery: DeliveryId, token: LeaseToken, outcome: Outcome) -> Result<(), Refused> {
         assert_eq!(*delivery.as_bytes(), token);

@@ -9,7 +9,7 @@ use crate::dialect::message::Field;
 
 /// A place in a message, as a chain of the places above it.
 #[derive(Clone, Copy)]
-pub(in crate::dialect) struct Path<'p> {
+pub(super) struct Path<'p> {
     above: Option<&'p Path<'p>>,
     name: &'p str,
     at: Option<usize>,
@@ -17,22 +17,22 @@ pub(in crate::dialect) struct Path<'p> {
 
 impl<'p> Path<'p> {
     /// The message itself.
-    pub(in crate::dialect) const TOP: Path<'static> = Path { above: None, name: "", at: None };
+    pub(super) const TOP: Path<'static> = Path { above: None, name: "", at: None };
 
     /// A field of it, or one element of that.
-    pub(in crate::dialect) fn below(&'p self, name: &'p str, at: Option<usize>) -> Self {
+    pub(super) fn below(&'p self, name: &'p str, at: Option<usize>) -> Self {
         Self { above: Some(self), name, at }
     }
     /// The same field, one element of it.
-    pub(in crate::dialect) fn element(self, at: Option<usize>) -> Self {
+    pub(super) fn element(self, at: Option<usize>) -> Self {
         Self { at, ..self }
     }
     /// As reports spell it, with the indices of elements.
-    pub(in crate::dialect) fn text(&self) -> String {
+    pub(super) fn text(&self) -> String {
         self.spelt(true)
     }
     /// Without indices, as plans spell it.
-    pub(in crate::dialect) fn plain(&self) -> String {
+    pub(super) fn plain(&self) -> String {
         self.spelt(false)
     }
 

@@ -1,0 +1,98 @@
+// SPDX-FileCopyrightText: 2026 The Weiche authors
+// SPDX-License-Identifier: EUPL-1.2
+
+//! Values of the canonical message at the places of a plan.
+
+use crate::dialect::message::{Field, Message, Place, Room, Slot, Value};
+use crate::dialect::path::{Select, Step};
+
+use super::Lines;
+
+/// A value that was found, where it lies, and the keys by which it was found.
+#[derive(Clone, Copy)]
+pub(super) struct Found<'b> {
+    place: Place<'b>,
+    slot: &'b Slot<'b>,
+    pub(super) value: Value<'b>,
+    keys: Option<&'b Key<'b>>,
+}
+
+struct Key<'b> {
+    message: Message<'b>,
+    field: &'b Field,
+    above: Option<&'b Key<'b>>,
+}
+
+impl<'b> Found<'b> {
+    /// Its place in words.
+    pub(super) fn text(&self) -> String {
+        self.place.text()
+    }
+    pub(super) fn is_exact(&self) -> bool {
+        self.slot.is_exact()
+    }
+    /// The value and its keys found a place in the other message.
+    pub(super) fn used(&self) {
+        self.slot.use_it();
+        self.keys_used();
+    }
+    pub(super) fn keys_used(&self) {
+        self.keys().for_each(|(_, slot)| slot.use_it());
+    }
+    /// It lost nothing.
+    pub(super) fn exact(&self, lines: &mut Lines<'b>) {
+        lines.exact(self.place, self.slot);
+    }
+    /// The places of the value and of its keys.
+    pub(super) fn places(&self) -> impl Iterator<Item = (Place<'b>, &'b Slot<'b>)> {
+        std::iter::once((self.place, self.slot)).chain(self.keys())
+    }
+    fn keys(&self) -> impl Iterator<Item = (Place<'b>, &'b Slot<'b>)> {
+        let chain = std::iter::successors(self.keys, |key| key.above);
+        chain.filter_map(|key| Some((key.message.place(key.field.name(), None), key.message.hold(key.field)?)))
+    }
+}
+
+/// Gives the values at a place, in order; none at no steps.
+pub(super) fn seek<'b>(room: &'b Room, message: Message<'b>, steps: &'b [Step], give: &mut dyn FnMut(Found<'b>)) {
+    walk(room, message, steps, None, give);
+}
+
+/// The first of them.
+pub(super) fn first<'b>(room: &'b Room, message: Message<'b>, steps: &'b [Step]) -> Option<Found<'b>> {
+    let mut found = None;
+    walk(room, message, steps, None, &mut |one| {
+        found.get_or_insert(one);
+    });
+    found
+}
+
+fn walk<'b>(room: &'b Room, message: Message<'b>, steps: &'b [Step], keys: Option<&'b Key<'b>>, give: &mut dyn FnMut(Found<'b>)) {
+    let Some((step, rest)) = steps.split_first() else { return };
+    let Some(slot) = message.slot(&step.field) else { return };
+    let mut reach = |slot: &'b Slot<'b>, at: Option<usize>, keys: Option<&'b Key<'b>>| match slot.value() {
+        Some(value) if rest.is_empty() => give(Found { place: message.place(step.field.name(), at), slot, value, keys }),
+        Some(Value::Message(inside)) => walk(room, inside, rest, keys, give),
+        _ => {}
+    };
+    match &step.select {
+        Select::One => reach(slot, None, keys),
+        Select::At(at) => {
+            if let Some(slot) = slot.value().and_then(Value::as_list).and_then(|list| list.slot(*at)) {
+                reach(slot, Some(*at), keys);
+            }
+        }
+        Select::From(from) => {
+            for (at, slot) in slot.value().and_then(Value::as_list).into_iter().flat_map(|list| list.slots()).enumerate().skip(*from) {
+                reach(slot, Some(at), keys);
+            }
+        }
+        Select::Key { field, wanted, text } => {
+            let has = |one: Value<'b>| one.as_message().is_some_and(|one| one.says(field, wanted.value(text)));
+            if let Some((at, slot, Value::Message(one))) = message.elements(&step.field).find(|(_, _, one)| has(*one)) {
+                let key = room.alloc(Key { message: one, field, above: keys });
+                reach(slot, at, Some(key));
+            }
+        }
+    }
+}
