@@ -40,8 +40,9 @@ pub(super) const AGES: Duration = Duration::from_secs(60);
 
 /// What the recipient does with a call.
 #[derive(Debug, Clone)]
-enum Answer {
+pub(super) enum Answer {
     Stored,
+    Late(Duration),
     Refused(Status),
     Never,
     BreaksOff,
@@ -56,6 +57,8 @@ struct Kept {
     calls: Vec<(String, Bytes)>,
     times: Vec<Instant>,
     next: VecDeque<Answer>,
+    /// When nothing is told: by the method and how many calls there were before.
+    manner: Option<fn(&str, usize) -> Answer>,
 }
 
 impl System {
@@ -71,12 +74,16 @@ impl System {
         let bytes = request.into_body().collect().await.unwrap().to_bytes();
         let answer = {
             let mut kept = self.0.lock().unwrap();
+            let usual = kept.manner.map_or(Answer::Stored, |manner| manner(&path, kept.calls.len()));
             kept.calls.push((path, bytes.slice(5..)));
             kept.times.push(Instant::now());
-            kept.next.pop_front().unwrap_or(Answer::Stored)
+            kept.next.pop_front().unwrap_or(usual)
         };
+        if let Answer::Late(by) = answer {
+            tokio::time::sleep(by).await;
+        }
         match answer {
-            Answer::Stored => {
+            Answer::Stored | Answer::Late(_) => {
                 let mut trailers = http::HeaderMap::new();
                 trailers.insert("grpc-status", http::HeaderValue::from_static("0"));
                 let frames = [Frame::data(Bytes::from_static(&[0; 5])), Frame::trailers(trailers)].map(Ok::<_, std::io::Error>);
@@ -224,6 +231,10 @@ impl Site {
     }
     pub(super) async fn until_delivered(&self, referral: &str) {
         until("delivered", || async { self.state(referral).await == ReferralState::Delivered }).await;
+    }
+    /// How the recipient answers when it is not told otherwise.
+    pub(super) fn recipient_answers(&self, manner: fn(&str, usize) -> Answer) {
+        self.system.0.lock().unwrap().manner = Some(manner);
     }
     /// What the recipient was called for, and when.
     pub(super) fn calls_with_times(&self) -> Vec<((String, Bytes), Instant)> {

@@ -152,7 +152,7 @@ async fn every_scope_names_what_it_stopped_what_was_in_flight_and_what_is_called
         let (ids, done) = spread(&desk, &scope).await;
         let named = |n: usize| (done[n].stopped.clone(), done[n].in_flight.clone(), done[n].recalled.clone());
         assert_eq!(named(0), (vec![ids.queued], vec![], vec![]), "{what}");
-        assert_eq!(named(1), (vec![ids.leased_before], vec![], vec![]), "{what}: it waits, and may have arrived");
+        assert_eq!(named(1), (vec![], vec![ids.leased_before], vec![]), "{what}: it waits, and may have arrived");
         assert_eq!(named(2), (vec![], vec![ids.started], vec![]), "{what}");
         assert_eq!(named(3), (vec![], vec![], vec![ids.delivered]), "{what}");
         for (id, recalls) in [(ids.queued, 0), (ids.leased_before, 1), (ids.started, 1), (ids.delivered, 1)] {
