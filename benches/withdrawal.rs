@@ -1,10 +1,12 @@
 // SPDX-FileCopyrightText: 2026 The Weiche authors
 // SPDX-License-Identifier: EUPL-1.2
 
-//! What a withdrawal and a decision cost: from the call to the stop, with queues full of other people's referrals, with many of the same person, and
-//! with as many consents stored as `WEICHE_CONSENTS` names (`30000,300000,3000000`).
+//! What a withdrawal and a decision cost: with as many consents stored as `WEICHE_CONSENTS` names (`30000,300000,3000000`), each with the same number of
+//! referrals queued; and from the call to the stop with queues full of other people's referrals, also while more come in, and with many of the same
+//! person.
 //!
-//! Not through criterion: a withdrawal can be done once. Percentiles are those of all that were done.
+//! Not through criterion: a withdrawal can be done once. Percentiles are those of all that were done. The files lie in the system's folder for temporary
+//! ones: a million consents are some 4 GB.
 
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs, reason = "a benchmark stops where its fixture is wrong")]
 
@@ -18,8 +20,8 @@ use prost::Message as _;
 use weiche::agreement::{Agreement, Purpose};
 use weiche::clock::{Clock as _, SystemClock, Time};
 use weiche::consent::{
-    Capability, Consent, Explanation, ExplanationMode, Form, Grant, Grantor, GrantorKind, Information, InterpreterKind, Party, Quality, Scan, Scope,
-    SecrecyRelease, Status, SubjectRef, TemplateUse, Voluntariness,
+    Capability, Consent, Decision, Explanation, ExplanationMode, Form, Grant, Grantor, GrantorKind, Information, InterpreterKind, Party, Quality,
+    Scan, Scope, SecrecyRelease, Status, SubjectRef, TemplateUse, Voluntariness, record_new,
 };
 use weiche::dialect::{Category, CategoryMask, Dialects};
 use weiche::exchange::{Exchange, Parts, SubmitRequest};
@@ -35,16 +37,18 @@ const BREMEN: &str = include_str!("../agreement/bremen.toml");
 const ORIGIN: &str = "log.example.invalid";
 const CENTRE: (&str, &str) = ("caritas-bremen", "mbe-mitte");
 const RECIPIENT: (&str, &str) = ("jobcenter-bremen", "vermittlung-mitte");
-/// Withdrawals that are measured in each situation.
-const SAMPLES: usize = 200;
+/// Withdrawals that are measured in each situation, and decisions.
+const SAMPLES: usize = 400;
 /// Rows that are written in one transaction while the store is filled.
-const CHUNK: usize = 5000;
+const CHUNK: usize = 10_000;
+/// Calls at a time, where there are many.
+const AT_ONCE: usize = 64;
 
 fn party(of: (&str, &str)) -> Party {
     Party { institution: of.0.parse().unwrap(), unit: of.1.parse().unwrap(), function: String::new() }
 }
 
-fn consent(now: Time) -> Consent {
+fn consent(subject: String, now: Time) -> Consent {
     let data = Category::Ident.mask() | Category::Contact.mask() | Category::Topics.mask();
     Consent {
         schema_version: "1".into(),
@@ -54,7 +58,7 @@ fn consent(now: Time) -> Consent {
         supersedes: None,
         created_at: None,
         recorded_by_role: "beratung".into(),
-        subject: SubjectRef(format!("{:064x}", uuid::Uuid::new_v4().as_u128())),
+        subject: SubjectRef(subject),
         controller: party(CENTRE),
         regime: weiche::agreement::DataProtectionRegime::Kdg,
         dpo_contact: "datenschutz@example.invalid".into(),
@@ -116,95 +120,145 @@ fn referral(person: &str, consent: ConsentId) -> types::Referral {
     }
 }
 
-/// Puts so many consents into the tables, each with a code, as if they had been recorded one by one; the log says nothing of them.
-async fn fill(place: &Place, count: usize) {
+/// A person with a consent.
+type Given = (String, ConsentId);
+
+/// Puts so many consents into the tables, each with a code, as if they had been recorded one by one; the log says nothing of them. Some of them, from
+/// everywhere.
+async fn fill(place: &Place, vault: &Vault, count: usize) -> Vec<Given> {
     let (store, mut conn) = Store::open(place).await.unwrap();
-    let now = SystemClock.now();
-    let mut left = count;
-    while left > 0 {
-        let some: Vec<Consent> = (0..left.min(CHUNK)).map(|_| consent(now)).collect();
+    let (agreement, now) = (Agreement::parse(BREMEN).unwrap(), SystemClock.now());
+    let mut samples = Vec::new();
+    for first in (0..count).step_by(CHUNK) {
+        let chunk: Vec<Consent> = (first..count.min(first + CHUNK))
+            .map(|number| {
+                let person = format!("stored-{number}");
+                let subject = vault.pseudonym(CENTRE.0, &person).iter().map(|byte| format!("{byte:02x}")).collect();
+                let mut consent = record_new(consent(subject, now), None, &agreement, now).unwrap();
+                consent.evidence.location = vault.seal_text(consent.id.as_bytes(), "Archiv").unwrap();
+                if number % (count / SAMPLES) == 0 {
+                    samples.push((person, consent.id));
+                }
+                consent
+            })
+            .collect();
         weiche::ledger::store::take_head(&mut conn).await.unwrap();
-        weiche::consent::save(&mut conn, &some.iter().collect::<Vec<_>>(), now).await.unwrap();
-        let codes: Vec<([u8; 32], ConsentId)> = some.iter().map(|consent| (rand::random(), consent.id)).collect();
+        weiche::consent::save(&mut conn, &chunk.iter().collect::<Vec<_>>(), now).await.unwrap();
+        let codes: Vec<([u8; 32], ConsentId)> = chunk.iter().map(|consent| (rand::random(), consent.id)).collect();
         weiche::consent::save_codes(&mut conn, &codes.iter().map(|(code, id)| (code, id)).collect::<Vec<_>>()).await.unwrap();
         conn.commit().await.unwrap();
-        left -= some.len();
+        conn.between().await.unwrap();
     }
     conn.close().await.unwrap();
     store.close().await;
+    samples
 }
 
-struct Bench {
-    exchange: Exchange,
-}
+struct Bench(Exchange);
 
 impl Bench {
-    async fn open(dir: &Path, stored: usize) -> Self {
+    /// A gateway over so many consents, and some of these.
+    async fn open(dir: &Path, stored: usize) -> (Self, Vec<Given>) {
         let place = Place::File(dir.join("weiche.db"));
         Store::create(&place).await.unwrap();
         Vault::create(&dir.join("vault.key")).unwrap();
         RollbackGuard::create(&dir.join("guard"), ORIGIN).unwrap();
-        fill(&place, stored).await;
+        let vault = Vault::open(&dir.join("vault.key")).unwrap();
+        let given = fill(&place, &vault, stored).await;
         let key = SigningKey::from_seed(ORIGIN, &[7; 32]).unwrap();
         let parts = Parts {
             store: Store::open(&place).await.unwrap(),
-            vault: Vault::open(&dir.join("vault.key")).unwrap(),
+            vault,
             guard: RollbackGuard::open(&dir.join("guard"), key.origin()).unwrap(),
             key,
             agreement: (Agreement::parse(BREMEN).unwrap(), BREMEN.to_owned()),
             dialects: Arc::new(Dialects::embedded().unwrap_or_else(|errors| panic!("{errors}"))),
             clock: Arc::new(SystemClock),
         };
-        Self { exchange: Exchange::open(parts).await.unwrap().0 }
+        (Self(Exchange::open(parts).await.unwrap().0), given)
     }
 
-    async fn record(&self, person: &str) -> ConsentId {
-        let record = Consent { subject: SubjectRef(person.into()), version: 0, ..consent(SystemClock.now()) };
-        let caller = CENTRE.0.parse().unwrap();
-        self.exchange.record_consent(&caller, RequestId::random(), record, person.as_bytes()).await.unwrap().consent
+    async fn record(&self) -> Given {
+        let (person, caller) = (uuid::Uuid::new_v4().to_string(), CENTRE.0.parse().unwrap());
+        let record = Consent { version: 0, ..consent(person.clone(), SystemClock.now()) };
+        let recorded = self.0.record_consent(&caller, RequestId::random(), record, person.as_bytes()).await.unwrap();
+        (person, recorded.consent)
     }
 
-    async fn submit(&self, person: &str, consent: ConsentId) {
+    async fn submit(&self, (person, consent): &Given) {
         let request =
-            SubmitReferralRequest { request_id: RequestId::random().to_string(), referral: Some(referral(person, consent)), validate_only: false };
+            SubmitReferralRequest { request_id: RequestId::random().to_string(), referral: Some(referral(person, *consent)), validate_only: false };
         let content = request.encode_to_vec();
         let caller = CENTRE.0.parse().unwrap();
-        self.exchange.submit(&caller, SubmitRequest::decode(content.as_slice()).unwrap(), &content).await.unwrap();
+        self.0.submit(&caller, SubmitRequest::decode(content.as_slice()).unwrap(), &content).await.unwrap();
     }
 
-    /// Persons with so many referrals each that wait.
-    async fn queued(&self, persons: usize, each: usize) -> Vec<ConsentId> {
-        let one = |_| async move {
-            let person = uuid::Uuid::new_v4().to_string();
-            let consent = self.record(&person).await;
-            for _ in 0..each {
-                self.submit(&person, consent).await;
-            }
-            consent
-        };
-        stream::iter(0..persons).map(one).buffer_unordered(64).collect().await
+    /// One more person, with so many referrals that wait: nobody fetches them.
+    async fn queued(&self, each: usize) -> Given {
+        let given = self.record().await;
+        for _ in 0..each {
+            self.submit(&given).await;
+        }
+        given
     }
 
-    async fn withdraw(&self, consent: ConsentId) -> Duration {
+    async fn many_queued(&self, persons: usize, each: usize) -> Vec<Given> {
+        stream::iter(0..persons).map(|_| self.queued(each)).buffer_unordered(AT_ONCE).collect().await
+    }
+
+    async fn withdraw(&self, (_, consent): &Given) -> Duration {
         let (caller, request) = (RECIPIENT.0.parse().unwrap(), RequestId::random());
         let watch = Instant::now();
-        self.exchange.withdraw_consent(&caller, request, consent, Scope::default(), "counter".into(), request.as_bytes()).await.unwrap();
+        self.0.withdraw_consent(&caller, request, *consent, Scope::default(), "counter".into(), request.as_bytes()).await.unwrap();
         watch.elapsed()
     }
 
-    async fn decide(&self, consent: ConsentId, person: &str) -> Duration {
-        let caller = CENTRE.0.parse().unwrap();
+    async fn withdraw_all(&self, given: &[Given]) -> Vec<Duration> {
+        stream::iter(given).then(|one| self.withdraw(one)).collect().await
+    }
+
+    async fn decide(&self, (person, consent): &Given) -> Duration {
+        let (caller, subject) = (CENTRE.0.parse().unwrap(), SubjectRef(person.clone()));
         let watch = Instant::now();
-        let subject = SubjectRef(person.into());
-        self.exchange.check_consent(&caller, consent, &subject, party(RECIPIENT), Purpose::JobSearch, CategoryMask::EMPTY).await.unwrap();
-        watch.elapsed()
+        let decided = self.0.check_consent(&caller, *consent, &subject, party(RECIPIENT), Purpose::JobSearch, CategoryMask::EMPTY).await.unwrap();
+        let took = watch.elapsed();
+        assert!(matches!(decided, Decision::Permitted(_)), "{decided:?}");
+        took
     }
 }
 
-fn say(what: &str, mut times: Vec<Duration>) {
+/// Prints a line; the median.
+fn say(what: &str, mut times: Vec<Duration>) -> Duration {
     times.sort_unstable();
-    let at = |part: f64| times[((times.len() - 1) as f64 * part) as usize].as_secs_f64() * 1000.0;
-    println!("{what:<70} {:>8.2} {:>8.2} {:>8.2}", at(0.5), at(0.99), at(1.0));
+    let at = |part: f64| times[((times.len() - 1) as f64 * part) as usize];
+    let [p50, p99, max] = [at(0.5), at(0.99), at(1.0)].map(|time| time.as_secs_f64() * 1000.0);
+    println!("{what:<70} {p50:>8.2} {p99:>8.2} {max:>8.2}");
+    at(0.5)
+}
+
+/// A decision about, and a withdrawal of, consents from everywhere in the store.
+async fn stored(bench: &Bench, given: &[Given], stored: usize) -> [Duration; 2] {
+    let decisions = stream::iter(given).then(|one| bench.decide(one)).collect().await;
+    stream::iter(given).for_each_concurrent(AT_ONCE, |one| bench.submit(one)).await;
+    let decision = say(&format!("decision (CheckConsent), {stored} stored"), decisions);
+    [decision, say(&format!("withdrawal with one referral queued, {stored} stored"), bench.withdraw_all(given).await)]
+}
+
+async fn queues(bench: &Bench) {
+    bench.many_queued(10_000, 1).await;
+    let given = bench.many_queued(SAMPLES, 1).await;
+    say("withdrawal with 10,000 items queued for others", bench.withdraw_all(&given).await);
+
+    let given = bench.many_queued(SAMPLES, 1).await;
+    let more = stream::repeat(()).map(|()| bench.queued(1)).buffer_unordered(AT_ONCE).for_each(|_| async {});
+    let times = tokio::select! {
+        times = bench.withdraw_all(&given) => times,
+        () = more => unreachable!("it has no end"),
+    };
+    say(&format!("the same while others record and submit, {AT_ONCE} at a time"), times);
+
+    let given = bench.many_queued(10, 1000).await;
+    say("withdrawal of a person with 1,000 items queued", bench.withdraw_all(&given).await);
 }
 
 #[tokio::main]
@@ -213,39 +267,29 @@ async fn main() {
     if !std::env::args().any(|arg| arg == "--bench") {
         return;
     }
-    let stored = std::env::var("WEICHE_CONSENTS").unwrap_or_else(|_| "30000".into());
+    let sizes = std::env::var("WEICHE_CONSENTS").unwrap_or_else(|_| "30000".into());
     println!("{:<70} {:>8} {:>8} {:>8}", "milliseconds", "p50", "p99", "max");
-    for stored in stored.split(',').map(|count| count.trim().parse::<usize>().unwrap()) {
+    let mut first = None;
+    for size in sizes.split(',').map(|count| count.trim().parse::<usize>().unwrap()) {
         let dir = tempfile::tempdir().unwrap();
         let watch = Instant::now();
-        let bench = Bench::open(dir.path(), stored).await;
-        println!("{stored} consents stored in {:.0} s", watch.elapsed().as_secs_f64());
-
-        let mut times = Vec::new();
-        for _ in 0..SAMPLES {
-            let person = uuid::Uuid::new_v4().to_string();
-            let consent = bench.record(&person).await;
-            times.push(bench.decide(consent, &person).await);
+        let (bench, given) = Bench::open(dir.path(), size).await;
+        let bytes = std::fs::metadata(dir.path().join("weiche.db")).unwrap().len();
+        println!("{size} consents stored in {:.0} s, {} MB", watch.elapsed().as_secs_f64(), bytes / 1_000_000);
+        // Once unmeasured.
+        for one in given.iter().take(20) {
+            bench.decide(one).await;
         }
-        say(&format!("decision (CheckConsent), {stored} stored"), times);
-
-        let mut times = Vec::new();
-        for consent in bench.queued(SAMPLES, 1).await {
-            times.push(bench.withdraw(consent).await);
+        let medians = stored(&bench, &given, size).await;
+        match first {
+            None => {
+                queues(&bench).await;
+                first = Some(medians);
+            }
+            Some(first) => {
+                let times = |n: usize| medians[n].as_secs_f64() / first[n].as_secs_f64();
+                println!("{:<70} {:>8.2}\n{:<70} {:>8.2}", "decision: times the first", times(0), "withdrawal: times the first", times(1));
+            }
         }
-        say(&format!("withdrawal with one referral queued, {stored} stored"), times);
-
-        bench.queued(10_000, 1).await;
-        let mut times = Vec::new();
-        for consent in bench.queued(SAMPLES, 1).await {
-            times.push(bench.withdraw(consent).await);
-        }
-        say("withdrawal with 10,000 items queued for others", times);
-
-        let mut times = Vec::new();
-        for consent in bench.queued(5, 1000).await {
-            times.push(bench.withdraw(consent).await);
-        }
-        say("withdrawal of a person with 1,000 items queued", times);
     }
 }

@@ -297,6 +297,43 @@ async fn what_nobody_delivers_or_answers_ends_and_the_sender_is_told() {
 }
 
 #[tokio::test]
+async fn what_has_ended_otherwise_is_called_back_all_the_same_where_it_may_be() {
+    for how in ["not answered in time", "cancelled by the recipient", "taken back by the sender", "failed until the time was over", "never sent"] {
+        let desk = Desk::open().await;
+        let (consent, id) = submitted(&desk, "p-1").await;
+        match how {
+            "failed until the time was over" => desk.settle(&desk.release_one(JOBCENTER).await, unavailable()).await.unwrap(),
+            "never sent" => {}
+            _ => drop(desk.deliver_all(JOBCENTER).await),
+        }
+        match how {
+            "cancelled by the recipient" => {
+                desk.answer(JOBCENTER, id, ReferralState::Accepted, None).await.unwrap();
+                desk.cancel(JOBCENTER, id).await.unwrap();
+            }
+            "taken back by the sender" => drop(desk.cancel(CARITAS, id).await.unwrap()),
+            _ => {
+                desk.pass(DAY);
+                assert_eq!(desk.on().expire(HOUR).await.unwrap(), 1, "{how}");
+            }
+        }
+        let ended = desk.state(CARITAS, id).await;
+        let asked_before = recalls(&desk, JOBCENTER).await.len();
+        assert_eq!(asked_before, usize::from(how == "taken back by the sender"), "{how}");
+        let done = desk.withdraw(CARITAS, consent).await;
+        let expected = match how {
+            "failed until the time was over" => (vec![], vec![id], vec![]),
+            "never sent" => (vec![], vec![], vec![]),
+            _ => (vec![], vec![], vec![id]),
+        };
+        assert_eq!((done.stopped, done.in_flight, done.recalled), expected, "{how}");
+        let called_back = (id.to_string(), Vec::new(), StatusReason::ConsentWithdrawn.number());
+        assert_eq!(recalls(&desk, JOBCENTER).await, if how == "never sent" { vec![] } else { vec![called_back] }, "{how}");
+        assert_eq!(desk.state(CARITAS, id).await, ended, "{how}: it stays as it ended");
+    }
+}
+
+#[tokio::test]
 async fn an_attempt_whose_outcome_nobody_told_is_called_back_when_the_consent_ends() {
     let desk = Desk::open().await;
     let consent = desk.consent(CARITAS, "p-1").to(JOBCENTER, usual()).until(desk.now().plus(LEASE)).record().await;

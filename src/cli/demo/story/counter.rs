@@ -26,11 +26,12 @@ impl Story<'_> {
             let told = || sender.book().look(|pages| pages.news.iter().any(is));
             self.until(&format!("the sender of case {} hears that it was withdrawn elsewhere", case.number), told).await;
         }
+        let (people, stopped) = (delivered.len(), queued.len());
+        self.voice
+            .event(&format!("{people} people had agreed at Caritas that the Agentur and the Jobcenter get their data; the Agentur had them already"));
         self.voice.event(&format!(
-            "{} showed the sheet of their consent at {COUNTER}: {} referrals stopped, {} were called back and deleted, the centre was told",
-            delivered.len(),
-            queued.len(),
-            delivered.len()
+            "   with the code on their sheet they withdrew at the Jobcenter's counter: {stopped} waiting referrals will never leave, {people} were called \
+             back from the Agentur and deleted there, Caritas was told of both"
         ));
     }
 
