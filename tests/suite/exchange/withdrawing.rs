@@ -126,7 +126,10 @@ async fn given_at_caritas_for_two_one_delivered_one_queued_and_withdrawn_at_the_
     // The log says it in this order, by whom, and nothing was released after it.
     let log = desk.log().await.split_off(before);
     let kinds: Vec<_> = log.iter().filter(|entry| entry.consent_id == consent.as_bytes()[..]).map(weiche::proto::audit::Entry::kind).collect();
-    assert_eq!((kinds[0], log[0].actor.as_str(), log[0].counterpart.as_str()), (EntryKind::ConsentWithdrawn, JOBCENTER, CARITAS));
+    assert_eq!(
+        (kinds[0], log[0].actor.as_str(), log[0].counterpart.as_str()),
+        (EntryKind::ConsentWithdrawn, who(JOBCENTER).as_str(), who(CARITAS).as_str())
+    );
     assert!(!log.iter().any(|entry| entry.kind() == EntryKind::Released && entry.detail == "referral" && entry.consent_id == consent.as_bytes()[..]));
     for (kind, id) in [(EntryKind::DeliveryStopped, queued), (EntryKind::RecallIssued, delivered), (EntryKind::RecallAnswered, delivered)] {
         assert_eq!(log.iter().filter(|entry| entry.kind() == kind && entry.referral_id == id.as_bytes()[..]).count(), 1, "{kind:?}");
