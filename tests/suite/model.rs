@@ -3,15 +3,17 @@
 
 //! Every history there is, not some: a model of two gateways on one database in which each call, commit, answer, hand-over, end of a lease, crash
 //! and restart may come between any two others. A model checker visits all of them up to the bounds. Then the model is broken in one
-//! place at a time, and the checker must find out how.
+//! place at a time, and the checker must find out how. A wider model, too wide to be visited whole, is walked through at random.
 //!
-//! `cargo test --release --test suite model:: -- --ignored --nocapture` visits millions.
+//! `cargo test --release --test suite model:: -- --ignored --nocapture` visits millions; `WEICHE_WALKS` says how many walks.
 
 mod world;
 
 use std::collections::BTreeSet;
 
-use stateright::{Checker, HasDiscoveries, Model, Property};
+use rand::rngs::SmallRng;
+use rand::{Rng as _, SeedableRng as _};
+use stateright::{Checker, Expectation, HasDiscoveries, Model, Property};
 use world::{Action, Bounds, World};
 
 /// What somebody could get wrong.
@@ -99,6 +101,32 @@ const SHORT: [Bounds; 2] = [EXPIRING, Bounds { workers: 1, submits: 2, ..CRASHIN
 const LONG: [Bounds; 4] =
     [CRASHING, Bounds { attempts: 2, ..EXPIRING }, Bounds { lanes: &[0, 1], ..CRASHING }, Bounds { submits: 2, withdraws: 2, ..CRASHING }];
 
+/// More of everything than can be visited whole.
+const WIDE: Bounds = Bounds { workers: 4, lanes: &[0, 0, 1, 1, 1], submits: 2, withdraws: 2, attempts: 3, crashes: 3, expiries: 1 };
+/// Walks in one run without `WEICHE_WALKS`.
+const WALKS: u64 = 20_000;
+/// A walk that has not ended by then never will.
+const ENDLESS: usize = 10_000;
+
+/// One random history, to its end or to the first promise that it breaks.
+fn walk(model: &Gateways, seed: u64) -> Result<usize, &'static str> {
+    let properties = model.properties();
+    let always = || properties.iter().filter(|property| property.expectation == Expectation::Always);
+    let (mut random, mut world, mut actions) = (SmallRng::seed_from_u64(seed), World::new(&model.bounds), Vec::new());
+    for steps in 0..ENDLESS {
+        if let Some(broken) = always().find(|property| !(property.condition)(model, &world)) {
+            return Err(broken.name);
+        }
+        actions.clear();
+        model.actions(&world, &mut actions);
+        if actions.is_empty() {
+            return Ok(steps);
+        }
+        world.act(actions[random.random_range(0..actions.len())], &model.bounds, model.fault);
+    }
+    Err(STUCK)
+}
+
 fn visit(bounds: Bounds) {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let started = weiche::clock::Stopwatch::start();
@@ -123,6 +151,24 @@ fn no_long_history_of_the_model_breaks_a_promise() {
     }
 }
 
+#[test]
+fn no_random_history_of_a_wider_model_breaks_a_promise() {
+    let walks = std::env::var("WEICHE_WALKS").map_or(WALKS, |walks| walks.parse().unwrap());
+    let cores = std::thread::available_parallelism().map_or(1, usize::from) as u64;
+    let started = weiche::clock::Stopwatch::start();
+    let share = |core: u64| {
+        let model = Gateways { bounds: WIDE, fault: None };
+        let ends =
+            (core..walks).step_by(cores as usize).map(|seed| walk(&model, seed).unwrap_or_else(|broken| panic!("walk {seed}: not \"{broken}\"")));
+        ends.sum::<usize>()
+    };
+    let steps: usize = std::thread::scope(|scope| {
+        let shares: Vec<_> = (0..cores).map(|core| scope.spawn(move || share(core))).collect();
+        shares.into_iter().map(|share| share.join().unwrap()).sum()
+    });
+    println!("{walks} walks, {steps} steps, in {:.1?}: {WIDE:?}", started.elapsed());
+}
+
 /// A checker that finds nothing wrong with a wrong model would find nothing wrong with a wrong gateway either.
 #[test]
 fn every_broken_model_is_caught() {
@@ -139,8 +185,10 @@ fn every_broken_model_is_caught() {
         (Fault::InFlightNotNamed, CRASHING, UNNAMED),
     ] {
         let model = Gateways { bounds, fault: Some(fault) };
-        let checked = model.checker().finish_when(HasDiscoveries::AnyOf(BTreeSet::from([broken]))).spawn_bfs().join();
+        let checked = Gateways { ..model }.checker().finish_when(HasDiscoveries::AnyOf(BTreeSet::from([broken]))).spawn_bfs().join();
         let path = checked.discovery(broken).unwrap_or_else(|| panic!("{fault:?}: nothing found in {} states", checked.unique_state_count()));
         println!("{fault:?}: {} states until: not \"{broken}\": {:?}", checked.unique_state_count(), path.into_actions());
+        let walks = (0..WALKS).position(|seed| walk(&model, seed).is_err());
+        println!("{fault:?}: {} walks", walks.unwrap_or_else(|| panic!("{fault:?}: no walk of {WALKS} finds it")) + 1);
     }
 }
