@@ -236,12 +236,48 @@ fn say(what: &str, mut times: Vec<Duration>) -> Duration {
     at(0.5)
 }
 
-/// A decision about, and a withdrawal of, consents from everywhere in the store.
-async fn stored(bench: &Bench, given: &[Given], stored: usize) -> [Duration; 2] {
-    let decisions = stream::iter(given).then(|one| bench.decide(one)).collect().await;
-    stream::iter(given).for_each_concurrent(AT_ONCE, |one| bench.submit(one)).await;
-    let decision = say(&format!("decision (CheckConsent), {stored} stored"), decisions);
-    [decision, say(&format!("withdrawal with one referral queued, {stored} stored"), bench.withdraw_all(given).await)]
+/// A store of so many consents, and some of them from everywhere in it.
+struct Stored {
+    count: usize,
+    bench: Bench,
+    given: Vec<Given>,
+    _dir: tempfile::TempDir,
+}
+
+impl Stored {
+    async fn new(count: usize) -> Self {
+        let (dir, watch) = (tempfile::tempdir().unwrap(), Instant::now());
+        let (bench, given) = Bench::open(dir.path(), count).await;
+        let bytes = std::fs::metadata(dir.path().join("weiche.db")).unwrap().len();
+        println!("{count} consents stored in {:.0} s, {} MB", watch.elapsed().as_secs_f64(), bytes / 1_000_000);
+        Self { count, bench, given, _dir: dir }
+    }
+}
+
+/// Decisions about, and withdrawals of, consents from everywhere, in one store after the other: whatever else the machine does, it does to all.
+async fn flat(stores: &[Stored]) {
+    let mut times = vec![[Vec::new(), Vec::new()]; stores.len()];
+    for sample in 0..SAMPLES {
+        for (store, [decisions, _]) in stores.iter().zip(&mut times) {
+            decisions.push(store.bench.decide(&store.given[sample]).await);
+        }
+    }
+    for store in stores {
+        stream::iter(&store.given).for_each_concurrent(AT_ONCE, |one| store.bench.submit(one)).await;
+    }
+    for sample in 0..SAMPLES {
+        for (store, [_, withdrawals]) in stores.iter().zip(&mut times) {
+            withdrawals.push(store.bench.withdraw(&store.given[sample]).await);
+        }
+    }
+    let mut first = None;
+    for (store, [decisions, withdrawals]) in stores.iter().zip(times) {
+        let decision = say(&format!("decision (CheckConsent), {} stored", store.count), decisions);
+        let withdrawal = say(&format!("withdrawal with one referral queued, {} stored", store.count), withdrawals);
+        let [before, then] = *first.get_or_insert([decision, withdrawal]);
+        let times = |now: Duration, before: Duration| now.as_secs_f64() / before.as_secs_f64();
+        println!("{:<70} {:>8.2} {:>8.2}", "decision and withdrawal: times the first", times(decision, before), times(withdrawal, then));
+    }
 }
 
 async fn queues(bench: &Bench) {
@@ -269,27 +305,10 @@ async fn main() {
     }
     let sizes = std::env::var("WEICHE_CONSENTS").unwrap_or_else(|_| "30000".into());
     println!("{:<70} {:>8} {:>8} {:>8}", "milliseconds", "p50", "p99", "max");
-    let mut first = None;
-    for size in sizes.split(',').map(|count| count.trim().parse::<usize>().unwrap()) {
-        let dir = tempfile::tempdir().unwrap();
-        let watch = Instant::now();
-        let (bench, given) = Bench::open(dir.path(), size).await;
-        let bytes = std::fs::metadata(dir.path().join("weiche.db")).unwrap().len();
-        println!("{size} consents stored in {:.0} s, {} MB", watch.elapsed().as_secs_f64(), bytes / 1_000_000);
-        // Once unmeasured.
-        for one in given.iter().take(20) {
-            bench.decide(one).await;
-        }
-        let medians = stored(&bench, &given, size).await;
-        match first {
-            None => {
-                queues(&bench).await;
-                first = Some(medians);
-            }
-            Some(first) => {
-                let times = |n: usize| medians[n].as_secs_f64() / first[n].as_secs_f64();
-                println!("{:<70} {:>8.2}\n{:<70} {:>8.2}", "decision: times the first", times(0), "withdrawal: times the first", times(1));
-            }
-        }
+    let mut stores = Vec::new();
+    for count in sizes.split(',').map(|count| count.trim().parse().unwrap()) {
+        stores.push(Stored::new(count).await);
     }
+    flat(&stores).await;
+    queues(&stores[0].bench).await;
 }

@@ -279,7 +279,7 @@ impl<'a> Observer<'a> {
         };
         let by = which.is_multiple_of(2).then(|| who(&self.history.held[at].to));
         let result = self.desk().on().settle(by.as_ref(), id, token, outcome).await;
-        self.history.settled(at, how, result)
+        self.history.settled(at, how, result, self.desk().now())
     }
 
     async fn withdrawal(&self, person: usize, consent: ConsentId, scope: Scope) -> (weiche::exchange::Withdrawn, u64) {
