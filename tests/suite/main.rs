@@ -32,6 +32,7 @@ mod onboarding;
 mod places;
 mod promises;
 mod pulling;
+mod stopping;
 mod tidy;
 mod tls;
 mod upkeep;
