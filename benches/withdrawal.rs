@@ -24,7 +24,7 @@ use weiche::consent::{
     Scan, Scope, SecrecyRelease, Status, SubjectRef, TemplateUse, Voluntariness, record_new,
 };
 use weiche::dialect::{Category, CategoryMask, Dialects};
-use weiche::exchange::{Exchange, Parts, SubmitRequest};
+use weiche::exchange::{Exchange, Parts, Periods, SubmitRequest};
 use weiche::id::{ConsentId, RequestId};
 use weiche::ledger::{RollbackGuard, SigningKey};
 use weiche::numbered::Numbered as _;
@@ -174,6 +174,7 @@ impl Bench {
             agreement: (Agreement::parse(BREMEN).unwrap(), BREMEN.to_owned()),
             dialects: Arc::new(Dialects::embedded().unwrap_or_else(|errors| panic!("{errors}"))),
             clock: Arc::new(SystemClock),
+            periods: Periods::default(),
         };
         (Self(Exchange::open(parts).await.unwrap().0), given)
     }
