@@ -538,11 +538,11 @@ pub enum Reply {
 pub struct Withdrawn {
     /// The version that now holds.
     pub version: u32,
-    /// Queued, and will not be sent.
+    /// Queued, and will not be sent; nothing of them has ever left.
     pub stopped: Vec<ReferralId>,
-    /// Being sent at this moment.
+    /// Being sent at this moment, or sent before without an answer: possibly delivered, and called back.
     pub in_flight: Vec<ReferralId>,
-    /// Delivered before.
+    /// Delivered before, and called back.
     pub recalled: Vec<ReferralId>,
 }
 

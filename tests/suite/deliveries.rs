@@ -40,8 +40,9 @@ pub(super) const AGES: Duration = Duration::from_secs(60);
 
 /// What the recipient does with a call.
 #[derive(Debug, Clone)]
-enum Answer {
+pub(super) enum Answer {
     Stored,
+    Late(Duration),
     Refused(Status),
     Never,
     BreaksOff,
@@ -54,7 +55,10 @@ pub(crate) struct System(Arc<Mutex<Kept>>);
 #[derive(Default)]
 struct Kept {
     calls: Vec<(String, Bytes)>,
+    times: Vec<Instant>,
     next: VecDeque<Answer>,
+    /// When nothing is told: by the method and how many calls there were before.
+    manner: Option<fn(&str, usize) -> Answer>,
 }
 
 impl System {
@@ -70,11 +74,16 @@ impl System {
         let bytes = request.into_body().collect().await.unwrap().to_bytes();
         let answer = {
             let mut kept = self.0.lock().unwrap();
+            let usual = kept.manner.map_or(Answer::Stored, |manner| manner(&path, kept.calls.len()));
             kept.calls.push((path, bytes.slice(5..)));
-            kept.next.pop_front().unwrap_or(Answer::Stored)
+            kept.times.push(Instant::now());
+            kept.next.pop_front().unwrap_or(usual)
         };
+        if let Answer::Late(by) = answer {
+            tokio::time::sleep(by).await;
+        }
         match answer {
-            Answer::Stored => {
+            Answer::Stored | Answer::Late(_) => {
                 let mut trailers = http::HeaderMap::new();
                 trailers.insert("grpc-status", http::HeaderValue::from_static("0"));
                 let frames = [Frame::data(Bytes::from_static(&[0; 5])), Frame::trailers(trailers)].map(Ok::<_, std::io::Error>);
@@ -141,7 +150,7 @@ pub(super) struct Site {
 }
 
 impl Site {
-    async fn new() -> Self {
+    pub(super) async fn new() -> Self {
         Self::where_the_recipient_is_reached(|port| format!(r#"mode = "push", endpoint = "https://127.0.0.1:{port}""#)).await
     }
     /// The recipient dials out.
@@ -222,6 +231,26 @@ impl Site {
     }
     pub(super) async fn until_delivered(&self, referral: &str) {
         until("delivered", || async { self.state(referral).await == ReferralState::Delivered }).await;
+    }
+    /// How the recipient answers when it is not told otherwise.
+    pub(super) fn recipient_answers(&self, manner: fn(&str, usize) -> Answer) {
+        self.system.0.lock().unwrap().manner = Some(manner);
+    }
+    /// What the recipient was called for, and when.
+    pub(super) fn calls_with_times(&self) -> Vec<((String, Bytes), Instant)> {
+        let kept = self.system.0.lock().unwrap();
+        kept.calls.iter().cloned().zip(kept.times.iter().copied()).collect()
+    }
+    /// Every entry of the log.
+    pub(super) async fn log(&self) -> Vec<weiche::proto::audit::Entry> {
+        let mut entries = Vec::new();
+        loop {
+            let (more, size) = self.on().exchange().entries(entries.len() as u64, 1000).await.unwrap();
+            entries.extend(more.iter().map(|bytes| weiche::proto::audit::Entry::decode(bytes.as_slice()).unwrap()));
+            if entries.len() as u64 >= size {
+                return entries;
+            }
+        }
     }
     async fn dead(&self) -> Vec<DeadLetter> {
         self.on().exchange().dead_letters(None, 100).await.unwrap()

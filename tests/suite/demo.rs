@@ -55,6 +55,9 @@ fn every_seed_keeps_every_promise_and_plays_every_situation() {
             assert!(stopped.contains_key(reason), "seed {seed}: nothing was stopped for {reason}");
         }
         assert!(total(&answer, "withheld") > 0 && total(&answer, "recalled") > 0);
+        // Given at Caritas for two, withdrawn at the Jobcenter's counter.
+        assert!(answer["routes"]["caritas-bremen -> jobcenter-bremen"]["stopped"]["WITHDRAWN"].as_u64() > Some(0));
+        assert!(answer["routes"]["caritas-bremen -> agentur-bremen-bremerhaven"]["recalled"].as_u64() > Some(0));
         assert!(answer["repeated"].as_u64().unwrap() > 0, "nobody died in the middle");
         assert!(answer["promises"].as_array().unwrap().iter().all(|promise| promise["kept"] == true));
     }

@@ -12,9 +12,12 @@ use weiche::dialect::{CategoryMask, Dialect, Dialects, Outcome, REFERRAL, Report
 
 pub(crate) static DIALECTS: LazyLock<Dialects> = LazyLock::new(|| Dialects::embedded().unwrap_or_else(|errors| panic!("{errors}")));
 
-/// With those that came in folders: laws hold for them as well.
+/// With those that came in folders, and those that nobody has written: laws hold for them as well.
 pub(crate) static EVERY: LazyLock<Dialects> = LazyLock::new(|| {
+    let made_up = tempfile::tempdir().unwrap();
+    super::dialect_made_up::write(made_up.path());
     let folders = ["onboarding", "later", "seven"].map(|folder| cases().join("dialects").join(folder));
+    let folders = folders.into_iter().chain([made_up.path().to_owned()]).collect::<Vec<_>>();
     Dialects::with_folders(&folders).unwrap_or_else(|errors| panic!("{errors}"))
 });
 

@@ -23,16 +23,19 @@ use weiche::referral::ReferralState;
 use crate::deliveries::{AGES, RECIPIENT, Site, until};
 
 /// An open stream of the recipient.
-struct Inbox {
+pub(super) struct Inbox {
     say: mpsc::Sender<ReceiveRequest>,
     items: Streaming<ReceiveResponse>,
 }
 
 impl Inbox {
     async fn open(site: &Site, credits: u32) -> Self {
+        Self::of(site, RECIPIENT, credits).await
+    }
+    pub(super) async fn of(site: &Site, recipient: &str, credits: u32) -> Self {
         let pem = |name: &str| std::fs::read(site.dir.path().join("certs").join(name)).unwrap();
         let anchors = Anchors::from_pem(&pem("servers-ca.pem"), SystemClock.now()).unwrap();
-        let credentials = Credentials::from_pem(&pem(&format!("institution/{RECIPIENT}.pem")), &pem(&format!("institution/{RECIPIENT}.key")));
+        let credentials = Credentials::from_pem(&pem(&format!("institution/{recipient}.pem")), &pem(&format!("institution/{recipient}.key")));
         let tls = Arc::new(client_config(Some(credentials.unwrap()), &anchors, Expected::Host).unwrap());
         let endpoint = format!("https://127.0.0.1:{}", site.on().institutions().port());
         let (say, said) = mpsc::channel(16);
@@ -40,13 +43,13 @@ impl Inbox {
         let items = InboxServiceClient::new(channel(&endpoint, tls).unwrap()).receive(ReceiverStream::new(said)).await;
         Self { say, items: items.unwrap().into_inner() }
     }
-    async fn next(&mut self) -> Result<Option<ReceiveResponse>, Status> {
+    pub(super) async fn next(&mut self) -> Result<Option<ReceiveResponse>, Status> {
         tokio::time::timeout(AGES, self.items.message()).await.expect("something comes")
     }
     async fn item(&mut self) -> ReceiveResponse {
         self.next().await.unwrap().unwrap()
     }
-    async fn acknowledge(&self, item: &ReceiveResponse) {
+    pub(super) async fn acknowledge(&self, item: &ReceiveResponse) {
         let acknowledgement =
             Acknowledgement { delivery_id: item.delivery_id.clone(), lease_token: item.lease_token.clone(), refusal: String::new() };
         self.say.send(ReceiveRequest { credits: 0, acknowledgement: Some(acknowledgement) }).await.unwrap();

@@ -96,15 +96,17 @@ impl Batch<'_> {
         // Without the name nothing may go, and nothing may be kept.
         let ended = !covered.contains(Category::Ident);
         let categories = if ended { CategoryMask::EMPTY } else { lost };
-        let under_way = self.set.carrier(&referral).is_some_and(|carrier| carrier.state == State::Started);
         let may_have_arrived = referral.state != ReferralState::Blocked && self.set.may_have_arrived(&referral);
+        let is_there = referral.state.is_at_recipient() || self.set.carrier(&referral).is_some_and(|carrier| carrier.state == State::Delivered);
         let reached = match referral.state {
-            // It may arrive, so the recipient is asked to give it up.
-            ReferralState::Submitted if under_way => &mut done.in_flight,
+            // What is there of these was called back, and no part of it may stay.
+            ReferralState::Recalled | ReferralState::EnteredInError => return Ok(()),
+            // Though it may have ended: the time for an answer is over, or somebody took it back and kept a part.
+            _ if is_there => &mut done.recalled,
+            // Being sent, or sent without an answer: it may be there, so the recipient is asked to give it up.
+            _ if may_have_arrived => &mut done.in_flight,
             // Waiting: it stops whole, or leaves later with what is still covered (asked again at its release).
             ReferralState::Submitted | ReferralState::Blocked if ended => &mut done.stopped,
-            ReferralState::Submitted if may_have_arrived => &mut done.in_flight,
-            state if state.is_at_recipient() => &mut done.recalled,
             _ => return Ok(()),
         };
         // Whoever passes the withdrawal on learns of referrals that it sent or received, not of those to others.

@@ -70,6 +70,8 @@ pub struct History {
     /// Per lane the leaf of submission of the referral that was handed over last for the first time.
     order: HashMap<(usize, usize), u64>,
     first_seen: HashSet<DeliveryId>,
+    /// How often each delivery was handed over and not given back unsent.
+    begun: HashMap<DeliveryId, u32>,
     pub withdrawn: Vec<Gone>,
     pub recalls: Vec<(String, String)>,
     statuses: HashMap<String, (ReferralState, Option<StatusReason>)>,
@@ -129,6 +131,7 @@ impl History {
         }
         prop_assert_eq!(item.until, now.plus(LEASE));
         let first = self.first_seen.insert(id);
+        *self.begun.entry(id).or_default() += 1;
         match &item.content {
             Content::Referral(_) => {
                 let content = item.referral();
@@ -179,7 +182,7 @@ impl History {
     }
 
     /// The answer to whoever told the outcome of the item at this place.
-    pub fn settled(&mut self, at: usize, how: How, result: Result<(), Refusal>) -> Checked {
+    pub fn settled(&mut self, at: usize, how: How, result: Result<(), Refusal>, now: Time) -> Checked {
         let (id, over) = (self.held[at].item.id, self.held[at].over);
         match result {
             Ok(()) if self.delivered.contains(&id) => prop_assert_eq!(how, How::Delivered),
@@ -190,14 +193,16 @@ impl History {
                     How::Delivered => drop(self.delivered.insert(id)),
                     // Of a referral that has ended meanwhile it is no dead letter, it is just not tried again.
                     How::Invalid => drop(self.dead.insert(id)),
-                    How::Unavailable | How::Returned => {}
+                    How::Returned => *self.begun.entry(id).or_default() -= 1,
+                    How::Unavailable => {}
                 }
             }
             Err(refusal) => {
                 prop_assert_eq!(refusal, Refusal::StaleLease);
-                // Its lease was over, or the referral was answered, stopped or blocked meanwhile.
+                // Its lease was over (what was to be told may have started again, and stopped since it may no longer be told), or the referral was
+                // answered, stopped or blocked meanwhile.
                 let answered = matches!(self.held[at].item.content, Content::Referral(_));
-                prop_assert!(over || answered);
+                prop_assert!(over || answered || self.held[at].item.until <= now);
                 self.held[at].over = true;
             }
         }
@@ -217,9 +222,16 @@ impl History {
         self.withdrawn.iter().any(|gone| gone.is_about(seen.person, seen.to) && (!gone.only_phone || only_phone))
     }
 
-    /// Whether somebody has it in hand under a lease that nothing has ended.
-    pub fn is_under_way(&self, id: &str) -> bool {
-        self.held.iter().any(|held| !held.over && held.item.is_referral(id))
+    /// Where the answer to a withdrawal has to name a referral in this state with this carrier: 0 stopped, 1 possibly delivered, 2 delivered.
+    pub fn to_be_named(&self, state: ReferralState, carrier: &DeliveryId) -> Option<usize> {
+        match state {
+            ReferralState::Recalled | ReferralState::EnteredInError => None,
+            _ if state.is_at_recipient() || self.delivered.contains(carrier) => Some(2),
+            ReferralState::Blocked => Some(0),
+            _ if self.begun.get(carrier).is_some_and(|begun| *begun > 0) => Some(1),
+            ReferralState::Submitted => Some(0),
+            _ => None,
+        }
     }
 
     /// The recipient answered.
@@ -268,7 +280,9 @@ impl History {
                 prop_assert_eq!(told, Some((state, reason)), "the sender was told something else");
             }
             let called_back = self.held.iter().any(|held| matches!(&held.item.content, Content::Recall(notice) if notice.referral_id == *id));
-            let must = matches!(state, ReferralState::Recalled) || self.cancelled.contains(id);
+            let seen = &self.referrals[id];
+            let withdrawn = self.withdrawn.iter().any(|gone| gone.is_about(seen.person, seen.to) && !gone.only_phone);
+            let must = withdrawn || matches!(state, ReferralState::Recalled) || self.cancelled.contains(id);
             if must && self.arrived(id) && !status_died {
                 prop_assert!(called_back, "it may be there and was not called back");
             }

@@ -19,7 +19,7 @@ use tokio::sync::Notify;
 use weiche::consent::Scope;
 use weiche::dialect::Category;
 use weiche::exchange::{Outcome, Outgoing, Refusal};
-use weiche::id::{ConsentId, ReferralId, RequestId};
+use weiche::id::{ConsentId, RequestId};
 use weiche::numbered::Numbered;
 use weiche::proto::types::RecallAnswer;
 use weiche::referral::{RecallOutcome, ReferralState, StatusReason};
@@ -279,7 +279,7 @@ impl<'a> Observer<'a> {
         };
         let by = which.is_multiple_of(2).then(|| who(&self.history.held[at].to));
         let result = self.desk().on().settle(by.as_ref(), id, token, outcome).await;
-        self.history.settled(at, how, result)
+        self.history.settled(at, how, result, self.desk().now())
     }
 
     async fn withdrawal(&self, person: usize, consent: ConsentId, scope: Scope) -> (weiche::exchange::Withdrawn, u64) {
@@ -311,14 +311,9 @@ impl<'a> Observer<'a> {
             if !named || person != 0 {
                 continue;
             }
-            let id_parsed: ReferralId = id.parse().unwrap();
-            let (state, _) = self.desk().state(CARITAS, id_parsed).await;
-            let under_way = self.history.is_under_way(id);
-            match state {
-                ReferralState::Submitted if under_way => drop(expected[1].insert(id_parsed)),
-                ReferralState::Submitted | ReferralState::Blocked if !only_phone => drop(expected[0].insert(id_parsed)),
-                state if state.is_at_recipient() => drop(expected[2].insert(id_parsed)),
-                _ => {}
+            let overview = self.desk().on().referral(&who(CARITAS), id).await.unwrap().0.referral;
+            if let Some(list) = self.history.to_be_named(overview.state, &overview.delivery) {
+                expected[list].insert(overview.id);
             }
         }
         let (done, leaf) = self.withdrawal(person, self.consents[person], scope).await;

@@ -77,7 +77,7 @@ async fn what_failed_before_may_have_arrived_all_the_same() {
     let item = desk.release_one(JOBCENTER).await;
     desk.settle(&item, unavailable()).await.unwrap();
     let done = desk.withdraw(CARITAS, consent).await;
-    assert_eq!(done.stopped, [id]);
+    assert_eq!((done.stopped.len(), done.in_flight.as_slice()), (0, [id].as_slice()), "nobody can say that it is not there");
     assert_eq!(recalls(&desk, JOBCENTER).await.len(), 1);
     // Put back unsent, it has not.
     let (consent, _) = submitted(&desk, "p-2").await;
@@ -294,6 +294,43 @@ async fn what_nobody_delivers_or_answers_ends_and_the_sender_is_told() {
     desk.release_one(JOBCENTER).await;
     desk.pass(1 * MINUTE);
     assert_eq!(desk.on().expire(std::time::Duration::ZERO).await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn what_has_ended_otherwise_is_called_back_all_the_same_where_it_may_be() {
+    for how in ["not answered in time", "cancelled by the recipient", "taken back by the sender", "failed until the time was over", "never sent"] {
+        let desk = Desk::open().await;
+        let (consent, id) = submitted(&desk, "p-1").await;
+        match how {
+            "failed until the time was over" => desk.settle(&desk.release_one(JOBCENTER).await, unavailable()).await.unwrap(),
+            "never sent" => {}
+            _ => drop(desk.deliver_all(JOBCENTER).await),
+        }
+        match how {
+            "cancelled by the recipient" => {
+                desk.answer(JOBCENTER, id, ReferralState::Accepted, None).await.unwrap();
+                desk.cancel(JOBCENTER, id).await.unwrap();
+            }
+            "taken back by the sender" => drop(desk.cancel(CARITAS, id).await.unwrap()),
+            _ => {
+                desk.pass(DAY);
+                assert_eq!(desk.on().expire(HOUR).await.unwrap(), 1, "{how}");
+            }
+        }
+        let ended = desk.state(CARITAS, id).await;
+        let asked_before = recalls(&desk, JOBCENTER).await.len();
+        assert_eq!(asked_before, usize::from(how == "taken back by the sender"), "{how}");
+        let done = desk.withdraw(CARITAS, consent).await;
+        let expected = match how {
+            "failed until the time was over" => (vec![], vec![id], vec![]),
+            "never sent" => (vec![], vec![], vec![]),
+            _ => (vec![], vec![], vec![id]),
+        };
+        assert_eq!((done.stopped, done.in_flight, done.recalled), expected, "{how}");
+        let called_back = (id.to_string(), Vec::new(), StatusReason::ConsentWithdrawn.number());
+        assert_eq!(recalls(&desk, JOBCENTER).await, if how == "never sent" { vec![] } else { vec![called_back] }, "{how}");
+        assert_eq!(desk.state(CARITAS, id).await, ended, "{how}: it stays as it ended");
+    }
 }
 
 #[tokio::test]

@@ -108,8 +108,8 @@ async fn every_mutating_call_can_be_repeated() {
     let withdraw = || desk.on().withdraw_consent(&caritas, request, consent, Default::default(), "phone".into(), b"w");
     let (first, again) = (withdraw().await.unwrap(), withdraw().await.unwrap());
     assert_eq!(first, again);
-    // Accepted, cancelled with its recall, withdrawn: each once.
-    assert_eq!(desk.log().await.len(), size + 4);
+    // Accepted, cancelled with its recall, withdrawn with another: each once.
+    assert_eq!(desk.log().await.len(), size + 5);
 }
 
 #[tokio::test]

@@ -6,11 +6,12 @@
 use std::time::Duration;
 
 use weiche::agreement::Purpose;
-use weiche::consent::{Scope, WithdrawalCode};
+use weiche::consent::{Reason, Scope, Status, WithdrawalCode};
 use weiche::dialect::Category;
-use weiche::exchange::{Named, Refusal, Withdrawn};
+use weiche::exchange::{About, Named, Refusal, ReminderKind, Withdrawn};
 use weiche::id::{ConsentId, ReferralId, RequestId};
 use weiche::numbered::Numbered;
+use weiche::proto::audit::EntryKind;
 use weiche::proto::types::RecallAnswer;
 use weiche::referral::{RecallOutcome, ReferralState, StatusReason};
 
@@ -66,6 +67,75 @@ async fn given_at_caritas_one_delivered_one_queued_and_withdrawn_at_a_counter_th
     let again = by_code(&desk, JOBCENTER, &code, Scope::default()).await.unwrap();
     assert_eq!((again.version, again.recalled.len()), (2, 0), "the person may show the sheet again: nothing more happens");
     desk.verify_log().await;
+}
+
+/// The story of the issue, and everything that follows from it for each of the four.
+#[tokio::test]
+async fn given_at_caritas_for_two_one_delivered_one_queued_and_withdrawn_at_the_jobcenters_counter() {
+    let desk = Desk::open().await;
+    let (consent, code) = with_code(&desk, desk.consent(CARITAS, "p-1").to(AGENTUR, usual()).to(JOBCENTER, usual())).await;
+    let delivered = desk.accepted(&referral(CARITAS, AGENTUR, "p-1", consent)).await;
+    desk.deliver_all(AGENTUR).await;
+    let queued = desk.accepted(&referral(CARITAS, JOBCENTER, "p-1", consent)).await;
+    let of_another = desk.usual_consent(CARITAS, JOBCENTER, "p-2").await;
+    let of_another = desk.accepted(&referral(CARITAS, JOBCENTER, "p-2", of_another)).await;
+    desk.deliver_all(CARITAS).await;
+    let before = desk.log().await.len();
+
+    let done = by_code(&desk, JOBCENTER, &code, Scope::default()).await.unwrap();
+    assert_eq!(done, Withdrawn { version: 2, ..Withdrawn::default() }, "the Jobcenter has nothing of this person, and learns of nothing");
+
+    // The consent: it ended, Caritas sees where, and is told to look.
+    let record = desk.on().consent(&who(CARITAS), consent).await.unwrap();
+    let last = record.history.last().unwrap();
+    assert_eq!((record.status, last.received_by.clone(), last.channel.as_str()), (Status::Withdrawn, Some(who(JOBCENTER)), "counter"));
+    let reminders = desk.on().reminders(&who(CARITAS), None, 10).await.unwrap();
+    let elsewhere = reminders.iter().filter(|one| one.kind == ReminderKind::WithdrawnElsewhere).map(|one| one.about.clone());
+    assert_eq!(elsewhere.collect::<Vec<_>>(), [About::Consent(consent)]);
+
+    // What waited never leaves, whatever happens; what is somebody else's does.
+    let came: Vec<_> = desk.deliver_all(JOBCENTER).await.iter().map(|item| item.referral().referral_id.clone()).collect();
+    assert_eq!(came, [of_another.to_string()]);
+    desk.pass(DAY);
+    assert!(desk.release(JOBCENTER).await.is_empty());
+    assert!(matches!(desk.on().referral(&who(JOBCENTER), &queued.to_string()).await, Err(Refusal::NotFound)), "it never learns that there was one");
+    assert!(matches!(desk.resubmit(CARITAS, queued, None).await, Err(Refusal::Step(_))), "and cannot be started again");
+    let again = desk.submit(&referral(CARITAS, JOBCENTER, "p-1", consent)).await;
+    assert!(matches!(again, Err(Refusal::Denied { ref denial, .. }) if denial.reason == Reason::Withdrawn), "{again:?}");
+
+    // What is at the Agentur is called back with a deadline, and its answer reaches Caritas.
+    let notice = desk.release_one(AGENTUR).await;
+    let recall = notice.recall().clone();
+    assert_eq!((recall.referral_id.as_str(), recall.reason, recall.reminder), (&*delivered.to_string(), StatusReason::ConsentWithdrawn.number(), 0));
+    assert!(recall.categories.is_empty() && recall.answer_due_at.is_some(), "all of it, and by then");
+    desk.acknowledge(&notice).await;
+    let answer = RecallAnswer { recall_id: recall.recall_id, outcome: RecallOutcome::Deleted.number(), norm: String::new() };
+    desk.on().answer_recall(&who(AGENTUR), RequestId::random(), &answer, b"deleted").await.unwrap();
+    let gone = (ReferralState::Recalled, Some(StatusReason::ConsentWithdrawn));
+    let news: Vec<_> = desk.deliver_all(CARITAS).await.iter().map(|item| item.status().clone()).collect();
+    for id in [queued, delivered] {
+        assert_eq!(desk.state(CARITAS, id).await, gone);
+        assert!(news.iter().any(|change| change.referral_id == id.to_string() && told(change) == gone), "Caritas can tell the person");
+    }
+    assert!(
+        news.iter().any(|change| change.referral_id == delivered.to_string() && change.recall_outcome == answer.outcome),
+        "and that it was deleted"
+    );
+    assert!(desk.on().open_recalls(None, false, None, 10).await.unwrap().is_empty());
+
+    // The log says it in this order, by whom, and nothing was released after it.
+    let log = desk.log().await.split_off(before);
+    let kinds: Vec<_> = log.iter().filter(|entry| entry.consent_id == consent.as_bytes()[..]).map(weiche::proto::audit::Entry::kind).collect();
+    assert_eq!(
+        (kinds[0], log[0].actor.as_str(), log[0].counterpart.as_str()),
+        (EntryKind::ConsentWithdrawn, who(JOBCENTER).as_str(), who(CARITAS).as_str())
+    );
+    assert!(!log.iter().any(|entry| entry.kind() == EntryKind::Released && entry.detail == "referral" && entry.consent_id == consent.as_bytes()[..]));
+    for (kind, id) in [(EntryKind::DeliveryStopped, queued), (EntryKind::RecallIssued, delivered), (EntryKind::RecallAnswered, delivered)] {
+        assert_eq!(log.iter().filter(|entry| entry.kind() == kind && entry.referral_id == id.as_bytes()[..]).count(), 1, "{kind:?}");
+    }
+    desk.verify_log().await;
+    super::replay::check(&desk).await;
 }
 
 #[tokio::test]
@@ -152,7 +222,7 @@ async fn every_scope_names_what_it_stopped_what_was_in_flight_and_what_is_called
         let (ids, done) = spread(&desk, &scope).await;
         let named = |n: usize| (done[n].stopped.clone(), done[n].in_flight.clone(), done[n].recalled.clone());
         assert_eq!(named(0), (vec![ids.queued], vec![], vec![]), "{what}");
-        assert_eq!(named(1), (vec![ids.leased_before], vec![], vec![]), "{what}: it waits, and may have arrived");
+        assert_eq!(named(1), (vec![], vec![ids.leased_before], vec![]), "{what}: it waits, and may have arrived");
         assert_eq!(named(2), (vec![], vec![ids.started], vec![]), "{what}");
         assert_eq!(named(3), (vec![], vec![], vec![ids.delivered]), "{what}");
         for (id, recalls) in [(ids.queued, 0), (ids.leased_before, 1), (ids.started, 1), (ids.delivered, 1)] {

@@ -110,14 +110,12 @@ pub struct Seen {
     pub refused: u8,
     /// Consents whose withdrawal was answered.
     pub withdrawn: u8,
-    /// What those answers named as in flight.
+    /// What those answers named as delivered, or possibly delivered.
     pub named: Rows,
     /// What arrived, in the order of first arrival.
     pub arrived: Vec<u8>,
     pub started_late: bool,
-    pub arrived_unnamed: bool,
     pub arrived_again: bool,
-    pub named_wrongly: bool,
 }
 
 /// What may still happen.
@@ -314,7 +312,7 @@ impl World {
             }
             Command::Withdraw(number) => {
                 self.left.withdraws[usize::from(number)] -= 1;
-                Some(Answer::Withdrawn(number, self.in_flight(number)))
+                Some(Answer::Withdrawn(number, self.reached(number)))
             }
             Command::Start { worker, .. } => {
                 self.workers[worker] = Worker::Waits { at };
@@ -355,9 +353,9 @@ impl World {
         }
     }
 
-    /// Rows under a consent that have started without an outcome.
-    fn in_flight(&self, consent: u8) -> Rows {
-        let started = |row: &Row| row.referral == consent && matches!(row.state, State::Started { .. });
+    /// Rows under a consent that have arrived or may have.
+    fn reached(&self, consent: u8) -> Rows {
+        let started = |row: &Row| row.referral == consent && row.attempts > 0;
         self.rows.iter().enumerate().filter(|(_, row)| started(row)).fold(0, |all, (row, _)| all | bit(row))
     }
 
@@ -376,16 +374,13 @@ impl World {
 
     fn withdraw(&mut self, number: u8, fault: Option<Fault>) -> Answer {
         self.withdrawn |= bit(number);
-        let in_flight = self.in_flight(number);
         for row in self.rows.iter_mut().filter(|row| row.referral == number) {
             row.recalled |= row.attempts > 0;
             if row.state == State::Ready {
                 row.state = State::Stopped;
             }
         }
-        let named = if fault == Some(Fault::InFlightNotNamed) { 0 } else { in_flight };
-        self.seen.named_wrongly |= named != in_flight;
-        Answer::Withdrawn(number, named)
+        Answer::Withdrawn(number, if fault == Some(Fault::InFlightNotNamed) { 0 } else { self.reached(number) })
     }
 
     fn start(&mut self, at: usize, row: usize, bounds: &Bounds, fault: Option<Fault>) -> Option<u8> {
@@ -406,8 +401,8 @@ impl World {
         }
         self.seen.started_late |= self.seen.withdrawn & bit(number) != 0;
         let token = self.rows[row].attempts + 1;
-        self.rows[row].attempts = token;
         if fault != Some(Fault::StartNotLogged) {
+            self.rows[row].attempts = token;
             self.rows[row].state = State::Started { token, ended: false };
         }
         Some(token)
@@ -432,9 +427,7 @@ impl World {
         let Worker::Holds { row, handed, .. } = &mut self.workers[worker] else { return };
         *handed = true;
         let row = *row;
-        let number = self.rows[row].referral;
         self.seen.arrived_again |= self.rows[row].state == State::Delivered;
-        self.seen.arrived_unnamed |= self.seen.withdrawn & bit(number) != 0 && self.seen.named & bit(row) == 0;
         if !self.seen.arrived.contains(&(row as u8)) {
             self.seen.arrived.push(row as u8);
         }
@@ -470,6 +463,17 @@ impl World {
         once.sort_unstable();
         once.dedup();
         once.len() == lanes.len()
+    }
+
+    /// What has arrived and what arrives later under a consent whose withdrawal was answered was named in the answer.
+    pub fn what_arrives_is_named(&self) -> bool {
+        let withdrawn = |row: &u8| self.seen.withdrawn & bit(self.rows[usize::from(*row)].referral) != 0;
+        self.seen.arrived.iter().filter(|row| withdrawn(row)).all(|row| self.seen.named & bit(*row) != 0)
+    }
+
+    /// Whether an answer has named something that is on its way.
+    pub fn in_flight_is_named(&self) -> bool {
+        self.rows.iter().enumerate().any(|(at, row)| self.seen.named & bit(at) != 0 && matches!(row.state, State::Started { .. }))
     }
 
     /// Whatever arrived and may not stay is called back.

@@ -26,12 +26,10 @@ impl Story<'_> {
             let told = || sender.book().look(|pages| pages.news.iter().any(is));
             self.until(&format!("the sender of case {} hears that it was withdrawn elsewhere", case.number), told).await;
         }
-        self.voice.event(&format!(
-            "{} showed the sheet of their consent at {COUNTER}: {} referrals stopped, {} were called back and deleted, the centre was told",
-            delivered.len(),
-            queued.len(),
-            delivered.len()
-        ));
+        let (there, waited) = (delivered.len(), queued.len());
+        self.voice.event(&format!("{there} given at Caritas for two recipients: the Agentur has the data, for the Jobcenter they wait"));
+        self.voice.event(&format!("   withdrawn at the Jobcenter's counter, by the code on the sheet: {waited} stopped before a byte left,"));
+        self.voice.event(&format!("   {there} called back from the Agentur and deleted there, Caritas told of both"));
     }
 
     /// The centre prints the sheet, the person hands it over, the clerk mistypes the code and then does not.
