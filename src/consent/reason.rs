@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: 2026 The Weiche authors
 // SPDX-License-Identifier: EUPL-1.2
 
-//! Why: the codes. What they mean for the person at the desk is in [`super::explain`]. Only the sender gets to see them.
+//! Why: the codes. What they mean for the person at the desk is in [`mod@super::explain`]. Only the sender gets to see them.
 
 macro_rules! reasons {
     ($($(#[$doc:meta])* $variant:ident,)*) => {

@@ -49,7 +49,7 @@ pub struct Denial {
     pub withheld: Vec<(Category, Reason)>,
 }
 
-/// A yes that can be held: only [`decide`] makes one, and whoever renders or forwards demands it.
+/// A yes that can be held: only [`decide`](super::decide()) makes one, and whoever renders or forwards demands it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Permit {
     pub(super) from: InstitutionId,
