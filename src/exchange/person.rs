@@ -96,7 +96,7 @@ pub async fn held(conn: &mut Connection, after: (Time, [u8; 32]), limit: u32) ->
 pub async fn forgotten(conn: &mut Connection, before: Time, after: &[u8], limit: u32) -> Result<(Vec<[u8; 32]>, Option<Vec<u8>>), StoreError> {
     const SQL: &str = "SELECT k.subject, CASE WHEN k.seen_at < $1 AND k.restricted_at = 0 AND k.held_until < $1 \
                        AND NOT EXISTS (SELECT 1 FROM referral r WHERE r.subject = k.subject) \
-                       AND NOT EXISTS (SELECT 1 FROM consent c WHERE c.subject = k.subject) THEN 1 ELSE 0 END \
+                       AND NOT EXISTS (SELECT 1 FROM consent c WHERE c.subject = k.subject) THEN CAST(1 AS bigint) ELSE 0 END \
                        FROM (SELECT * FROM subject_key WHERE subject > $2 ORDER BY subject LIMIT $3) k ORDER BY k.subject";
     let rows = conn.rows(SQL, [before.0.into(), after.into(), limit.into()]).await?;
     let mut found = Vec::new();
