@@ -48,6 +48,7 @@ fn permit() -> Permit {
         necessity: None,
         onward: false,
         municipality: Some("04011000"),
+        born: None,
     };
     match decide(&request, Evidence { consent: Some(&consent), origin: None }, &agreement, now) {
         Decision::Permitted(permit) => permit,

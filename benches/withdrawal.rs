@@ -92,7 +92,7 @@ fn consent(subject: String, now: Time) -> Consent {
             rights: true,
             onward_duties: true,
         },
-        voluntariness: Voluntariness { collected_by: CENTRE.0.parse().unwrap(), no_benefit_linkage: true },
+        voluntariness: Voluntariness { collected_by: CENTRE.0.parse().unwrap(), no_benefit_linkage: true, refusal_without_reason: false },
         granted_at: now.minus(Duration::from_secs(3600)),
         valid_from: None,
         valid_until: None,

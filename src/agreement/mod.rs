@@ -12,10 +12,12 @@ mod store;
 mod terms;
 #[cfg(test)]
 mod tests;
+pub mod texts;
 
 pub use parse::AgreementError;
-pub use store::{in_force, save};
+pub use store::{InForce, changes, in_force, save, save_changes};
 pub use terms::{DataProtectionRegime, LegalBasis, MemberKind, Onward, Purpose, UnitKind};
+pub use texts::{Module, Policy, Template, TextChange, Texts, TextsError};
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -38,7 +40,8 @@ pub struct Agreement {
     members: BTreeMap<InstitutionId, Member>,
     routes: BTreeMap<InstitutionId, BTreeMap<InstitutionId, Vec<Route>>>,
     necessities: BTreeMap<String, Necessity>,
-    templates: Vec<Template>,
+    betreuer_areas: BTreeMap<String, BetreuerArea>,
+    texts: Texts,
 }
 
 /// How long consents hold. The law sets no maximum; the agreement does.
@@ -165,28 +168,15 @@ pub struct Necessity {
     pub text: String,
 }
 
-/// A text that people agree to. Approved once, never edited: a change is a new version.
+/// An Aufgabenbereich of a rechtlicher Betreuer (section 1815 BGB), and what consent it covers.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Template {
-    /// Name.
-    pub id: String,
-    /// Version.
-    pub version: String,
-    /// BCP 47.
-    pub language: String,
-    /// SHA-256 of the text, 64 lower-case hex digits.
-    pub text_sha256: String,
-    /// From when it may be used.
-    pub approved_from: Time,
-    /// From when consents under it stop counting.
-    pub revoked_from: Option<Time>,
-}
-
-impl Template {
-    /// Whether it counts at `at`.
-    pub fn holds(&self, at: Time) -> bool {
-        self.approved_from <= at && self.revoked_from.is_none_or(|revoked| at < revoked)
-    }
+pub struct BetreuerArea {
+    /// In plain German.
+    pub text: String,
+    /// Purposes to which a Betreuer with this area may consent.
+    pub purposes: Vec<Purpose>,
+    /// Data that need this area, or another one that names them.
+    pub categories: CategoryMask,
 }
 
 impl Agreement {
@@ -260,13 +250,29 @@ impl Agreement {
         self.necessities.get(code)
     }
 
-    /// All texts that were ever approved.
-    pub fn templates(&self) -> &[Template] {
-        &self.templates
+    /// One Aufgabenbereich.
+    pub fn betreuer_area(&self, area: &str) -> Option<&BetreuerArea> {
+        self.betreuer_areas.get(area)
     }
 
-    /// One text; none if it was never approved.
-    pub fn template(&self, id: &str, version: &str, language: &str) -> Option<&Template> {
-        self.templates.iter().find(|t| t.id == id && t.version == version && t.language == language)
+    /// Those of the Aufgabenbereiche that the agreement knows: of an unknown one nobody has said what it covers.
+    pub fn betreuer_areas(&self, areas: &[String]) -> impl Iterator<Item = &BetreuerArea> {
+        areas.iter().filter_map(|area| self.betreuer_areas.get(area))
+    }
+
+    /// Data that need some Aufgabenbereich of their own.
+    pub fn categories_of_areas(&self) -> CategoryMask {
+        self.betreuer_areas.values().fold(CategoryMask::EMPTY, |all, area| all | area.categories)
+    }
+
+    /// The texts that people agree to.
+    pub fn texts(&self) -> &Texts {
+        &self.texts
+    }
+
+    /// The same agreement with what operators have approved and revoked since it was signed.
+    pub fn with_changes(mut self, changes: &[TextChange]) -> Self {
+        changes.iter().for_each(|change| self.texts.apply(change));
+        self
     }
 }

@@ -109,11 +109,11 @@ fn a_template_is_the_text_that_people_read() {
         ("1", "de", include_str!("../../agreement/texts/bremen-standard-1.de.txt")),
     ];
     let agreement = bremen();
-    assert_eq!(agreement.templates().len(), texts.len());
+    assert_eq!(agreement.texts().all().len(), texts.len());
     for (version, language, text) in texts {
         let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, text.as_bytes());
         let hex: String = hash.as_ref().iter().map(|b| format!("{b:02x}")).collect();
-        assert_eq!(agreement.template("bremen-standard", version, language).unwrap().text_sha256, hex);
+        assert_eq!(agreement.texts().get("bremen-standard", version, language).unwrap().text_sha256, hex);
     }
 }
 

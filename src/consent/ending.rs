@@ -3,7 +3,8 @@
 
 //! Whose a record is, and when it may go.
 
-use super::record::{Consent, RetentionDay, Status, SubjectRef};
+use super::grantor::Day;
+use super::record::{Consent, Status, SubjectRef};
 use crate::clock::Time;
 
 impl SubjectRef {
@@ -20,7 +21,7 @@ impl SubjectRef {
     }
 }
 
-impl RetentionDay {
+impl Day {
     /// The end of the day, month or year in Bremen. What is no date never ends.
     pub fn end(self) -> Time {
         let part = |part: i32| i8::try_from(part.max(1)).unwrap_or(0);

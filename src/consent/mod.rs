@@ -9,6 +9,8 @@
 mod code;
 mod decide;
 mod ending;
+mod explain;
+mod grantor;
 mod lifecycle;
 mod reason;
 mod record;
@@ -18,10 +20,12 @@ mod tests;
 
 pub use code::{CodeError, WithdrawalCode};
 pub use decide::{Decision, Denial, Direction, Evidence, Permit, Request, decide};
-pub use lifecycle::{LifecycleError, Problem, Scope, Withdrawal, record_new, transition, usual_retention, withdraw};
-pub use reason::{Reason, why_de, why_en};
+pub use explain::{Explained, Language, data, explain, in_words};
+pub use grantor::{Capability, Day, Grantor, GrantorKind};
+pub use lifecycle::{LifecycleError, Problem, Withdrawal, record_new, transition, usual_retention, withdraw};
+pub use reason::Reason;
 pub use record::{
-    Capability, Consent, Event, Explanation, ExplanationMode, Form, Grant, Grantor, GrantorKind, Information, InterpreterKind, Party, Quality,
-    Retention, RetentionDay, Scan, SecrecyRelease, Status, SubjectRef, TemplateUse, Voluntariness,
+    Consent, Event, Explanation, ExplanationMode, Form, Grant, Information, InterpreterKind, Party, Quality, Retention, Scan, Scope, SecrecyRelease,
+    Status, SubjectRef, TemplateUse, Voluntariness,
 };
 pub use store::{Pending, by_codes, count_pending, ended, erase, list, load, of_subjects, pending, save, save_codes};

@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use super::person::Hold;
 use super::retention::{Periods, Purged};
-use crate::agreement::{Agreement, LegalBasis, Purpose};
+use crate::agreement::{Agreement, LegalBasis, Purpose, TextChange};
 use crate::clock::Time;
-use crate::consent::{Consent, Party, Permit, Reason, Scope};
+use crate::consent::{Consent, Day, Party, Permit, Reason, Scope};
 use crate::dialect::{Category, CategoryMask};
 use crate::id::{ConsentId, DeliveryId, InstitutionId, ReferralId, RequestId};
 use crate::outbox::{Delivery, Failure, LaneId, LeaseToken};
@@ -65,6 +65,8 @@ pub enum Command {
     Remind(Remind),
     /// A new agreement is in force.
     Adopt(Adopt),
+    /// A text is approved or revoked.
+    ChangeText(Box<ChangeText>),
     /// Erase what is due, or note that a run is over.
     Purge(Box<Purge>),
     /// Erase everything of a person.
@@ -121,6 +123,8 @@ pub struct Transfer {
     pub origin: Option<ConsentId>,
     /// AGS of the person's address; looked at on submission and not kept.
     pub municipality: Option<String>,
+    /// The person's date of birth; looked at on submission and not kept.
+    pub born: Option<Day>,
 }
 
 /// The content of a referral in the clear: for the moment between its acceptance and its release in the same batch. Says nothing of itself.
@@ -383,6 +387,15 @@ pub struct Adopt {
     pub text: String,
     /// Who: `operator:<name>` or `gateway`.
     pub actor: CallerName,
+}
+
+/// Approve or revoke a text that people agree to.
+#[derive(Debug)]
+pub struct ChangeText {
+    /// Whose call.
+    pub idempotency: Idempotency,
+    /// What.
+    pub change: TextChange,
 }
 
 /// Erase what is due of what is named here; what is not due any more stays.

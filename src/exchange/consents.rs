@@ -192,6 +192,7 @@ impl Exchange {
             onward: false,
             origin: None,
             municipality: None,
+            born: None,
         };
         self.decide_now(&transfer).await
     }

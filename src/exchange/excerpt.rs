@@ -6,7 +6,8 @@
 
 use bytes::Bytes;
 
-use crate::proto::types::{self, ConsentReference, Party};
+use crate::consent::Day;
+use crate::proto::types::{self, ConsentReference, PartialDate, Party};
 
 /// `weiche.exchange.v1.SubmitReferralRequest` with the referral as it came. The field rules let no field through that occurs twice.
 #[derive(Clone, PartialEq, prost::Message)]
@@ -68,6 +69,8 @@ pub struct Routing {
 
 #[derive(Clone, PartialEq, prost::Message)]
 struct Subject {
+    #[prost(message, optional, tag = "2")]
+    birth_date: Option<PartialDate>,
     #[prost(message, optional, tag = "10")]
     address: Option<Address>,
 }
@@ -89,6 +92,12 @@ impl Routing {
     pub fn municipality(&self) -> Option<&str> {
         let address = self.subject.as_ref()?.address.as_ref()?;
         Some(address.municipality_key.as_str()).filter(|key| !key.is_empty())
+    }
+
+    /// The person's date of birth, as far as it is known; none if not even the year is.
+    pub fn born(&self) -> Option<Day> {
+        let date = self.subject.as_ref()?.birth_date.as_ref().filter(|date| date.year != 0)?;
+        Some(Day { year: date.year, month: date.month, day: date.day })
     }
 }
 

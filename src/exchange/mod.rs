@@ -37,6 +37,7 @@ mod storage;
 mod submit;
 mod survey;
 mod tally;
+mod texts;
 mod wake;
 mod working_set;
 mod writer;

@@ -192,7 +192,7 @@ impl Exchange {
 
     /// The agreement that the log last named; none in a new log.
     pub(super) async fn agreement_in_log(&self) -> Result<Option<[u8; 32]>, Refusal> {
-        Ok(crate::agreement::in_force(&mut self.store.reader().await?).await?.map(|(digest, _)| digest))
+        Ok(crate::agreement::in_force(&mut self.store.reader().await?).await?.map(|in_force| in_force.digest))
     }
 
     /// A page token: where the next page begins, bound to `scope` (caller and filter), so that nobody can make one up.

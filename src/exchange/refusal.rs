@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::agreement::LegalBasis;
+use crate::agreement::{LegalBasis, TextsError};
 use crate::consent::{Denial, Problem};
 use crate::dialect::TranslateError;
 use crate::referral::StepError;
@@ -51,6 +51,9 @@ pub enum Refusal {
     /// It is not in the state that the call presumes.
     #[error("{0}")]
     WrongState(&'static str),
+    /// A text that people agree to cannot be approved or revoked like this.
+    #[error(transparent)]
+    Text(#[from] TextsError),
     /// What was decided outside the writer no longer holds: prepare again. Never leaves the exchange.
     #[error("the decision changed while the call was being prepared")]
     Changed,

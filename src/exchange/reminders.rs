@@ -32,7 +32,7 @@ pub enum ReminderKind {
     RecallToAnswer,
     /// Somebody owes the institution the answer to a recall.
     RecallUnanswered,
-    /// A text of consent is revoked soon.
+    /// A text of consent ends or is revoked soon.
     TemplateExpiring,
 }
 
@@ -142,11 +142,11 @@ const fn name(pending: Pending) -> &'static str {
     }
 }
 
-/// Texts of consent that are revoked soon: the same for every institution.
+/// Texts of consent that may no longer be signed soon, or under which consents stop counting: the same for every institution.
 fn templates(agreement: &Agreement, now: Time) -> impl Iterator<Item = Reminder> {
     let soon = now.plus(AHEAD);
-    agreement.templates().iter().filter_map(move |text| {
-        let at = text.revoked_from.filter(|at| *at > now && *at <= soon)?;
+    agreement.texts().all().iter().filter_map(move |text| {
+        let at = text.valid_until.into_iter().chain(text.revoked_from).filter(|at| *at > now && *at <= soon).min()?;
         let about = About::Template(format!("{}/{}/{}", text.id, text.version, text.language));
         Some(Reminder { kind: ReminderKind::TemplateExpiring, at, about })
     })

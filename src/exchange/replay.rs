@@ -189,6 +189,7 @@ impl Replay {
             }
             RecallAnswered => drop(self.story(entry)?),
             // Of a whole recipient, or of the gateway.
+            TextApproved | TextRevoked => {}
             OperatorAction if entry.detail == "drain" || entry.delivery_id.is_empty() => {}
             OperatorAction if entry.detail == "park" => {
                 let known = self.queued(entry)?;

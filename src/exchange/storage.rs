@@ -135,6 +135,8 @@ pub struct Additions {
     pub events: Vec<Event>,
     /// New agreements: digest, text, leaf.
     pub agreements: Vec<([u8; 32], String, u64)>,
+    /// What operators did to texts, with the leaves that say so.
+    pub texts: Vec<(u64, agreement::TextChange)>,
     /// Recipients whose last success is to be noted.
     pub successes: Vec<InstitutionId>,
     /// Referrals of persons who can hardly have understood what they consented to.
@@ -184,6 +186,7 @@ pub async fn save(conn: &mut Connection, set: &WorkingSet, added: &Additions, fr
     for (digest, text, leaf) in &added.agreements {
         agreement::save(conn, digest, text, now, *leaf).await?;
     }
+    agreement::save_changes(conn, &added.texts).await?;
     findings::save_unexplained(conn, &added.unexplained).await?;
     erased::save(conn, &added.erased, |subject| set.subjects.get(subject).is_some_and(|person| person.is_kept(now))).await
 }

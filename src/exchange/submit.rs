@@ -127,9 +127,9 @@ impl Exchange {
     }
 
     fn preview(&self, transfer: &Transfer, consents: &[Arc<Consent>]) -> Decision {
-        let find = |id: Option<ConsentId>| id.and_then(|id| consents.iter().find(|consent| consent.id == id).map(|consent| &**consent));
+        let find = |id: &ConsentId| consents.iter().find(|consent| consent.id == *id).map(|consent| &**consent);
         let subject = super::subject_ref(&transfer.subject);
-        let evidence = Evidence { consent: find(transfer.consent), origin: find(transfer.origin) };
+        let evidence = Evidence::of(find, transfer.consent, transfer.origin);
         decide(&transfer.request(&subject, Direction::Outward), evidence, &self.agreement(), self.clock.now())
     }
 
@@ -204,6 +204,7 @@ impl Exchange {
             onward: onward || referral.origin_203_stgb,
             origin,
             municipality: referral.municipality().map(str::to_owned),
+            born: referral.born(),
         })
     }
 

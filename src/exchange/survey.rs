@@ -144,7 +144,7 @@ impl Exchange {
     }
 
     /// The call of an operator.
-    fn operator(&self, name: &str, request: RequestId, content: &[&[u8]]) -> Idempotency {
+    pub(super) fn operator(&self, name: &str, request: RequestId, content: &[&[u8]]) -> Idempotency {
         Idempotency { caller: format!("operator:{name}").into(), request, digest: self.vault.digest(&content.concat()) }
     }
 }

@@ -103,6 +103,7 @@ impl WriterHandle {
                 | Command::Settle(_)
                 | Command::AnswerRecall(_)
                 | Command::Adopt(_)
+                | Command::ChangeText(_)
                 | Command::Requeue(_)
                 | Command::Park(_)
                 | Command::Drain(_)
@@ -197,6 +198,8 @@ impl Writer {
         (wake, demands): (Wake, Demands),
     ) -> Result<(Self, watch::Receiver<Progress>), WriterError> {
         let tree = ledger::store::resume(&mut conn).await?;
+        let changes = agreement::changes(&mut conn).await?;
+        agreement.store(Arc::new(Agreement::clone(&agreement.load()).with_changes(&changes)));
         guard.check(&Checkpoint { origin: key.origin().to_owned(), size: tree.size(), root: tree.root() })?;
         let signed = guard.last().size;
         if signed > 0 {
@@ -324,11 +327,14 @@ impl Writer {
             return Ok(());
         }
         self.tree = ledger::store::resume(&mut self.conn).await?;
-        if let Some((digest, text)) = agreement::in_force(&mut self.conn).await?
-            && digest != *self.agreement.load().digest()
-        {
-            self.agreement.store(Arc::new(Agreement::parse(&text).map_err(|_| WriterError::Agreement)?));
-            tracing::info!("another gateway has put a new agreement into force");
+        let Some(in_force) = agreement::in_force(&mut self.conn).await? else { return Ok(()) };
+        let ours = self.agreement.load_full();
+        let another = in_force.digest != *ours.digest();
+        if another || in_force.changes != ours.texts().changes().len() {
+            let agreement = if another { Agreement::parse(&in_force.text).map_err(|_| WriterError::Agreement)? } else { Agreement::clone(&ours) };
+            let changes = agreement::changes(&mut self.conn).await?;
+            self.agreement.store(Arc::new(agreement.with_changes(&changes)));
+            tracing::info!("another gateway has put a new agreement into force, or approved or revoked a text");
         }
         Ok(())
     }
@@ -359,7 +365,6 @@ impl Writer {
             openings: Vec::new(),
             added: storage::Additions::default(),
         };
-        let adopts = commands.iter().any(|command| matches!(command, Command::Adopt(_)));
         let results: Vec<_> = commands.into_iter().map(|command| batch.apply(command)).collect();
 
         // Last in the order: what is due, and what this batch has queued, may start at once for those who wait for it.
@@ -399,7 +404,7 @@ impl Writer {
         let note = self.key.sign_checkpoint(tree.size(), tree.root());
         let proof = Arc::new(Proof { size: tree.size(), note, tiles, leaves: hashes, at: now });
         self.tree = tree;
-        if adopts {
+        if !Arc::ptr_eq(&batch.agreement, &self.agreement.load()) {
             self.agreement.store(batch.agreement.clone());
         }
         // What is queued, put back or out of the way of something: its recipient may have something to start.

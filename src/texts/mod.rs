@@ -25,6 +25,9 @@ static FILES: [&str; 6] = [
     include_str!("../../texts/fa.toml"),
 ];
 
+/// What staff read, in German and in English: the answers to "may I send this?".
+static COUNSELLOR: [&str; 2] = [include_str!("../../texts/counsellor.de.toml"), include_str!("../../texts/counsellor.en.toml")];
+
 /// Which way a language is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -71,6 +74,15 @@ pub fn all() -> &'static [Texts] {
     &ALL
 }
 
+/// What staff read, German first.
+pub fn counsellor() -> &'static [Texts; 2] {
+    static BOTH: LazyLock<[Texts; 2]> = LazyLock::new(|| {
+        #[expect(clippy::expect_used, reason = "the files are compiled into the binary; a test of the answers reads every word of them")]
+        COUNSELLOR.map(|text| toml::from_str(text).expect("the embedded texts are TOML of this shape"))
+    });
+    &BOTH
+}
+
 /// The texts of a language as BCP 47 names it (`ar`, `ar-SY`); none if there are none.
 pub fn of(language: &str) -> Option<&'static Texts> {
     let primary = language.split('-').next().unwrap_or_default();
@@ -88,6 +100,11 @@ impl Texts {
     pub fn get<'a>(&'a self, section: &str, word: &'a str) -> &'a str {
         let own = |texts: &'a Texts| texts.sections.get(section)?.get(word).map(String::as_str);
         own(self).or_else(|| own(german())).unwrap_or(word)
+    }
+
+    /// The text under `section.word` of this language alone.
+    pub fn own(&self, section: &str, word: &str) -> Option<&str> {
+        self.sections.get(section)?.get(word).map(String::as_str)
     }
 
     /// The same with its `{places}` filled.

@@ -28,4 +28,5 @@ mod replay;
 mod replicas;
 mod soundness;
 mod surviving;
+mod texts;
 mod withdrawing;

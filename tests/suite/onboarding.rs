@@ -154,10 +154,11 @@ impl Client {
         grpc.ready().await.unwrap();
         grpc
     }
-    pub(crate) async fn call(&self, path: &'static str, request: (&str, Value), response: &str) -> Result<Value, Status> {
-        let message = self.bytes(request.0, &request.1);
-        let answer = self.ready().await.unary(Request::new(message), PathAndQuery::from_static(path), BytesCodec).await?;
-        Ok(self.json(response, &answer.into_inner()))
+    pub(crate) async fn call(&self, path: &str, request: (&str, Value), response: &str) -> Result<Value, Status> {
+        Ok(self.json(response, &self.unary(path, self.bytes(request.0, &request.1)).await?))
+    }
+    pub(crate) async fn unary(&self, path: &str, message: Bytes) -> Result<Bytes, Status> {
+        Ok(self.ready().await.unary(Request::new(message), PathAndQuery::try_from(path).unwrap(), BytesCodec).await?.into_inner())
     }
     /// Opens a stream; what is sent into the channel goes up.
     pub(crate) async fn stream(&self, path: &'static str, first: Bytes) -> (tokio::sync::mpsc::UnboundedSender<Bytes>, Streaming<Bytes>) {

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use toml::value::Datetime;
 
 use super::{HARD_MAX_MONTHS, HARD_MAX_SKEW_SECONDS};
-use crate::agreement::{DataProtectionRegime, Delivery, LegalBasis, MemberKind, Onward, Pacing, UnitKind};
+use crate::agreement::{DataProtectionRegime, Delivery, LegalBasis, MemberKind, Onward, Pacing, Purpose, UnitKind};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -86,12 +86,47 @@ pub(super) struct NecessityEntry {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+pub(super) struct BetreuerAreaEntry {
+    pub(super) area: String,
+    pub(super) text: String,
+    #[serde(default)]
+    pub(super) purposes: Vec<Purpose>,
+    #[serde(default)]
+    pub(super) categories: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PolicyEntry {
+    pub(super) id: String,
+    pub(super) text: String,
+    #[serde(default)]
+    pub(super) purposes: Vec<Purpose>,
+    #[serde(default)]
+    pub(super) special: Vec<String>,
+    #[serde(default)]
+    pub(super) secrecy_release: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ModuleEntry {
+    pub(super) id: String,
+    pub(super) policies: Vec<String>,
+    #[serde(default)]
+    pub(super) mandatory: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct TemplateEntry {
     pub(super) id: String,
     pub(super) version: String,
     pub(super) language: String,
     pub(super) text_sha256: String,
+    pub(super) modules: Vec<String>,
     pub(super) approved_from: Datetime,
+    pub(super) valid_until: Option<Datetime>,
     pub(super) revoked_from: Option<Datetime>,
 }
 

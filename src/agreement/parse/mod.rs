@@ -7,6 +7,7 @@ mod entries;
 mod members;
 mod reading;
 mod routes;
+mod texts;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -17,11 +18,12 @@ use serde::Deserialize;
 use toml::de::DeTable;
 use toml::value::Datetime;
 
-use self::entries::{NecessityEntry, RecallEntry, TemplateEntry, ValidityEntry};
+use self::entries::{BetreuerAreaEntry, NecessityEntry, RecallEntry, ValidityEntry};
 use self::members::{members, municipalities};
 use self::reading::Reading;
 use self::routes::{category_sets, routes};
-use super::{Agreement, Necessity, RecallTerms, Template, Validity};
+use super::{Agreement, BetreuerArea, Necessity, RecallTerms, Validity};
+use crate::dialect::CategoryMask;
 
 /// Longest time that any agreement may give for the answer to a recall, in days: one month (Art. 12(3) GDPR), and February is one.
 const HARD_MAX_ANSWER_DAYS: u16 = 28;
@@ -76,7 +78,8 @@ fn read(reading: &mut Reading<'_>, mut file: DeTable<'_>) -> Option<Agreement> {
     let sets = category_sets(reading, &mut file);
     let members = members(reading, &mut file, &municipalities);
     let necessities = necessities(reading, &mut file);
-    let templates = templates(reading, &mut file);
+    let betreuer_areas = betreuer_areas(reading, &mut file, &sets);
+    let texts = texts::texts(reading, &mut file, &sets);
     let routes = routes(reading, &mut file, &members, &necessities, &sets);
     for (key, value) in file {
         reading.problem(&value.span(), format!("unknown entry `{}`", key.get_ref()), "remove it or correct its spelling");
@@ -92,7 +95,8 @@ fn read(reading: &mut Reading<'_>, mut file: DeTable<'_>) -> Option<Agreement> {
         members,
         routes,
         necessities,
-        templates,
+        betreuer_areas,
+        texts,
     })
 }
 
@@ -148,32 +152,16 @@ fn necessities(reading: &mut Reading<'_>, file: &mut DeTable<'_>) -> BTreeMap<St
     all
 }
 
-fn templates(reading: &mut Reading<'_>, file: &mut DeTable<'_>) -> Vec<Template> {
-    let mut all: Vec<Template> = Vec::new();
-    for (span, entry) in reading.entries::<TemplateEntry>(file, "template") {
-        if entry.text_sha256.len() != 64 || !entry.text_sha256.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
-            reading.problem(
-                &span,
-                format!("text_sha256 of template `{}` is not a SHA-256", entry.id),
-                "64 lower-case hex digits, as sha256sum prints them",
-            );
-        }
-        for (what, value) in [("id", &entry.id), ("version", &entry.version), ("language", &entry.language)] {
+fn betreuer_areas(reading: &mut Reading<'_>, file: &mut DeTable<'_>, sets: &BTreeMap<String, CategoryMask>) -> BTreeMap<String, BetreuerArea> {
+    let mut all = BTreeMap::new();
+    for (span, BetreuerAreaEntry { area, text, purposes, categories }) in reading.entries(file, "betreuer_area") {
+        for (what, value) in [("area", &area), ("text", &text)] {
             reading.text(&span, value, what);
         }
-        if all.iter().any(|t| t.id == entry.id && t.version == entry.version && t.language == entry.language) {
-            reading.problem(&span, format!("template `{}` appears twice in one version and language", entry.id), "a changed text is a new version");
+        let categories = reading.mask(&span, &categories, sets);
+        if all.insert(area.clone(), BetreuerArea { text, purposes, categories }).is_some() {
+            reading.problem(&span, format!("area `{area}` appears twice"), "keep one of them");
         }
-        let revoked_from = entry.revoked_from.and_then(|at| reading.instant(&span, at));
-        let Some(approved_from) = reading.instant(&span, entry.approved_from) else { continue };
-        all.push(Template {
-            id: entry.id,
-            version: entry.version,
-            language: entry.language,
-            text_sha256: entry.text_sha256,
-            approved_from,
-            revoked_from,
-        });
     }
     all
 }

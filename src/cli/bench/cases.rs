@@ -119,7 +119,11 @@ impl Person {
                     rights: true,
                     onward_duties: true,
                 }),
-                voluntariness: Some(types::ConsentVoluntariness { collected_by: SENDER.0.into(), no_benefit_linkage: true }),
+                voluntariness: Some(types::ConsentVoluntariness {
+                    collected_by: SENDER.0.into(),
+                    no_benefit_linkage: true,
+                    refusal_without_reason: false,
+                }),
                 granted_at: Some(timestamp(granted)),
                 grantor: Some(types::ConsentGrantor { kind: types::GrantorKind::Self_.into(), ..Default::default() }),
                 capability: types::ConsentCapability::AssessedCapable.into(),

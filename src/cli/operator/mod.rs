@@ -2,13 +2,14 @@
 // SPDX-License-Identifier: EUPL-1.2
 
 //! What admins do with a running gateway, through the operators' listener: `weiche status`, `weiche queue`, `weiche
-//! retention`, `weiche drain`. Every change is a leaf of the log.
+//! retention`, `weiche template`, `weiche drain`. Every change is a leaf of the log.
 
 pub(super) mod drain;
 pub(super) mod findings;
 pub(super) mod queue;
 pub(super) mod retention;
 pub(super) mod status;
+pub(super) mod template;
 
 use std::fmt;
 use std::path::PathBuf;

@@ -21,7 +21,7 @@ fn a_complete_record_becomes_version_1_with_an_event() {
     .unwrap();
     assert_eq!((record.version, record.history.len()), (1, 1));
     assert_eq!(record.valid_until, Some(Time(record.granted_at.0 + 365 * DAY)));
-    assert_eq!(record.retention.unwrap().delete_after, RetentionDay { year: 2030, month: 12, day: 31 });
+    assert_eq!(record.retention.unwrap().delete_after, Day { year: 2030, month: 12, day: 31 });
 }
 
 #[test]
@@ -60,6 +60,10 @@ fn what_is_missing_is_named_by_its_path() {
     wrong.push((|r| r.status = Status::Withdrawn, "status"));
     wrong.push((|r| r.supersedes = Some(r.id), "supersedes"));
     wrong.push((|r| r.regime = crate::agreement::DataProtectionRegime::DsgEkd, "regime"));
+    wrong.push((|r| r.status = Status::Refused, "voluntariness.refusal_without_reason"));
+    wrong.push((|r| r.grants[0].purpose = Purpose::StatusFeedback, "grants[0].purpose"));
+    wrong.push((|r| r.grantor.areas = vec!["alles".into()], "grantor.areas"));
+    wrong.push((|r| r.grantor.reservation_of_consent = true, "grantor"));
     for (change, path) in wrong {
         let found = recorded(change).unwrap_err();
         assert!(found.iter().any(|p| p == path), "{path} not in {found:?}");
@@ -110,4 +114,40 @@ fn a_wider_version_needs_a_later_consent() {
     assert_eq!((second.version, second.history.len()), (2, 2));
     wider.subject.0 = "p-2".into();
     assert!(record_new(wider, Some(&second), &agreement, case.now).is_err());
+}
+
+#[test]
+fn a_betreuer_records_only_what_the_order_covers() {
+    let betreuer = |r: &mut Consent| {
+        r.capability = None;
+        r.grantor.kind = GrantorKind::Betreuer;
+        r.grantor.areas = vec!["behoerdenangelegenheiten".into()];
+        r.grantor.proof = "betreuerausweis".into();
+        r.grantor.entitled_until = Some(Time(r.granted_at.0 + 90 * DAY));
+    };
+    assert!(recorded(betreuer).is_ok());
+    let less: [fn(&mut Consent); 3] =
+        [|r| r.grantor.areas.clear(), |r| r.grantor.areas = vec!["vermoegenssorge".into()], |r| r.grantor.entitled_until = None];
+    for without in less {
+        let found = recorded(|r| {
+            betreuer(r);
+            without(r);
+        });
+        assert!(found.unwrap_err().contains(&"grantor".to_owned()));
+    }
+}
+
+#[test]
+fn who_comes_of_age_does_so_at_midnight_in_bremen() {
+    let at = |text: &str| Some(Time(text.parse::<jiff::Timestamp>().unwrap().as_millisecond()));
+    let of_age = |year, month, day| Day { year, month, day }.of_age();
+    assert_eq!(of_age(2008, 11, 12), at("2026-11-12T00:00:00+01:00"));
+    assert_eq!(of_age(2009, 7, 1), at("2027-07-01T00:00:00+02:00"));
+    assert_eq!(of_age(2008, 2, 29), at("2026-03-01T00:00:00+01:00"));
+    assert_eq!(of_age(2008, 0, 0), at("2026-12-31T00:00:00+01:00"));
+    assert_eq!(of_age(2008, 2, 0), at("2026-03-01T00:00:00+01:00"));
+    for impossible in [(2009, 2, 30), (0, 0, 32), (2009, 13, 1), (40_000, 1, 1), (2009, -1, 1)] {
+        let (year, month, day) = impossible;
+        assert_eq!(of_age(year, month, day), None, "{impossible:?}");
+    }
 }

@@ -16,6 +16,7 @@ fn the_whole_is_withdrawn_at_once_and_only_once() {
     let mut case = fits("centre-to-jobcenter");
     let after = taken_back(case.record.as_ref().unwrap(), &Scope::default(), case.now);
     assert_eq!((after.status, after.version, after.history.len()), (Status::Withdrawn, 2, 1));
+    assert_eq!(after.history[0].withdrawn, Some(Scope::default()));
     assert_eq!(taken_back(&after, &Scope::default(), Time(case.now.0 + DAY)), after);
     case.record = Some(after);
     assert_eq!(case.ask(&agreement).reason(), Reason::Withdrawn);

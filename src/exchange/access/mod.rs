@@ -16,7 +16,7 @@ use super::rights::Actor;
 use super::{Exchange, person};
 use crate::agreement::{Agreement, LegalBasis, Purpose};
 use crate::clock::Time;
-use crate::consent::{Consent, Party, RetentionDay, Status};
+use crate::consent::{Consent, Day, Party, Status};
 use crate::dialect::{Category, CategoryMask};
 use crate::id::{ConsentId, InstitutionId, ReferralId, UnitId};
 use crate::ledger;
@@ -91,7 +91,7 @@ pub struct ConsentView {
     /// Language in which it was explained.
     pub explained_in: String,
     /// When the gateway's copy of the evidence may go.
-    pub delete_after: Option<RetentionDay>,
+    pub delete_after: Option<Day>,
     /// What happened to it: status, when, through whom.
     pub history: Vec<(Status, Time, Option<InstitutionId>)>,
 }

@@ -191,6 +191,7 @@ impl Transfer {
             onward: referral.onward,
             origin: referral.origin,
             municipality: None,
+            born: None,
         }
     }
 
@@ -207,6 +208,7 @@ impl Transfer {
             necessity: self.necessity.as_deref(),
             onward: self.onward,
             municipality: self.municipality.as_deref(),
+            born: self.born,
         }
     }
 }

@@ -130,6 +130,7 @@ impl Command {
                 }
             }
             Self::Drain(c) => call(&c.idempotency),
+            Self::ChangeText(c) => call(&c.idempotency),
             Self::Expire(c) => wanted.overdue = Some((c.before, c.limit)),
             Self::Remind(c) => wanted.to_remind = Some(c.limit),
             Self::Adopt(_) => {}
@@ -175,6 +176,7 @@ impl Batch<'_> {
             Command::AnswerRecall(c) => self.once(&c.idempotency, |batch| batch.answer_recall(&c)),
             Command::Requeue(c) => self.once(&c.idempotency, |batch| batch.requeue(&c)),
             Command::Park(c) => self.once(&c.idempotency, |batch| batch.park(&c)),
+            Command::ChangeText(c) => self.once(&c.idempotency, |batch| batch.change_text(&c.idempotency.caller, &c.change)),
             Command::Drain(c) => self.once(&c.idempotency, |batch| Ok(batch.drain(&c))),
             Command::Release(c) => self.release(&c),
             Command::Settle(c) => self.settle(&c),

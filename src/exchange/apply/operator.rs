@@ -3,7 +3,10 @@
 
 //! What operators do. Every action is a leaf.
 
+use std::sync::Arc;
+
 use super::Batch;
+use crate::agreement::{Agreement, TextChange};
 use crate::clock::Time;
 use crate::exchange::apply::Answered;
 use crate::exchange::command::{Adopt, Drain, Park, Parked, Reply, Requeue};
@@ -93,12 +96,35 @@ impl Batch<'_> {
 
     /// From the next command on, the new agreement decides.
     pub(super) fn adopt(&mut self, c: Adopt) -> Result<Answered, Refusal> {
-        self.agreement = c.agreement;
+        // What operators did to the texts goes on: nothing takes a revocation back.
+        self.agreement = Arc::new(Agreement::clone(&c.agreement).with_changes(self.agreement.texts().changes()));
         let mut entry = self.entry(EntryKind::AgreementChanged, &c.actor);
         entry.detail = self.agreement.version().to_string();
         let leaf = self.log(&entry);
         self.added.agreements.push((*self.agreement.digest(), c.text, leaf));
         Ok(Answered::logged(Reply::Done, leaf))
+    }
+
+    /// From the next command on, the text counts or counts no more; what waits under it is asked again at its release.
+    pub(super) fn change_text(&mut self, actor: &str, change: &TextChange) -> Result<(Reply, u64), Refusal> {
+        let now = self.now;
+        // Whoever names no time means this moment, which only the order of the log knows.
+        let change = change.clone().not_before(now);
+        self.agreement.texts().check(&change, now)?;
+        let (kind, from, (id, version, language)) = match &change {
+            TextChange::Approved(template) => (EntryKind::TextApproved, template.approved_from, template.key()),
+            TextChange::Revoked { id, version, language, from } => (EntryKind::TextRevoked, *from, (&**id, &**version, &**language)),
+        };
+        let mut entry = self.entry(kind, actor);
+        entry.detail = format!("{id}/{version}/{language}");
+        if let TextChange::Approved(template) = &change {
+            entry.detail = format!("{} {}", entry.detail, template.text_sha256);
+        }
+        entry.until_ms = from.0;
+        let leaf = self.log(&entry);
+        self.agreement = Arc::new(Agreement::clone(&self.agreement).with_changes(std::slice::from_ref(&change)));
+        self.added.texts.push((leaf, change));
+        Ok((Reply::Done, leaf))
     }
 }
 

@@ -100,10 +100,7 @@ impl Batch<'_> {
     /// The one decision, over what the database holds at this place in the order.
     pub(super) fn decide(&self, transfer: &Transfer, direction: Direction) -> Decision {
         let subject = crate::exchange::subject_ref(&transfer.subject);
-        let evidence = Evidence {
-            consent: transfer.consent.and_then(|id| self.set.consents.get(&id)).map(|consent| &**consent),
-            origin: transfer.origin.and_then(|id| self.set.consents.get(&id)).map(|consent| &**consent),
-        };
+        let evidence = Evidence::of(|id| self.set.consents.get(id).map(|consent| &**consent), transfer.consent, transfer.origin);
         let decision = decide(&transfer.request(&subject, direction), evidence, &self.agreement, self.now);
         unless_restricted(decision, self.set.subjects.get(&transfer.subject))
     }

@@ -8,11 +8,11 @@ pub mod consent;
 use bytes::Bytes;
 
 use crate::agreement::LegalBasis;
-use crate::consent::{Reason, why_de, why_en};
+use crate::consent::{Language, Reason, data, explain, in_words};
 use crate::dialect::{Category, CategoryMask};
 use crate::exchange::{Issued, Overview};
 use crate::numbered::Numbered;
-use crate::proto::exchange::{Decision, Receipt, ReferralSummary};
+use crate::proto::exchange::{Decision, Explanation, Receipt, ReferralSummary};
 use consent::{mask_to, time_to};
 
 /// A receipt of the contract.
@@ -25,28 +25,34 @@ pub fn receipt_to(receipt: &Issued) -> Receipt {
     }
 }
 
-/// What consent and agreement said.
+/// What consent and agreement said, in words and as a list.
 pub fn outcome_to(reason: Reason, granted: CategoryMask, withheld: &[(Category, Reason)], legal_basis: Option<LegalBasis>) -> Decision {
+    let whole = (reason != Reason::Ok).then(|| explanation_to(reason, None));
     Decision {
         permitted: reason == Reason::Ok,
         reason: reason.number(),
-        explanation_de: explained(reason, withheld, why_de),
-        explanation_en: explained(reason, withheld, why_en),
+        explanation_de: in_words(reason, withheld, Language::De),
+        explanation_en: in_words(reason, withheld, Language::En),
         granted: mask_to(granted),
         withheld: mask_to(withheld.iter().map(|(category, _)| *category).collect()),
         legal_basis: legal_basis.map_or(0, Numbered::number),
+        explanations: whole.into_iter().chain(withheld.iter().map(|(category, reason)| explanation_to(*reason, Some(*category)))).collect(),
     }
 }
 
-/// The reason in words, and after a yes what stays behind and why.
-fn explained(reason: Reason, withheld: &[(Category, Reason)], why: fn(Reason) -> &'static str) -> String {
-    let mut text = why(reason).to_owned();
-    if reason == Reason::Ok {
-        for (category, reason) in withheld {
-            text.push_str(&format!(" {category}: {}", why(*reason)));
-        }
+fn explanation_to(reason: Reason, category: Option<Category>) -> Explanation {
+    let [de, en] = [Language::De, Language::En].map(|language| explain(reason, category.is_some(), language));
+    let named = |language| category.map_or_else(String::new, |category| data(category, language).to_owned());
+    Explanation {
+        reason: reason.number(),
+        category: category.map_or(0, |category| i32::from(category.number())),
+        data_de: named(Language::De),
+        data_en: named(Language::En),
+        why_de: de.why.to_owned(),
+        why_en: en.why.to_owned(),
+        next_de: de.next.to_owned(),
+        next_en: en.next.to_owned(),
     }
-    text
 }
 
 /// A referral without data of the person. The decision's code is for the sender only.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::referrals::{bad_token, decode, encode, page_size, request_id};
-use super::{Ending, rules};
+use super::{Ending, rules, texts};
 use crate::agreement::{Delivery, Member};
 use crate::clock::Time;
 use crate::exchange::{Exchange, Parked, QueueState};
@@ -31,7 +31,7 @@ const QUIET: u64 = 15 * 60;
 const UNFINISHED: u64 = 7 * 24 * 3600;
 
 pub(super) fn serve(router: Router, desk: &Arc<Desk>) -> Result<Router, Vec<RuleError>> {
-    let methods: [(&str, Handler); 11] = [
+    let methods: [(&str, Handler); 14] = [
         ("ListInstitutions", |desk, _, _| Box::pin(institutions(desk))),
         ("ListDialects", |desk, _, _| Box::pin(dialects(desk))),
         ("ListDeadLetters", |desk, _, bytes| Box::pin(dead_letters(desk, bytes))),
@@ -41,6 +41,9 @@ pub(super) fn serve(router: Router, desk: &Arc<Desk>) -> Result<Router, Vec<Rule
         ("GetDelivery", |desk, _, bytes| Box::pin(delivery(desk, bytes))),
         ("ParkDeliveries", |desk, name, bytes| Box::pin(park(desk, name, bytes))),
         ("UnparkDeliveries", |desk, name, bytes| Box::pin(unpark(desk, name, bytes))),
+        ("ListTexts", |desk, _, _| Box::pin(texts::list(desk))),
+        ("ApproveText", |desk, name, bytes| Box::pin(texts::approve(desk, name, bytes))),
+        ("RevokeText", |desk, name, bytes| Box::pin(texts::revoke(desk, name, bytes))),
         ("ListRecalls", |desk, _, bytes| Box::pin(recalls(desk, bytes))),
         ("Drain", |desk, name, bytes| Box::pin(drain(desk, name, bytes))),
     ];

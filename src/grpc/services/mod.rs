@@ -13,6 +13,7 @@ mod referrals;
 mod refuse;
 mod retention;
 mod rights;
+mod texts;
 mod watch;
 
 use std::sync::Arc;

@@ -5,7 +5,8 @@
 
 use std::time::Duration;
 
-use crate::consent::{why_de, why_en};
+use crate::agreement::TextsError;
+use crate::consent::{Language, in_words};
 use crate::dialect::{FieldProblem, ProblemKind, TranslateError};
 use crate::exchange::Refusal as Refused;
 use crate::grpc::status::{ErrorReason, Refusal};
@@ -27,12 +28,21 @@ impl From<Refused> for Refusal {
             Refused::Denied { denial, .. } => {
                 let code = DecisionReason::try_from(denial.reason.number()).unwrap_or(DecisionReason::Unspecified);
                 let code = code.as_str_name().trim_start_matches("DECISION_REASON_");
-                Refusal::new(ErrorReason::NotPermitted, why_en(denial.reason)).with("decision", code).with("explanation_de", why_de(denial.reason))
+                let said = |language| in_words(denial.reason, &[], language);
+                Refusal::new(ErrorReason::NotPermitted, said(Language::En)).with("decision", code).with("explanation_de", said(Language::De))
             }
             Refused::NotFound => Refusal::new(ErrorReason::NotFound, "not found"),
             Refused::RequestIdReused => Refusal::new(ErrorReason::RequestIdReused, refused.to_string()),
             Refused::Step(error) => Refusal::new(ErrorReason::WrongState, error.to_string()),
             Refused::WrongState(what) => Refusal::new(ErrorReason::WrongState, what),
+            Refused::Text(error) => {
+                let reason = match error {
+                    TextsError::Unknown => ErrorReason::NotFound,
+                    TextsError::Approved | TextsError::Revoked => ErrorReason::WrongState,
+                    TextsError::Module(_) | TextsError::Missing(_) | TextsError::Ended | TextsError::Past => ErrorReason::InvalidField,
+                };
+                Refusal::new(reason, error.to_string())
+            }
             Refused::StaleLease => Refusal::new(ErrorReason::StaleLease, refused.to_string()),
             Refused::Overloaded(after) => Refusal::new(ErrorReason::Overloaded, "the gateway is busy; try again").retry_after(after),
             Refused::TooManyCodes(after) => Refusal::new(ErrorReason::TooManyCodes, refused.to_string()).retry_after(after),

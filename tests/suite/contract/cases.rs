@@ -257,6 +257,35 @@ fn pages_and_limits_end_somewhere() {
         &admin::RequeueDeadLetterRequest { request_id: ID.into(), delivery_id: ID.into() },
         &[(|m| m.request_id.clear(), "request_id", "required"), (|m| m.delivery_id = "7".into(), "delivery_id", "string.uuid")],
     );
+    let text = admin::Text {
+        template_id: "bremen-standard".into(),
+        version: "4".into(),
+        language: "de".into(),
+        text_sha256: "0".repeat(64),
+        modules: vec!["rechte".into()],
+        ..Default::default()
+    };
+    check(
+        "weiche.admin.v1.ApproveTextRequest",
+        &admin::ApproveTextRequest { request_id: ID.into(), text: Some(text) },
+        &[
+            (|m| m.text = None, "text", "required"),
+            (|m| m.text.as_mut().unwrap().version.clear(), "text.version", "required"),
+            (|m| m.text.as_mut().unwrap().text_sha256.truncate(63), "text.text_sha256", "string.pattern"),
+            (|m| m.text.as_mut().unwrap().modules.clear(), "text.modules", "repeated.min_items"),
+        ],
+    );
+    check(
+        "weiche.admin.v1.RevokeTextRequest",
+        &admin::RevokeTextRequest {
+            request_id: ID.into(),
+            template_id: "bremen-standard".into(),
+            version: "3".into(),
+            language: "de".into(),
+            from: None,
+        },
+        &[(|m| m.request_id = "7".into(), "request_id", "string.uuid"), (|m| m.language.clear(), "language", "required")],
+    );
     check(
         "weiche.admin.v1.GetStatusRequest",
         &admin::GetStatusRequest::default(),

@@ -133,8 +133,8 @@ fn changing_calls_carry_a_request_id_that_is_a_uuid() {
         })
         .map(|id| id.parent_message().name().trim_end_matches("Request").to_owned())
         .collect();
-    let expected = "AnswerRecall AnswerReferral CancelReferral Drain ErasePerson LiftLegalHold ParkDeliveries PlaceLegalHold RecordConsent \
-                    RequeueDeadLetter RestrictProcessing ResubmitReferral SendCorrection SubmitReferral \
+    let expected = "AnswerRecall AnswerReferral ApproveText CancelReferral Drain ErasePerson LiftLegalHold ParkDeliveries PlaceLegalHold \
+                    RecordConsent RequeueDeadLetter RestrictProcessing ResubmitReferral RevokeText SendCorrection SubmitReferral \
                     UnparkDeliveries WithdrawConsent";
     assert_eq!(with_id, expected.split(' ').map(str::to_owned).collect());
 }

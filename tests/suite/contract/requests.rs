@@ -83,7 +83,7 @@ pub fn record() -> exchange::RecordConsentRequest {
         template: Some(ConsentTemplate { template_id: "standard".into(), version: "3".into(), text_sha256: "a1".repeat(32), language: "de".into() }),
         explanation: Some(ConsentExplanation { language: "ckb".into(), mode: 3, interpreter: 2, interpreter_secrecy_bound: true }),
         informed_of: Some(ConsentInformation::default()),
-        voluntariness: Some(ConsentVoluntariness { collected_by: "caritas-bremen".into(), no_benefit_linkage: true }),
+        voluntariness: Some(ConsentVoluntariness { collected_by: "caritas-bremen".into(), no_benefit_linkage: true, refusal_without_reason: false }),
         granted_at: Some(Timestamp { seconds: 1_770_000_000, nanos: 0 }),
         grantor: Some(ConsentGrantor { kind: 1, ..Default::default() }),
         ..Default::default()

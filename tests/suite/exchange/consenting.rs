@@ -30,7 +30,7 @@ async fn a_denied_submission_is_logged_and_stores_nothing_and_the_sender_learns_
     desk.withdraw(CARITAS, withdrawn).await;
     let older = desk.usual_consent(CARITAS, JOBCENTER, "p-1").await;
     desk.consent(CARITAS, "p-1").to(JOBCENTER, super::desk::usual()).with(|record| record.supersedes = Some(older)).record().await;
-    let refused = desk.consent(CARITAS, "p-1").to(JOBCENTER, super::desk::usual()).with(|record| record.status = Status::Refused).record().await;
+    let refused = desk.consent(CARITAS, "p-1").to(JOBCENTER, super::desk::usual()).with(refuse).record().await;
     let defective = desk.consent(CARITAS, "p-1").to(JOBCENTER, super::desk::usual());
     let defective = defective.with(|record| record.quality = Quality::CheckedDefects).record().await;
     let later = desk.now().plus(DAY);
@@ -274,4 +274,10 @@ async fn a_necessity_lets_the_jobcenter_refer_to_the_agentur_and_onward_data_nee
             }
         }
     }
+}
+
+/// The person said no: that is all that is written down.
+fn refuse(record: &mut weiche::consent::Consent) {
+    record.status = Status::Refused;
+    record.voluntariness.refusal_without_reason = true;
 }

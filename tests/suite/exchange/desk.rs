@@ -455,7 +455,10 @@ impl ConsentOf<'_> {
         self
     }
     pub async fn record(self) -> ConsentId {
-        self.desk.record(self.record).await.unwrap_or_else(|refusal| panic!("{refusal:?}"))
+        self.try_record().await.unwrap_or_else(|refusal| panic!("{refusal:?}"))
+    }
+    pub async fn try_record(self) -> Result<ConsentId, Refusal> {
+        self.desk.record(self.record).await
     }
 }
 
@@ -504,7 +507,7 @@ fn blank(desk: &Desk, controller: &str, subject: &str) -> Consent {
             rights: true,
             onward_duties: true,
         },
-        voluntariness: Voluntariness { collected_by: controller.institution.clone(), no_benefit_linkage: true },
+        voluntariness: Voluntariness { collected_by: controller.institution.clone(), no_benefit_linkage: true, refusal_without_reason: false },
         granted_at: desk.now(),
         valid_from: None,
         valid_until: None,

@@ -3,7 +3,7 @@
 
 //! What is erased is gone from the files, keys first; what stands against erasure is obeyed; and the log verifies and replays as before.
 
-use weiche::consent::{Consent, Retention, RetentionDay, Scope};
+use weiche::consent::{Consent, Day, Retention, Scope};
 use weiche::dialect::Category;
 use weiche::exchange::fsck::{Depth, fsck};
 use weiche::exchange::{Actor, Purged, Refusal};
@@ -215,7 +215,7 @@ async fn a_run_erases_what_is_due_and_nothing_before_and_says_how_much() {
     let year = DAY * 365;
     // Told until when: two days, to the end of the second.
     let told = |record: &mut Consent| {
-        record.retention = Some(Retention { delete_after: RetentionDay { year: 2026, month: 12, day: 0 }, basis: "Einrichtung".into() });
+        record.retention = Some(Retention { delete_after: Day { year: 2026, month: 12, day: 0 }, basis: "Einrichtung".into() });
     };
     let short = desk.consent(CARITAS, "p-short").to(JOBCENTER, usual()).with(told).record().await;
     desk.withdraw(CARITAS, short).await;

@@ -90,10 +90,16 @@ async fn both_sides_of_a_late_recall_are_reminded_and_nobody_else() {
 }
 
 #[tokio::test]
-async fn everybody_is_reminded_of_a_text_that_will_be_revoked() {
+async fn everybody_is_reminded_of_a_text_that_will_be_revoked_or_may_soon_not_be_signed() {
+    for end in ["revoked_from", "valid_until"] {
+        ends(end).await;
+    }
+}
+
+async fn ends(how: &str) {
     let mut desk = Desk::open().await;
     assert!(list(&desk, AWO).await.is_empty());
-    desk.adopt(&BREMEN.replacen("approved_from = 2026-01-01\n", "approved_from = 2026-01-01\nrevoked_from = 2026-11-10\n", 1)).await;
+    desk.adopt(&BREMEN.replacen("approved_from = 2026-01-01\n", &format!("approved_from = 2026-01-01\n{how} = 2026-11-10\n"), 1)).await;
     assert!(list(&desk, AWO).await.is_empty(), "36 days");
     desk.pass(7 * DAY);
     for side in [AWO, JOBCENTER] {
@@ -101,7 +107,7 @@ async fn everybody_is_reminded_of_a_text_that_will_be_revoked() {
         assert!(name.starts_with("bremen-standard/"), "{name}");
     }
     desk.pass(40 * DAY);
-    assert!(list(&desk, AWO).await.is_empty(), "revoked: the decision says so");
+    assert!(list(&desk, AWO).await.is_empty(), "then the decision says so");
 }
 
 #[tokio::test]

@@ -191,13 +191,15 @@ async fn tables_of_another_version_are_refused() {
     let place = crate::places::empty(dir.path()).await;
     if place.file().is_none() {
         let refused = Store::open(&place).await.map(|_| ()).unwrap_err();
-        assert_eq!(refused.to_string(), "database: its tables are of version 0, this program needs 4; run `weiche migrate`");
+        let told = refused.to_string();
+        assert!(told.starts_with("database: its tables are of version 0, this program needs") && told.ends_with("run `weiche migrate`"), "{told}");
     }
     Store::create(&place).await.unwrap();
     assert!(Store::create(&place).await.is_err(), "nothing that is there is made again");
-    assert_eq!(Store::migrate(&place).await.unwrap(), (4, 4));
+    let (was, is) = Store::migrate(&place).await.unwrap();
+    assert!(was == is && is > 0, "{was} {is}");
     let (_store, mut conn) = Store::open(&place).await.unwrap();
-    conn.execute("UPDATE _sqlx_migrations SET version = 99 WHERE version = 4", []).await.unwrap();
+    conn.execute("UPDATE _sqlx_migrations SET version = version + 1 WHERE version = (SELECT MAX(version) FROM _sqlx_migrations)", []).await.unwrap();
     conn.close().await.unwrap();
     drop(_store);
     let refused = Store::open(&place).await.map(|_| ()).unwrap_err();

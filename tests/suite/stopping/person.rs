@@ -169,7 +169,7 @@ fn consent(person: &str) -> types::Consent {
             rights: true,
             onward_duties: true,
         }),
-        voluntariness: Some(types::ConsentVoluntariness { collected_by: CENTRE.into(), no_benefit_linkage: true }),
+        voluntariness: Some(types::ConsentVoluntariness { collected_by: CENTRE.into(), no_benefit_linkage: true, refusal_without_reason: false }),
         granted_at: Some(prost_types::Timestamp { seconds: SystemClock.now().0 / 1000 - 3600, nanos: 0 }),
         grantor: Some(types::ConsentGrantor { kind: types::GrantorKind::Self_ as i32, ..Default::default() }),
         capability: types::ConsentCapability::AssessedCapable as i32,

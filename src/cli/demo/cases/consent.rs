@@ -26,7 +26,7 @@ pub(super) struct Wanted<'a> {
 /// A signed consent of some days ago, everything as it should be; the case then breaks what it is about.
 pub(super) fn consent(dice: &mut SmallRng, agreement: &Agreement, wanted: Wanted<'_>, now: Time) -> Option<Consent> {
     let member = agreement.member(&wanted.controller.institution.parse().ok()?)?;
-    let template = agreement.templates().iter().find(|template| template.holds(now) && template.language == "de")?;
+    let template = agreement.texts().all().iter().find(|template| template.may_be_signed(now) && template.language == "de")?;
     // Full minutes: some systems have no seconds.
     let granted_at = Time(now.0 / 60_000 * 60_000 - dice.random_range(1..20) * 86_400_000);
     let all = wanted.grants.iter().fold(CategoryMask::EMPTY, |all, (_, _, data, back)| all | *data | *back);
@@ -79,7 +79,11 @@ pub(super) fn consent(dice: &mut SmallRng, agreement: &Agreement, wanted: Wanted
             rights: true,
             onward_duties: true,
         }),
-        voluntariness: Some(ConsentVoluntariness { collected_by: wanted.controller.institution.clone(), no_benefit_linkage: true }),
+        voluntariness: Some(ConsentVoluntariness {
+            collected_by: wanted.controller.institution.clone(),
+            no_benefit_linkage: true,
+            refusal_without_reason: false,
+        }),
         granted_at: Some(instant(granted_at)),
         valid_from: Some(instant(granted_at)),
         valid_until: wanted.until.map(instant),
@@ -89,6 +93,14 @@ pub(super) fn consent(dice: &mut SmallRng, agreement: &Agreement, wanted: Wanted
         quality: ConsentQuality::CheckedOk.into(),
         ..Consent::default()
     })
+}
+
+/// The person said no, and nothing more is written down.
+pub(super) fn refused(consent: &mut Consent) {
+    consent.status = ConsentStatus::Refused.into();
+    if let Some(voluntariness) = &mut consent.voluntariness {
+        voluntariness.refusal_without_reason = true;
+    }
 }
 
 /// Both parents consent for somebody who is not able to, until the day on which the person comes of age.

@@ -25,7 +25,7 @@ pub(super) use situation::{Expected, Phase, Situation};
 use crate::agreement::Agreement;
 use crate::clock::Time;
 use crate::dialect::{Category, CategoryMask, Dialects};
-use crate::proto::types::{Consent, ConsentReference, ConsentStatus, PartialDate, Purpose, Referral};
+use crate::proto::types::{Consent, ConsentReference, PartialDate, Purpose, Referral};
 use routes::{Flow, Way};
 
 /// One case.
@@ -231,7 +231,7 @@ impl Maker<'_> {
         let mut made = consent::consent(&mut self.dice, agreement, wanted, self.world.now);
         if let Some(consent) = &mut made {
             match situation {
-                Situation::Refused => consent.status = ConsentStatus::Refused.into(),
+                Situation::Refused => consent::refused(consent),
                 Situation::NotExplicit => consent.special_categories_explicit.clear(),
                 Situation::ComesOfAge => consent::by_parents(consent, self.world.midnight),
                 Situation::NoSecrecyRelease => {

@@ -1,13 +1,14 @@
 // SPDX-FileCopyrightText: 2026 The Weiche authors
 // SPDX-License-Identifier: EUPL-1.2
 
-//! How a consent comes to be, changes and ends. Every change makes a new version; none makes an older one wider without the person.
+//! What may be recorded: complete, and nothing wider than the person said.
 
-use super::record::{Consent, Event, Form, Grant, GrantorKind, Retention, RetentionDay, Status};
-use crate::agreement::{Agreement, Purpose};
+use super::{months_after, next_version};
+use crate::agreement::{Agreement, Template};
 use crate::clock::Time;
+use crate::consent::grantor::{Day, GrantorKind};
+use crate::consent::record::{Consent, Form, Grant, Retention, Status};
 use crate::dialect::{Category, CategoryMask};
-use crate::id::InstitutionId;
 
 /// Shape of the records that this version writes.
 const SCHEMA_VERSION: &str = "1";
@@ -20,117 +21,6 @@ pub struct Problem {
     pub path: String,
     /// What it must be.
     pub rule: &'static str,
-}
-
-/// Why a status does not follow.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a consent does not go from {from:?} to {to:?}")]
-pub struct LifecycleError {
-    /// Where it stands.
-    pub from: Status,
-    /// Where it should go.
-    pub to: Status,
-}
-
-/// What is withdrawn. Nothing set: everything. Reasons are never asked.
-#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Scope {
-    /// Only towards this institution.
-    #[serde(default)]
-    pub recipient: Option<InstitutionId>,
-    /// Only for this purpose. `STATUS_FEEDBACK` also ends what recipients may send back.
-    #[serde(default)]
-    pub purpose: Option<Purpose>,
-    /// Only these data; empty: all.
-    #[serde(default)]
-    pub categories: CategoryMask,
-}
-
-/// How a withdrawal came.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Withdrawal<'a> {
-    /// What.
-    pub scope: &'a Scope,
-    /// When, on the gateway's clock; it holds from then on and not backwards (Art. 7(3) GDPR).
-    pub at: Time,
-    /// Through whom.
-    pub received_by: &'a InstitutionId,
-    /// Such as `counter`, `letter`, `phone`.
-    pub channel: &'a str,
-}
-
-/// Whether a consent may go from one status to another (withdrawal goes through [`withdraw`]).
-const fn follows(from: Status, to: Status) -> bool {
-    use Status::*;
-    matches!((from, to), (Proposed, Active | Refused | Lapsed) | (Active, Withdrawn | Expired | Superseded | Invalidated))
-        || (matches!(to, EnteredInError) && !matches!(from, EnteredInError))
-}
-
-/// Moves a consent to `to`; the version counts up, the event says through whom and how.
-pub fn transition(consent: &Consent, to: Status, at: Time, received_by: Option<&InstitutionId>, channel: &str) -> Result<Consent, LifecycleError> {
-    if !follows(consent.status, to) {
-        return Err(LifecycleError { from: consent.status, to });
-    }
-    Ok(next_version(consent.clone(), to, at, received_by, channel))
-}
-
-/// The consent that holds after a withdrawal: a new version with fewer grants, or `WITHDRAWN`. Withdrawing what is not granted, or again,
-/// changes nothing, version included. Grants of a consent withdrawn as a whole stay readable, because its recipients get a recall.
-pub fn withdraw(consent: &Consent, withdrawal: &Withdrawal<'_>) -> Consent {
-    let ends = match consent.status {
-        Status::Active => Status::Withdrawn,
-        Status::Proposed => Status::Refused,
-        _ => return consent.clone(),
-    };
-    let Withdrawal { scope, at, received_by, channel } = *withdrawal;
-    let mut after = consent.clone();
-    if *scope != Scope::default() {
-        after.grants = consent.grants.iter().filter_map(|grant| narrowed(grant, scope)).collect();
-        if scope.recipient.is_none() && scope.purpose.is_none() {
-            after.special_explicit -= scope.categories;
-        }
-        if let (Some(recipient), None, true) = (&scope.recipient, scope.purpose, scope.categories.is_empty())
-            && let Some(release) = &mut after.secrecy_release
-        {
-            release.towards.retain(|towards| towards != recipient);
-        }
-        if after == *consent {
-            return after;
-        }
-        if !after.grants.is_empty() {
-            let status = after.status;
-            return next_version(after, status, at, Some(received_by), channel);
-        }
-        after.grants.clone_from(&consent.grants);
-    }
-    next_version(after, ends, at, Some(received_by), channel)
-}
-
-/// What remains of a grant; none if nothing can be sent under it.
-fn narrowed(grant: &Grant, scope: &Scope) -> Option<Grant> {
-    let mut left = grant.clone();
-    if scope.recipient.as_ref().is_some_and(|recipient| *recipient != grant.recipient.institution) {
-        return Some(left);
-    }
-    let gone = if scope.categories.is_empty() { CategoryMask::ALL } else { scope.categories };
-    if scope.purpose == Some(Purpose::StatusFeedback) {
-        left.feedback -= gone;
-    }
-    if scope.purpose.is_none_or(|purpose| purpose == grant.purpose) {
-        left.categories -= gone;
-        left.feedback -= gone;
-    }
-    (!left.categories.is_empty()).then_some(left)
-}
-
-fn next_version(mut consent: Consent, status: Status, at: Time, received_by: Option<&InstitutionId>, channel: &str) -> Consent {
-    consent.version = consent.version.saturating_add(1);
-    consent.status = status;
-    consent.created_at = Some(at);
-    let event = Event { at, status, version: consent.version, received_by: received_by.cloned(), channel: channel.to_owned() };
-    consent.history.push(event);
-    consent
 }
 
 /// Checks a record that an institution sends and completes it: version, times, retention, history. `existing` is the current version of
@@ -154,7 +44,7 @@ pub fn record_new(input: Consent, existing: Option<&Consent>, agreement: &Agreem
     evidence(&mut check, &record);
     informed(&mut check, &record, agreement, now);
     times(&mut check, &record, agreement, now);
-    grantor(&mut check, &record, now);
+    grantor(&mut check, &record, agreement, now);
     check.that(
         matches!(record.status, Status::Active | Status::Proposed | Status::Refused),
         "status",
@@ -203,6 +93,11 @@ fn parties(check: &mut Check, record: &Consent, agreement: &Agreement) {
     }
     let collected_by = agreement.member(&record.voluntariness.collected_by);
     check.that(collected_by.is_some(), "voluntariness.collected_by", "must be a member of the agreement");
+    check.that(
+        record.status != Status::Refused || record.voluntariness.refusal_without_reason,
+        "voluntariness.refusal_without_reason",
+        "of a refusal nothing more than that it was is documented",
+    );
     check.that(record.voluntariness.no_benefit_linkage, "voluntariness.no_benefit_linkage", "no benefit may depend on the consent (Art. 7(4) GDPR)");
 }
 
@@ -263,12 +158,13 @@ fn evidence(check: &mut Check, record: &Consent) {
 
 fn informed(check: &mut Check, record: &Consent, agreement: &Agreement, now: Time) {
     let text = &record.template;
-    match agreement.template(&text.id, &text.version, &text.language) {
+    match agreement.texts().get(&text.id, &text.version, &text.language) {
         None => check.that(false, "template", "must be an approved text of the agreement"),
         Some(template) => {
-            check.that(template.holds(record.granted_at), "template", "was not in use when the consent was given");
-            check.that(template.revoked_from.is_none_or(|revoked| now < revoked), "template", "is revoked");
+            check.that(template.may_be_signed(record.granted_at), "template", "was not in use when the consent was given");
+            check.that(!template.is_revoked(now), "template", "is revoked");
             check.that(template.text_sha256 == text.text_sha256, "template.text_sha256", "is not the hash of the approved text");
+            speaks_of(check, record, agreement, template);
         }
     }
     check.filled(&record.explanation.language, "explanation.language");
@@ -286,6 +182,19 @@ fn informed(check: &mut Check, record: &Consent, agreement: &Agreement, now: Tim
     }
 }
 
+/// Nobody can have agreed to what the text does not mention.
+fn speaks_of(check: &mut Check, record: &Consent, agreement: &Agreement, template: &Template) {
+    let said = || agreement.texts().policies(template);
+    for (i, grant) in record.grants.iter().enumerate() {
+        let explained = said().any(|policy| policy.purposes.contains(&grant.purpose));
+        check.that(explained, format!("grants[{i}].purpose"), "the text that the person agreed to does not speak of this purpose");
+    }
+    let ticks = said().fold(CategoryMask::EMPTY, |all, policy| all | policy.special);
+    check.that(ticks.covers(record.special_explicit), "special_categories_explicit", "the text asks for no such tick");
+    let releases = record.secrecy_release.is_none() || said().any(|policy| policy.secrecy_release);
+    check.that(releases, "secrecy_release", "the text that the person agreed to releases nobody from secrecy");
+}
+
 fn times(check: &mut Check, record: &Consent, agreement: &Agreement, now: Time) {
     let validity = agreement.validity();
     check.that(record.granted_at <= now.plus(validity.skew), "granted_at", "must not lie in the future");
@@ -295,12 +204,18 @@ fn times(check: &mut Check, record: &Consent, agreement: &Agreement, now: Time) 
     check.that(until <= months_after(record.granted_at, validity.max_months), "valid_until", "is later than the agreement allows after granted_at");
 }
 
-fn grantor(check: &mut Check, record: &Consent, now: Time) {
+fn grantor(check: &mut Check, record: &Consent, agreement: &Agreement, now: Time) {
     let grantor = &record.grantor;
     check.that(
-        record.grantor_fits(),
+        grantor.areas.iter().all(|area| agreement.betreuer_area(area).is_some()),
+        "grantor.areas",
+        "only areas of the agreement, such as `behoerdenangelegenheiten`",
+    );
+    check.that(
+        record.grants.iter().all(|grant| grantor.may(record.capability, grant.purpose, agreement)),
         "grantor",
-        "whoever is able consents alone; parents and guardians only for a minor who is not able, a Betreuer only with areas, both with entitled_until",
+        "whoever is able consents alone, except under a reservation of consent; parents and guardians only for a minor who is not able, \
+         a Betreuer only within the areas of the order; all of these with entitled_until",
     );
     check.that(grantor.entitled_until.is_none_or(|until| until > now), "grantor.entitled_until", "has passed");
     if grantor.kind != GrantorKind::Own {
@@ -339,13 +254,5 @@ fn is_sha256(text: &str) -> bool {
 pub fn usual_retention(record: &Consent, years: u16) -> Retention {
     let end = record.valid_until.unwrap_or(record.granted_at);
     let year = jiff::Timestamp::from_millisecond(end.0).map_or(9996, |at| i32::from(at.to_zoned(jiff::tz::TimeZone::UTC).year()));
-    Retention { delete_after: RetentionDay { year: year + i32::from(years), month: 12, day: 31 }, basis: "BGB §§ 195, 199".to_owned() }
-}
-
-/// The same wall clock in Bremen `months` later (the last day of a shorter month). Out of the calendar's range: `at` itself, so that nothing holds.
-pub(super) fn months_after(at: Time, months: i32) -> Time {
-    jiff::Timestamp::from_millisecond(at.0)
-        .and_then(|instant| instant.in_tz("Europe/Berlin"))
-        .and_then(|local| local.checked_add(jiff::Span::new().months(months)))
-        .map_or(at, |later| Time(later.timestamp().as_millisecond()))
+    Retention { delete_after: Day { year: year + i32::from(years), month: 12, day: 31 }, basis: "BGB §§ 195, 199".to_owned() }
 }

@@ -1,0 +1,155 @@
+// SPDX-FileCopyrightText: 2026 The Weiche authors
+// SPDX-License-Identifier: EUPL-1.2
+
+//! "May I send this, what is left out, and why?" The counsellor's question, by either call, in the contract and in each institution's own words:
+//! the answer is the same in German and in English, and nothing is sent. Over real sockets and mutual TLS.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use prost::Message;
+use tokio_util::sync::CancellationToken;
+use weiche::agreement::Purpose;
+use weiche::cli::config::Config;
+use weiche::cli::gateway::{self, Listeners, Running};
+use weiche::cli::init;
+use weiche::clock::{Clock as _, SystemClock, Time};
+use weiche::consent::{Consent, Grant, Grantor, GrantorKind, Language, Party, Reason, data, explain, in_words};
+use weiche::dialect::{Category, CategoryMask, Dialect, Dialects};
+use weiche::grpc::convert::consent::{mask_to, party_to};
+use weiche::id::RequestId;
+use weiche::numbered::Numbered;
+use weiche::proto::exchange::{CheckConsentRequest, CheckConsentResponse, Decision, SubmitReferralRequest, SubmitReferralResponse};
+use weiche::proto::types;
+
+use crate::onboarding::{Client, client};
+
+/// Who asks, in which dialect, about whom.
+const ASKING: [(&str, &str, &str); 6] = [
+    ("awo-bremen/mbe-hemelingen", "awo", "caritas-bremen/mbe-mitte"),
+    ("caritas-bremen/mbe-mitte", "caritas", "awo-bremen/mbe-hemelingen"),
+    ("diakonie-bremen/mbe-neustadt", "diakonie", "awo-bremen/mbe-hemelingen"),
+    ("drk-bremen/mbe-vegesack", "drk", "awo-bremen/mbe-hemelingen"),
+    ("jobcenter-bremen/vermittlung-mitte", "jobcenter", "awo-bremen/mbe-hemelingen"),
+    ("agentur-bremen-bremerhaven/vermittlung-bremen", "agentur", "awo-bremen/mbe-hemelingen"),
+];
+const PERSON: &str = "p-417";
+/// A consent that nobody recorded.
+const UNKNOWN: &str = "0193b2c4-7d1e-4a6b-9c3d-00000000ffff";
+
+fn party(text: &str) -> Party {
+    let (institution, unit) = text.split_once('/').unwrap();
+    Party { institution: institution.parse().unwrap(), unit: unit.parse().unwrap(), function: String::new() }
+}
+
+/// The person consented to name and way of contact, and to nothing else.
+async fn record(running: &Running, sender: &Party, recipient: &Party) -> String {
+    let mut consent: Consent = serde_json::from_str(include_str!("../cases/consent/base/full.json")).unwrap();
+    let now = SystemClock.now();
+    consent.id = weiche::id::ConsentId(uuid::Uuid::new_v4());
+    (consent.supersedes, consent.retention, consent.valid_from, consent.valid_until) = (None, None, None, None);
+    consent.granted_at = Time(now.0 - 24 * 3_600_000);
+    consent.subject.0 = PERSON.into();
+    consent.regime = running.exchange().agreement().member(&sender.institution).unwrap().regime;
+    consent.controller = sender.clone();
+    consent.voluntariness.collected_by = sender.institution.clone();
+    let categories = Category::Ident.mask() | Category::Contact.mask();
+    consent.grants = vec![Grant { recipient: recipient.clone(), purpose: Purpose::CounsellingReferral, categories, feedback: CategoryMask::EMPTY }];
+    consent.special_explicit = CategoryMask::EMPTY;
+    consent.secrecy_release.as_mut().unwrap().towards = vec![recipient.institution.clone(), sender.institution.clone()];
+    consent.grantor =
+        Grantor { kind: GrantorKind::Own, areas: Vec::new(), reservation_of_consent: false, proof: String::new(), entitled_until: None };
+    (consent.history, consent.restricted) = (Vec::new(), false);
+    let content = consent.id.to_string();
+    let recorded = running.exchange().record_consent(&sender.institution, RequestId::random(), consent, content.as_bytes()).await.unwrap();
+    recorded.consent.to_string()
+}
+
+/// A referral that says more than the person consented to.
+fn referral(sender: &Party, recipient: &Party, consent: &str, dialects: &Dialects) -> types::Referral {
+    let list = dialects.lists().list("nationality").unwrap();
+    let row = list.get("475").unwrap();
+    let syria =
+        types::Coding { system: list.uri().into(), version: list.version().into(), code: row.canonical().into(), display: row.label().into() };
+    let name = types::PersonName { family: "Beispiel".into(), given: "Nur".into(), ..Default::default() };
+    types::Referral {
+        sender_case_number: "417".into(),
+        subject_ref: PERSON.into(),
+        sender: Some(party_to(sender)),
+        recipient: Some(party_to(recipient)),
+        purpose: types::Purpose::CounsellingReferral as i32,
+        consent: Some(types::ConsentReference { consent_id: consent.into(), ..Default::default() }),
+        subject: Some(types::Person { name: Some(name), nationalities: vec![syria], ..Default::default() }),
+        ..Default::default()
+    }
+}
+
+/// Says it in a dialect, and hears the answer in it.
+async fn ask<A: Message + Default>(system: &Client, dialect: &Dialect, canonical: &str, question: &impl Message) -> A {
+    let method = dialect.implementing(canonical).unwrap_or_else(|| panic!("{} has no {canonical}", dialect.name()));
+    let (native, _) = dialect.render(&method.request, &question.encode_to_vec(), CategoryMask::ALL).unwrap();
+    let answer: Bytes = system.unary(&method.path, native).await.unwrap_or_else(|status| panic!("{}: {status:?}", dialect.name()));
+    A::decode(dialect.read(&method.response, &answer).unwrap().0).unwrap()
+}
+
+/// The same answer by either call, but that a referral says what it says.
+async fn both(system: &Client, dialect: &Dialect, dialects: &Dialects, (sender, recipient): (&Party, &Party), consent: &str) -> [Decision; 2] {
+    let question = CheckConsentRequest {
+        consent_id: consent.into(),
+        subject_ref: PERSON.into(),
+        recipient: Some(party_to(recipient)),
+        purpose: types::Purpose::CounsellingReferral as i32,
+        categories: mask_to(Category::Ident.mask() | Category::Nationality.mask()),
+    };
+    let checked: CheckConsentResponse = ask(system, dialect, "weiche.exchange.v1.ConsentService.CheckConsent", &question).await;
+    let referral = Some(referral(sender, recipient, consent, dialects));
+    let question = SubmitReferralRequest { request_id: RequestId::random().to_string(), referral, validate_only: true };
+    let validated: SubmitReferralResponse = ask(system, dialect, "weiche.exchange.v1.ReferralService.SubmitReferral", &question).await;
+    assert_eq!((validated.referral_id.as_str(), validated.receipt.map(|receipt| receipt.text).unwrap_or_default().as_str()), ("", ""), "sent");
+    [checked.decision.unwrap(), validated.decision.unwrap()]
+}
+
+fn in_both(say: impl Fn(Language) -> String) -> [String; 2] {
+    [say(Language::De), say(Language::En)]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_may_go_what_stays_and_why_is_told_in_german_and_english_in_every_institutions_words() {
+    let dir = tempfile::tempdir().unwrap();
+    init::create(dir.path(), &init::Plan::default()).await.unwrap();
+    let config = Config::load(&dir.path().join(init::CONFIG)).unwrap();
+    let shutdown = CancellationToken::new();
+    let running = gateway::run(config, Arc::new(SystemClock), Listeners::local().await.unwrap(), shutdown.clone()).await.unwrap();
+    let dialects = running.exchange().dialects();
+    for (sender, own, recipient) in ASKING {
+        let (sender, recipient) = (party(sender), party(recipient));
+        let system = client(&dir.path().join("certs"), running.institutions().port(), sender.institution.as_str(), dialects.clone());
+        let consent = record(&running, &sender, &recipient).await;
+        for name in [own, "canonical"] {
+            let dialect = dialects.get(name).unwrap();
+            for decision in both(&system, dialect, &dialects, (&sender, &recipient), &consent).await {
+                let stays = [(Category::Nationality, Reason::CategoryNotCovered)];
+                assert!(decision.permitted, "{own} {name}: {decision:?}");
+                assert_eq!(decision.withheld, mask_to(Category::Nationality.mask()), "{own} {name}");
+                let whole = [&decision.explanation_de, &decision.explanation_en];
+                assert_eq!(whole, in_both(|language| in_words(Reason::Ok, &stays, language)).each_ref(), "{own} {name}");
+                let [piece] = &decision.explanations[..] else { panic!("{own} {name}: {decision:?}") };
+                assert_eq!(piece.reason, Reason::CategoryNotCovered.number());
+                let explained = |language| explain(Reason::CategoryNotCovered, true, language);
+                assert_eq!([&piece.data_de, &piece.data_en], in_both(|language| data(Category::Nationality, language).into()).each_ref());
+                assert_eq!([&piece.why_de, &piece.why_en], in_both(|language| explained(language).why.into()).each_ref(), "{own} {name}");
+                assert_eq!([&piece.next_de, &piece.next_en], in_both(|language| explained(language).next.into()).each_ref(), "{own} {name}");
+            }
+            for decision in both(&system, dialect, &dialects, (&sender, &recipient), UNKNOWN).await {
+                assert_eq!((decision.permitted, decision.reason), (false, Reason::NoRecord.number()), "{own} {name}");
+                let whole = [&decision.explanation_de, &decision.explanation_en];
+                assert_eq!(whole, in_both(|language| in_words(Reason::NoRecord, &[], language)).each_ref(), "{own} {name}");
+                let [piece] = &decision.explanations[..] else { panic!("{own} {name}: {decision:?}") };
+                assert_eq!((piece.data_de.as_str(), piece.data_en.as_str()), ("", ""), "{own} {name}: it is about the whole");
+                assert!(!piece.next_de.is_empty() && !piece.next_en.is_empty() && piece.next_de != piece.next_en, "{own} {name}");
+            }
+        }
+    }
+    shutdown.cancel();
+    running.ended().await.unwrap();
+}
