@@ -250,6 +250,11 @@ fn subject_of(consent: &Consent) -> Option<[u8; 32]> {
     consent.subject.pseudonym()
 }
 
+/// A consent and who gave it.
+fn of_person(consent: &Consent) -> Option<(ConsentId, [u8; 32])> {
+    Some((consent.id, subject_of(consent)?))
+}
+
 #[cfg(test)]
 mod tests {
     use super::findings::FindingKind;

@@ -196,7 +196,7 @@ impl Run<'_> {
             let Some((at, end)) = page.last() else { return Ok(()) };
             last = (*at, end.id);
             let mut consents: Vec<_> = page.into_iter().map(|(_, consent)| consent).filter(|consent| consent.may_be_erased(self.now)).collect();
-            let used = referral::under_consent(&mut conn, &consents.iter().map(|c| c.id).collect::<Vec<_>>()).await?;
+            let used = referral::under_consent(&mut conn, &consents.iter().filter_map(super::of_person).collect::<Vec<_>>()).await?;
             consents.retain(|c| !used.iter().any(|r| [r.consent, r.origin].contains(&Some(c.id))));
             let kept = self.kept(consents.iter().filter_map(super::subject_of)).await?;
             let (kept, due): (Vec<_>, Vec<_>) = consents.into_iter().partition(|c| super::subject_of(c).is_some_and(|s| kept.contains(&s)));

@@ -14,7 +14,7 @@ use super::person;
 use super::recent::Recent;
 use super::working_set::{Request, Wanted, WorkingSet};
 use crate::clock::Time;
-use crate::id::{DeliveryId, InstitutionId, ReferralId, RequestId};
+use crate::id::{ConsentId, DeliveryId, InstitutionId, ReferralId, RequestId};
 use crate::outbox::{self, DueQuery, LaneId};
 use crate::referral::{self, Event};
 use crate::store::{Connection, Insert, StoreError, id32};
@@ -72,7 +72,10 @@ pub async fn load(conn: &mut Connection, recent: &Recent, wanted: &Wanted, now: 
             set.recalls.loaded(recall.id, recall);
         }
     }
-    for referral in referral::under_consent(conn, &wanted.under_consent).await? {
+    load_consents(conn, recent, wanted.under_consent.clone(), &mut set).await?;
+    let under: Vec<_> =
+        set.consents.iter().filter(|(id, _)| wanted.under_consent.contains(id)).filter_map(|(_, one)| super::of_person(one)).collect();
+    for referral in referral::under_consent(conn, &under).await? {
         whole.push(referral.id);
         set.referrals.loaded(referral.id, referral);
     }
@@ -96,12 +99,8 @@ pub async fn load(conn: &mut Connection, recent: &Recent, wanted: &Wanted, now: 
     count_lanes(conn, recent, wanted, &mut set).await?;
 
     let mut consents = wanted.consents.clone();
-    consents.extend(&wanted.under_consent);
     consents.extend(set.referrals.iter().flat_map(|(_, referral)| [referral.consent, referral.origin]).flatten());
-    let missing = recent.consents.fill(&mut set.consents, consents);
-    for consent in consent::load(conn, &missing).await? {
-        set.consents.loaded(consent.id, Arc::new(consent));
-    }
+    load_consents(conn, recent, consents, &mut set).await?;
 
     for (code, consent) in consent::by_codes(conn, &wanted.codes).await? {
         set.codes.loaded(code, consent);
@@ -122,6 +121,14 @@ pub async fn load(conn: &mut Connection, recent: &Recent, wanted: &Wanted, now: 
         set.subjects.loaded(subject, person);
     }
     Ok(set)
+}
+
+async fn load_consents(conn: &mut Connection, recent: &Recent, wanted: Vec<ConsentId>, set: &mut WorkingSet) -> Result<(), StoreError> {
+    let missing = recent.consents.fill(&mut set.consents, wanted);
+    for consent in consent::load(conn, &missing).await? {
+        set.consents.loaded(consent.id, Arc::new(consent));
+    }
+    Ok(())
 }
 
 /// What a batch adds besides changed rows.

@@ -104,11 +104,15 @@ pub async fn load(conn: &mut Connection, ids: &[ReferralId]) -> Result<Vec<Refer
     conn.rows_in(select_referral!("WHERE id {}"), ids.iter().map(|id| id.as_bytes())).await?.iter().map(from_row).collect()
 }
 
-/// Referrals that rest on any of these consents, or carry data that their sender received under one.
-pub async fn under_consent(conn: &mut Connection, ids: &[ConsentId]) -> Result<Vec<Referral>, StoreError> {
-    let mut rows = conn.rows_in(select_referral!("WHERE consent {}"), ids.iter().map(|id| id.as_bytes())).await?;
-    rows.append(&mut conn.rows_in(select_referral!("WHERE origin {}"), ids.iter().map(|id| id.as_bytes())).await?);
-    rows.iter().map(from_row).collect()
+/// Referrals that rest on any of these consents, each with the pseudonym of the person who gave it, or carry data that their sender received under
+/// one. What rests on a consent is of the same person, so that referrals need no index of consents: it would cost a page for each of them.
+pub async fn under_consent(conn: &mut Connection, consents: &[(ConsentId, [u8; 32])]) -> Result<Vec<Referral>, StoreError> {
+    let mut found = of_subjects(conn, &consents.iter().map(|(_, subject)| *subject).collect::<Vec<_>>()).await?;
+    found.retain(|referral| consents.iter().any(|(id, _)| referral.consent == Some(*id)));
+    for row in conn.rows_in(select_referral!("WHERE origin {}"), consents.iter().map(|(id, _)| id.as_bytes())).await? {
+        found.push(from_row(&row)?);
+    }
+    Ok(found)
 }
 
 /// Referrals of these persons, by their pseudonyms.

@@ -9,19 +9,52 @@ use prost::Message;
 use uuid::Uuid;
 
 use crate::clock::Time;
-use crate::dialect::{CategoryMask, Dialect, TranslateError};
+use crate::dialect::codelist::CodeLists;
+use crate::dialect::{CategoryMask, Dialect, Dialects, Method, TranslateError};
 use crate::exchange::timestamp;
-use crate::proto::exchange::{RecordConsentRequest, SubmitReferralRequest};
+use crate::proto::exchange::{RecordConsentRequest, SubmitReferralRequest, SubmitReferralsRequest};
 use crate::proto::types;
 
 /// The id that stands in a rendered request until it is replaced.
 const PLACEHOLDER: Uuid = Uuid::from_u128(0x0f1e_2d3c_4b5a_4978_8796_a5b4_c3d2_e1f0);
 
-/// The canonical method behind every submission.
-pub const SUBMIT: &str = "weiche.exchange.v1.ReferralService.SubmitReferral";
+/// Who sends in a benchmark, and how.
+#[derive(Debug, Clone, Copy)]
+pub struct Sender {
+    /// Member of the agreement.
+    pub institution: &'static str,
+    /// Its unit.
+    unit: &'static str,
+    /// Its contract.
+    dialect: &'static str,
+    /// The canonical method behind its own.
+    method: &'static str,
+}
 
-/// Who sends in a benchmark.
-pub const SENDER: (&str, &str) = ("awo-bremen", "mbe-groepelingen");
+/// Makes a call for every referral.
+pub const CALLING: Sender =
+    Sender { institution: "awo-bremen", unit: "mbe-groepelingen", dialect: "awo", method: "weiche.exchange.v1.ReferralService.SubmitReferral" };
+/// Sends many through a stream that stays open.
+pub const STREAMING: Sender =
+    Sender { institution: "drk-bremen", unit: "mbe-vegesack", dialect: "drk", method: "weiche.exchange.v1.ReferralService.SubmitReferrals" };
+
+impl Sender {
+    /// Whether it keeps a stream open.
+    pub fn streams(&self) -> bool {
+        self.method == STREAMING.method
+    }
+
+    /// Its contract, and what it calls in it.
+    pub fn speaks<'a>(&self, dialects: &'a Dialects) -> Result<(&'a Dialect, &'a Method), BuildError> {
+        let dialect = dialects.get(self.dialect).ok_or(BuildError::NoMethod)?;
+        Ok((dialect, dialect.implementing(self.method).ok_or(BuildError::NoMethod)?))
+    }
+
+    /// The canonical request of its method.
+    fn request(&self, submission: SubmitReferralRequest) -> Vec<u8> {
+        if self.streams() { SubmitReferralsRequest { submission: Some(submission) }.encode_to_vec() } else { submission.encode_to_vec() }
+    }
+}
 
 /// A rendered request whose id can be replaced.
 #[derive(Debug, Clone)]
@@ -56,13 +89,14 @@ impl Template {
 #[derive(Debug, Clone, Copy)]
 pub struct Person {
     number: usize,
+    sender: Sender,
     consent: Uuid,
 }
 
 impl Person {
-    /// The person with this number.
-    pub fn new(number: usize) -> Self {
-        Self { number, consent: Uuid::new_v4() }
+    /// The sender's person with this number.
+    pub fn new(sender: Sender, number: usize) -> Self {
+        Self { number, sender, consent: Uuid::new_v4() }
     }
 
     fn subject_ref(&self) -> String {
@@ -87,7 +121,7 @@ impl Person {
                 consent_id: self.consent.to_string(),
                 recorded_by_role: "beratung".into(),
                 subject_ref: self.subject_ref(),
-                controller: Some(party(SENDER.0, SENDER.1)),
+                controller: Some(party(self.sender.institution, self.sender.unit)),
                 regime: types::DataProtectionRegime::GdprBdsg.into(),
                 dpo_contact: "datenschutz@awo.example.invalid".into(),
                 grants: recipients.iter().map(grant).collect(),
@@ -120,7 +154,7 @@ impl Person {
                     onward_duties: true,
                 }),
                 voluntariness: Some(types::ConsentVoluntariness {
-                    collected_by: SENDER.0.into(),
+                    collected_by: self.sender.institution.into(),
                     no_benefit_linkage: true,
                     refusal_without_reason: false,
                 }),
@@ -135,29 +169,29 @@ impl Person {
     }
 
     /// The person's referral in the sender's dialect.
-    pub fn submission(&self, sender: &Dialect, to: &Recipient) -> Result<Template, BuildError> {
-        let request = SubmitReferralRequest { request_id: PLACEHOLDER.to_string(), referral: Some(self.referral(to)), validate_only: false };
-        let method = sender.implementing(SUBMIT).ok_or(BuildError::NoMethod)?;
-        let (native, _) = sender.render(&method.request, &request.encode_to_vec(), CategoryMask::ALL)?;
+    pub fn submission(&self, dialects: &Dialects, to: &Recipient) -> Result<Template, BuildError> {
+        let referral = Some(self.referral(dialects.lists(), to));
+        let request = SubmitReferralRequest { request_id: PLACEHOLDER.to_string(), referral, validate_only: false };
+        let (dialect, method) = self.sender.speaks(dialects)?;
+        let (native, _) = dialect.render(&method.request, &self.sender.request(request), CategoryMask::ALL)?;
         Template::new(&native).ok_or(BuildError::NoRequestId)
     }
 
-    fn referral(&self, to: &Recipient) -> types::Referral {
+    fn referral(&self, lists: &CodeLists, to: &Recipient) -> types::Referral {
         let coding = |system: &str, version: &str, code: &str, display: &str| types::Coding {
             system: system.into(),
             version: version.into(),
             code: code.into(),
             display: display.into(),
         };
-        let lists = crate::dialect::codelist::CodeLists::embedded().ok();
-        let code = |list: &str, code: &str| match lists.as_ref().and_then(|lists| lists.list(list)) {
+        let code = |list: &str, code: &str| match lists.list(list) {
             Some(list) => coding(list.uri(), list.version(), code, ""),
             None => coding("", "", code, ""),
         };
         types::Referral {
             sender_case_number: format!("HB-2026-{:05}", self.number),
             subject_ref: self.subject_ref(),
-            sender: Some(types::Party { institution: SENDER.0.into(), unit: SENDER.1.into(), function: String::new() }),
+            sender: Some(types::Party { institution: self.sender.institution.into(), unit: self.sender.unit.into(), function: String::new() }),
             recipient: Some(types::Party { institution: to.institution.into(), unit: to.unit.into(), function: String::new() }),
             purpose: to.purpose.into(),
             consent: Some(types::ConsentReference { consent_id: self.consent.to_string(), ..Default::default() }),

@@ -20,6 +20,7 @@ use tonic::transport::Channel;
 use uuid::Uuid;
 
 use super::cases::Template;
+use super::stream::Stream;
 use crate::grpc::codec::BytesCodec;
 use crate::grpc::status::code_name;
 
@@ -83,33 +84,49 @@ impl Outcome {
     }
 }
 
-/// What is sent: any of the templates under a fresh request id, over any of the channels.
+/// One way into the gateway.
+pub enum Way {
+    /// A connection on which each referral is a call.
+    Calls(Channel, PathAndQuery),
+    /// A connection with one stream for all of them.
+    Stream(Stream),
+}
+
+impl Way {
+    async fn send(&self, id: Uuid, request: Bytes) -> Result<(), tonic::Code> {
+        match self {
+            Self::Calls(channel, path) => {
+                let mut client = Grpc::new(channel.clone());
+                client.ready().await.map_err(|_| tonic::Code::Unavailable)?;
+                let answer = client.unary::<Bytes, Bytes, _>(tonic::Request::new(request), path.clone(), BytesCodec).await;
+                answer.map(|_| ()).map_err(|status| status.code())
+            }
+            Self::Stream(stream) => stream.send(id, request).await,
+        }
+    }
+}
+
+/// What is sent: any of the templates under a fresh request id, by any of the ways.
 pub struct Source {
-    /// One connection each.
-    pub channels: Vec<Channel>,
-    /// Native path of the method.
-    pub path: PathAndQuery,
+    ways: Vec<Way>,
     /// One per person.
     pub templates: Vec<Template>,
     next: AtomicU64,
 }
 
 impl Source {
-    /// Over these channels.
-    pub fn new(channels: Vec<Channel>, path: PathAndQuery, templates: Vec<Template>) -> Self {
-        Self { channels, path, templates, next: AtomicU64::new(0) }
+    /// By these ways.
+    pub fn new(ways: Vec<Way>, templates: Vec<Template>) -> Self {
+        Self { ways, templates, next: AtomicU64::new(0) }
     }
 
     /// The next call: persons in turn, so that no lane is asked for twice at a time.
     async fn send(&self, id: Uuid) -> Result<(), tonic::Code> {
         let turn = usize::try_from(self.next.fetch_add(1, Ordering::Relaxed)).unwrap_or(0);
-        let (Some(channel), Some(template)) = (self.channels.get(turn % self.channels.len()), self.templates.get(turn % self.templates.len())) else {
+        let (Some(way), Some(template)) = (self.ways.get(turn % self.ways.len()), self.templates.get(turn % self.templates.len())) else {
             return Err(tonic::Code::Internal);
         };
-        let mut client = Grpc::new(channel.clone());
-        client.ready().await.map_err(|_| tonic::Code::Unavailable)?;
-        let request = tonic::Request::new(template.with(id));
-        client.unary::<Bytes, Bytes, _>(request, self.path.clone(), BytesCodec).await.map(|_| ()).map_err(|status| status.code())
+        way.send(id, template.with(id)).await
     }
 }
 

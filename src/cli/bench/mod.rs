@@ -12,12 +12,14 @@ mod load;
 mod process;
 mod recipients;
 mod report;
+mod stream;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use http::uri::PathAndQuery;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -31,11 +33,12 @@ use crate::dialect::Dialects;
 use crate::identity::tls::{Credentials, Expected, client_config};
 use crate::pki::Anchors;
 use crate::proto::exchange::consent_service_client::ConsentServiceClient;
-use cases::{PULLING, PUSHED, Person, Recipient, SENDER, SUBMIT};
-use load::{Loop, Source};
+use cases::{CALLING, PULLING, PUSHED, Person, Recipient, STREAMING, Sender};
+use load::{Loop, Source, Way};
 use process::{Gateway, Usage};
 use recipients::Taken;
 use report::Report;
+use stream::Stream;
 
 /// Everything accepted must have arrived after so long.
 const ARRIVAL: Duration = Duration::from_secs(60);
@@ -64,6 +67,9 @@ pub struct Args {
     /// Invented persons; deliveries of one person to one recipient go one after the other
     #[arg(long, default_value_t = 1000)]
     persons: usize,
+    /// The sender keeps a stream open on each connection instead of making a call for every referral
+    #[arg(long)]
+    stream: bool,
     /// The recipient pulls through its own stream instead of being called
     #[arg(long)]
     pull: bool,
@@ -73,6 +79,12 @@ pub struct Args {
     /// Kills the gateway in the middle and starts it again: nothing acknowledged may be lost
     #[arg(long)]
     kill: bool,
+    /// An empty PostgreSQL database for the gateway, instead of SQLite in its folder
+    #[arg(long, value_name = "postgres://...")]
+    store: Option<String>,
+    /// So many gateways on that database; the sender's connections go to each in turn
+    #[arg(long, default_value_t = 1, requires = "store")]
+    gateways: usize,
     /// Folder for the gateway; a temporary one that is removed afterwards if not given
     #[arg(long)]
     dir: Option<PathBuf>,
@@ -105,10 +117,14 @@ impl Bench {
         let folder = Folder::new(args.dir.clone())?;
         let recipient = if args.pull { PULLING } else { PUSHED };
         let door = listen().await?;
-        let (institutions, operators, ops) = (free().await?, free().await?, free().await?);
-        let plan = Plan { agreement: agreement(local(&door)?.port()), listen: [institutions, operators, ops], ..Plan::default() };
+        let mut plan = Plan { agreement: agreement(local(&door)?.port()), listen: doors().await?, ..Plan::default() };
+        plan.store = args.store.clone().unwrap_or(plan.store);
         init::create(&folder.path, &plan).await.map_err(|error| Failure::failed(&error))?;
-        let gateway = Gateway::start(folder, institutions).await?;
+        let mut more = Vec::new();
+        for _ in 1..args.gateways {
+            more.push(doors().await?);
+        }
+        let gateway = Gateway::start(folder, plan.listen, &more).await?;
         tokio::time::sleep(WARM_UP).await;
         let idle = gateway.usage();
 
@@ -116,7 +132,7 @@ impl Bench {
         let (taken, finish) = (Taken::default(), CancellationToken::new());
         let mut tasks = JoinSet::new();
         if args.pull {
-            let (channel, taken, finish) = (dial(&certs, recipient.institution, institutions)?, taken.clone(), finish.clone());
+            let (channel, taken, finish) = (dial(&certs, recipient.institution, plan.listen[0])?, taken.clone(), finish.clone());
             tasks.spawn(async move {
                 // A killed gateway ends the stream: the case system opens the next one.
                 while !finish.is_cancelled() {
@@ -129,9 +145,11 @@ impl Bench {
             tasks.spawn(recipients::serve(door, tls, taken.clone()));
         }
 
-        let persons: Vec<Person> = (0..args.persons.max(1)).map(Person::new).collect();
-        record_consents(dial(&certs, SENDER.0, institutions)?, &persons, recipient).await?;
-        let source = source(args, &certs, institutions, &persons, recipient)?;
+        let sender = if args.stream { STREAMING } else { CALLING };
+        let persons: Vec<Person> = (0..args.persons.max(1)).map(|number| Person::new(sender, number)).collect();
+        record_consents(dial(&certs, sender.institution, plan.listen[0])?, &persons, recipient).await?;
+        let ways: Vec<_> = gateway.doors().take(args.connections.clamp(1, 8)).map(|door| dial(&certs, sender.institution, door)).collect();
+        let source = source(sender, ways.into_iter().collect::<Result<_, _>>()?, &persons, recipient)?;
         let request_bytes = source.templates.first().map_or(0, cases::Template::len);
         Ok(Self { gateway, source: Arc::new(source), taken, request_bytes, idle, recipient: tasks, finish })
     }
@@ -171,7 +189,10 @@ impl Bench {
         }
         let audit = self.gateway.stop_and_verify().await?;
         Ok(Report {
+            sender: if args.stream { "stream" } else { "calls" },
             recipient: if args.pull { "pull" } else { "push" },
+            gateways: args.gateways,
+            engine: if args.store.is_some() { "PostgreSQL" } else { "SQLite" },
             concurrency: args.rate.is_none().then_some(args.concurrency),
             rate: args.rate,
             request_bytes: self.request_bytes,
@@ -229,15 +250,14 @@ impl Bench {
     }
 }
 
-/// The sender's side: a template per person in its own dialect.
-fn source(args: &Args, certs: &Path, gateway: std::net::SocketAddr, persons: &[Person], to: Recipient) -> Result<Source, Failure> {
+/// The sender's side: a template per person in its own dialect, and a way over each connection.
+fn source(sender: Sender, channels: Vec<Channel>, persons: &[Person], to: Recipient) -> Result<Source, Failure> {
     let dialects = Dialects::embedded().map_err(|error| Failure::failed(&error))?;
-    let dialect = dialects.get("awo").ok_or_else(|| Failure::new(Exit::Failed, "the sender's dialect is missing"))?;
-    let path = dialect.implementing(SUBMIT).ok_or_else(|| Failure::new(Exit::Failed, "the sender's dialect cannot submit"))?.path.clone();
-    let templates =
-        persons.iter().map(|person| person.submission(dialect, &to)).collect::<Result<_, _>>().map_err(|error| Failure::failed(&error))?;
-    let channels = (0..args.connections.clamp(1, 8)).map(|_| dial(certs, SENDER.0, gateway)).collect::<Result<_, _>>()?;
-    Ok(Source::new(channels, path.parse().map_err(|_| Failure::new(Exit::Failed, "a method's path cannot be read"))?, templates))
+    let (_, method) = sender.speaks(&dialects).map_err(|error| Failure::failed(&error))?;
+    let path: PathAndQuery = method.path.parse().map_err(|_| Failure::new(Exit::Failed, "a method's path cannot be read"))?;
+    let templates = persons.iter().map(|person| person.submission(&dialects, &to)).collect::<Result<_, _>>();
+    let way = |channel| if sender.streams() { Way::Stream(Stream::open(channel, path.clone())) } else { Way::Calls(channel, path.clone()) };
+    Ok(Source::new(channels.into_iter().map(way).collect(), templates.map_err(|error| Failure::failed(&error))?))
 }
 
 async fn record_consents(channel: Channel, persons: &[Person], to: Recipient) -> Result<(), Failure> {
@@ -293,9 +313,10 @@ fn local(listener: &TcpListener) -> Result<std::net::SocketAddr, Failure> {
     listener.local_addr().map_err(|error| Failure::failed(&error))
 }
 
-/// An address that was free a moment ago.
-async fn free() -> Result<std::net::SocketAddr, Failure> {
-    local(&listen().await?)
+/// Three addresses that were free a moment ago.
+async fn doors() -> Result<[std::net::SocketAddr; 3], Failure> {
+    let [one, two, three] = [listen().await?, listen().await?, listen().await?];
+    Ok([local(&one)?, local(&two)?, local(&three)?])
 }
 
 /// Where the gateway lives; removed at the end if it was made here.

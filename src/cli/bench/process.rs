@@ -1,11 +1,11 @@
 // SPDX-FileCopyrightText: 2026 The Weiche authors
 // SPDX-License-Identifier: EUPL-1.2
 
-//! The gateway as another process: started, killed, stopped, and its log verified once it is gone.
+//! The gateway as another process, or several on one database: started, killed, stopped, and its log verified once it is gone.
 
 use std::fs::File;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -41,20 +41,37 @@ pub struct Usage {
     pub peak: u64,
 }
 
-/// A running gateway.
+/// A running gateway, of one process or of several on one database.
 pub struct Gateway {
     folder: Folder,
+    processes: Vec<Process>,
+}
+
+/// One process of it.
+struct Process {
+    config: PathBuf,
     door: SocketAddr,
     child: Child,
 }
 
 impl Gateway {
-    /// Starts the gateway of a folder; it listens at `door` when this answers.
-    pub async fn start(folder: Folder, door: SocketAddr) -> Result<Self, Failure> {
-        let child = spawn(&folder.path)?;
-        let mut gateway = Self { folder, door, child };
-        gateway.listens().await?;
-        Ok(gateway)
+    /// Starts the configuration of a folder and `more` like it, each with doors of its own; all listen when this answers.
+    pub async fn start(folder: Folder, listen: [SocketAddr; 3], more: &[[SocketAddr; 3]]) -> Result<Self, Failure> {
+        let first = folder.path.join(CONFIG);
+        let mut processes = vec![Process::start(first.clone(), listen[0]).await?];
+        for (number, doors) in more.iter().enumerate() {
+            // The guard is a gateway's own; keys, certificates and agreement are shared.
+            let guard = format!("keys/ledger-{number}.guard");
+            let mut text = std::fs::read_to_string(&first).map_err(|error| Failure::failed(&error))?.replace("keys/ledger.guard", &guard);
+            for (first, own) in listen.iter().zip(doors) {
+                text = text.replace(&first.to_string(), &own.to_string());
+            }
+            let config = folder.path.join(format!("weiche-{number}.toml"));
+            std::fs::write(&config, text).map_err(|error| Failure::failed(&error))?;
+            std::fs::copy(folder.path.join("keys/ledger.guard"), folder.path.join(guard)).map_err(|error| Failure::failed(&error))?;
+            processes.push(Process::start(config, doors[0]).await?);
+        }
+        Ok(Self { folder, processes })
     }
 
     /// Where it lives.
@@ -62,27 +79,37 @@ impl Gateway {
         &self.folder.path
     }
 
-    /// Kills it as a power cut would, starts it again, and says how long nobody listened.
+    /// Where institutions call.
+    pub fn doors(&self) -> impl Iterator<Item = SocketAddr> {
+        self.processes.iter().map(|process| process.door).cycle()
+    }
+
+    /// Kills it as a power cut would, starts it again, and says how long somebody did not listen.
     pub async fn kill_and_restart(&mut self) -> Result<Duration, Failure> {
         let begun = Instant::now();
-        self.child.kill().await.map_err(|error| Failure::failed(&error))?;
-        self.child = spawn(&self.folder.path)?;
-        self.listens().await?;
+        for process in &mut self.processes {
+            process.child.kill().await.map_err(|error| Failure::failed(&error))?;
+        }
+        for process in &mut self.processes {
+            *process = Process::start(process.config.clone(), process.door).await?;
+        }
         Ok(begun.elapsed())
     }
 
     /// What it has used. Zero where the system does not say (no `/proc`).
     pub fn usage(&self) -> Usage {
-        self.child.id().and_then(usage).unwrap_or_default()
+        self.processes.iter().filter_map(|process| usage(process.child.id()?)).fold(Usage::default(), |all, one| Usage {
+            cpu: all.cpu + one.cpu,
+            resident: all.resident + one.resident,
+            peak: all.peak + one.peak,
+        })
     }
 
     /// Stops it as an operator would, exports its log and verifies every byte of it.
     pub async fn stop_and_verify(mut self) -> Result<Audit, Failure> {
-        if let Some(id) = self.child.id() {
-            let _ = Command::new("kill").arg("-TERM").arg(id.to_string()).status().await;
+        for process in &mut self.processes {
+            process.stop().await;
         }
-        let _ = tokio::time::timeout(Duration::from_secs(30), self.child.wait()).await;
-        let _ = self.child.kill().await;
         let log = self.folder.path.join("log");
         let exported = Command::new(program()?)
             .args(["audit", "export", "--config"])
@@ -112,30 +139,43 @@ impl Gateway {
             entries: report.checkpoint.checkpoint().size,
             submitted: submitted.into_inner(),
             delivered: delivered.into_inner(),
-            database_bytes: std::fs::metadata(self.folder.path.join("weiche.db")).map_or(0, |file| file.len()),
+            database_bytes: std::fs::metadata(self.folder.path.join("weiche.db")).ok().map(|file| file.len()),
         })
     }
+}
 
-    async fn listens(&mut self) -> Result<(), Failure> {
+impl Process {
+    async fn start(config: PathBuf, door: SocketAddr) -> Result<Self, Failure> {
+        let log = config.with_extension("log");
+        let mut process = Self { child: spawn(&config, &log)?, config, door };
         let end = Instant::now() + START;
-        while TcpStream::connect(self.door).await.is_err() {
-            let gone = self.child.try_wait().ok().flatten();
+        while TcpStream::connect(door).await.is_err() {
+            let gone = process.child.try_wait().ok().flatten();
             if gone.is_some() || Instant::now() > end {
-                let log = std::fs::read_to_string(self.folder.path.join("gateway.log")).unwrap_or_default();
+                let log = std::fs::read_to_string(log).unwrap_or_default();
                 let last: Vec<&str> = log.lines().rev().take(3).collect();
                 return Err(Failure::new(Exit::Failed, format!("the gateway does not start: {}", last.join(" | "))));
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        Ok(())
+        Ok(process)
+    }
+
+    /// As an operator would; by force if that takes too long.
+    async fn stop(&mut self) {
+        if let Some(id) = self.child.id() {
+            let _ = Command::new("kill").arg("-TERM").arg(id.to_string()).status().await;
+        }
+        let _ = tokio::time::timeout(Duration::from_secs(30), self.child.wait()).await;
+        let _ = self.child.kill().await;
     }
 }
 
-fn spawn(dir: &Path) -> Result<Child, Failure> {
-    let log = File::options().create(true).append(true).open(dir.join("gateway.log")).map_err(|error| Failure::failed(&error))?;
+fn spawn(config: &Path, log: &Path) -> Result<Child, Failure> {
+    let log = File::options().create(true).append(true).open(log).map_err(|error| Failure::failed(&error))?;
     let errors = log.try_clone().map_err(|error| Failure::failed(&error))?;
     let mut command = Command::new(program()?);
-    command.args(["serve", "--config"]).arg(dir.join(CONFIG)).env("WEICHE_LOG", "warn").stdin(Stdio::null()).stdout(log).stderr(errors);
+    command.args(["serve", "--config"]).arg(config).env("WEICHE_LOG", "warn").stdin(Stdio::null()).stdout(log).stderr(errors);
     command.kill_on_drop(true).spawn().map_err(|error| Failure::failed(&error))
 }
 

@@ -15,8 +15,14 @@ use super::process::Usage;
 /// The result of one run.
 #[derive(Debug, Serialize)]
 pub struct Report {
+    /// `calls` or `stream`.
+    pub sender: &'static str,
     /// `push` or `pull`.
     pub recipient: &'static str,
+    /// Processes on one database.
+    pub gateways: usize,
+    /// What keeps everything.
+    pub engine: &'static str,
     /// Calls at a time in the closed loop.
     pub concurrency: Option<usize>,
     /// Calls a second in the open loop.
@@ -106,8 +112,8 @@ pub struct Audit {
     pub submitted: u64,
     /// Leaves that say: a referral was delivered.
     pub delivered: u64,
-    /// Size of the database.
-    pub database_bytes: u64,
+    /// Size of the database, if it is a file.
+    pub database_bytes: Option<u64>,
 }
 
 impl Latency {
@@ -152,7 +158,9 @@ impl fmt::Display for Report {
             (_, Some(rate)) => format!("open loop, {rate} calls/s"),
             (concurrency, None) => format!("closed loop, {} calls at a time", concurrency.unwrap_or(0)),
         };
-        writeln!(f, "load        {load}, {:.1} s, {} bytes a request, recipient: {}", self.seconds, self.request_bytes, self.recipient)?;
+        writeln!(f, "gateway     {} on {}", self.gateways, self.engine)?;
+        writeln!(f, "load        {load}, {:.1} s, {} bytes a request", self.seconds, self.request_bytes)?;
+        writeln!(f, "way         {} in, {} out", self.sender, self.recipient)?;
         writeln!(f, "accepted    {:.0}/s ({} acknowledged: durable, logged, receipt signed)", self.accepted_per_second, self.accepted)?;
         writeln!(f, "delivered   {:.0}/s ({} taken by the recipient in the window)", self.delivered_per_second, self.delivered_in_window)?;
         let Latency { p50, p99, p999, max } = &self.latency_ms;
@@ -165,7 +173,7 @@ impl fmt::Display for Report {
         if let Some(Cost { cpu_us_per_delivery, resident_mib, peak_mib }) = &self.gateway {
             writeln!(
                 f,
-                "gateway     {cpu_us_per_delivery:.0} us of processor a delivered referral, {resident_mib:.0} MiB, {peak_mib:.0} MiB at most"
+                "cost        {cpu_us_per_delivery:.0} us of processor a delivered referral, {resident_mib:.0} MiB, {peak_mib:.0} MiB at most"
             )?;
         }
         let AtRest { idle_mib, stored, stored_mib } = &self.at_rest;
@@ -178,7 +186,10 @@ impl fmt::Display for Report {
         }
         writeln!(f, "arrived     {} of {} acknowledged, {} came twice", self.arrived, self.acknowledged, self.repeated)?;
         let Audit { entries, submitted, delivered, database_bytes } = &self.audit;
-        writeln!(f, "log         verified: {entries} entries, {submitted} submitted, {delivered} delivered; database {} MiB", database_bytes >> 20)?;
+        writeln!(f, "log         verified: {entries} entries, {submitted} submitted, {delivered} delivered")?;
+        if let Some(bytes) = database_bytes {
+            writeln!(f, "database    {} MiB", bytes >> 20)?;
+        }
         write!(f, "{}", if self.is_sound() { "every acknowledged referral arrived" } else { "BROKEN: see arrived and log above" })
     }
 }

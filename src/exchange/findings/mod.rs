@@ -44,7 +44,8 @@ impl Exchange {
             loop {
                 let mut conn = self.store.reader().await?;
                 let page = crate::consent::list(&mut conn, &member.id, before, PAGE).await?;
-                let used = referral::under_consent(&mut conn, &page.iter().map(|(_, consent)| consent.id).collect::<Vec<_>>()).await?;
+                let used =
+                    referral::under_consent(&mut conn, &page.iter().filter_map(|(_, consent)| super::of_person(consent)).collect::<Vec<_>>()).await?;
                 let first = |id: ConsentId| used.iter().filter(|r| r.consent == Some(id)).map(|r| r.submitted_at).min();
                 page.iter().for_each(|(_, consent)| judge.consent(consent, first(consent.id)));
                 // What was last changed before the period was recorded before it.
