@@ -15,6 +15,7 @@ use sqlx::{ConnectOptions as _, Connection as _, Row as _, SqliteConnection, Sql
 use tokio::sync::{mpsc, oneshot};
 
 use super::{Connection, StoreError};
+use crate::clock::Stopwatch;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 
@@ -26,6 +27,9 @@ const READERS: u32 = 4;
 const BUSY: Duration = Duration::from_secs(5);
 /// Rows that wait between SQLite's thread and ours: as many as a batch reads at once, so that neither waits for the other row by row.
 const ROWS_AHEAD: usize = 1024;
+
+/// Prepared statements that a connection keeps: a batch is one, and holds some hundreds of kilobytes. Preparing one anew costs less than a commit.
+const STATEMENTS: usize = 32;
 
 /// A new file with its tables.
 pub async fn create(path: &Path) -> Result<(), StoreError> {
@@ -65,6 +69,9 @@ pub async fn open(path: &Path) -> Result<(SqlitePool, Connection, File, Checkpoi
 const CHECKPOINT: Duration = Duration::from_secs(1);
 /// Pages of the write-ahead log after which the writer begins it anew: 64 MiB. Under full load nobody else finds a moment for it.
 const FULL: i64 = 16_384;
+/// Rounds at most in which a long log is moved beside the writer, and how short one is that leaves little.
+const ROUNDS: u32 = 5;
+const SHORT: Duration = Duration::from_millis(20);
 
 /// Moves the write-ahead log into the file from time to time, as long as it lives.
 pub struct Checkpoints {
@@ -91,10 +98,7 @@ impl Checkpoints {
                         continue;
                     }
                 }
-                // A failure is the writer's to notice: its next write fails as well.
-                if let Ok(row) = sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").fetch_one(&mut conn).await {
-                    tell.store(row.try_get::<i64, _>(1).is_ok_and(|pages| pages > FULL), Ordering::Relaxed);
-                }
+                tell.store(passed(&mut conn).await, Ordering::Relaxed);
             }
         });
         Self { full, scrub, task }
@@ -105,6 +109,23 @@ impl Checkpoints {
         let (answer, answered) = oneshot::channel();
         self.scrub.send(answer).await.is_ok() && answered.await.unwrap_or(false)
     }
+}
+
+/// Moves what is in the log beside the writer; whether the log has become long. Then the writer waits while the rest is moved, and the rest had better be
+/// little: what came during one round is moved in the next, each shorter than the one before. A failure is the writer's to notice: its next write fails
+/// as well.
+async fn passed(conn: &mut SqliteConnection) -> bool {
+    for _ in 0..ROUNDS {
+        let round = Stopwatch::start();
+        let row = sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").fetch_one(&mut *conn).await;
+        if !row.and_then(|row| row.try_get::<i64, _>(1)).is_ok_and(|pages| pages > FULL) {
+            return false;
+        }
+        if round.elapsed() < SHORT {
+            break;
+        }
+    }
+    true
 }
 
 /// Tries for a few seconds. Whoever empties the log holds the writer up while it waits for readers: that long at most, and then lets it go first.
@@ -164,7 +185,7 @@ fn options(path: &Path) -> Result<SqliteConnectOptions, StoreError> {
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(false)
         .busy_timeout(BUSY)
-        .statement_cache_capacity(256)
+        .statement_cache_capacity(STATEMENTS)
         .row_buffer_size(ROWS_AHEAD)
         .pragma("wal_autocheckpoint", "0")
         .pragma("secure_delete", "ON")

@@ -5,7 +5,8 @@
 //! The contract's own methods are those of the dialect `canonical` and take the same way.
 
 use std::borrow::Cow;
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use bytes::Bytes;
 
@@ -25,7 +26,13 @@ pub(super) struct Way {
     dialect: Arc<Dialect>,
     method: Arc<dialect::Method>,
     rules: Arc<Rules>,
+    names: Names,
 }
+
+/// Fields of the contract as the caller spells them, as far as they were asked for: reports name the same few again and again.
+type Names = Arc<RwLock<HashMap<String, Option<String>>>>;
+/// Places in long lists are not worth remembering beyond this.
+const NAMES: usize = 1024;
 
 impl Way {
     /// Native request to canonical request, checked.
@@ -43,9 +50,17 @@ impl Way {
 
     /// A field that a use case names, as the caller spells it. What comes in a stream lies deeper than what comes alone.
     fn own(&self, canonical: &str) -> Option<String> {
+        if let Some(known) = self.names.read().unwrap_or_else(PoisonError::into_inner).get(canonical) {
+            return known.clone();
+        }
         let streamed = self.method.canonical == "weiche.exchange.v1.ReferralService.SubmitReferrals";
         let place = if streamed { Cow::Owned(format!("submission.{canonical}")) } else { Cow::Borrowed(canonical) };
-        self.dialect.native_path(&self.method.request, &place)
+        let own = self.dialect.native_path(&self.method.request, &place);
+        let mut names = self.names.write().unwrap_or_else(PoisonError::into_inner);
+        if names.len() < NAMES {
+            names.insert(canonical.to_owned(), own.clone());
+        }
+        own
     }
 
     /// Whether the answer has a report on the fields of the request, and they have other names there.
@@ -71,7 +86,8 @@ impl Way {
 
 /// The method as the router serves it; none if the gateway knows no canonical method of that name.
 pub(super) fn serve(exchange: &Arc<Exchange>, dialect: &Arc<Dialect>, method: &dialect::Method) -> Result<Option<Method>, Vec<RuleError>> {
-    let way = Way { dialect: dialect.clone(), method: Arc::new(method.clone()), rules: rules(&method.canonical_request)? };
+    let (rules, names) = (rules(&method.canonical_request)?, Names::default());
+    let way = Way { dialect: dialect.clone(), method: Arc::new(method.clone()), rules, names };
     let exchange = exchange.clone();
     let Some((service, name)) = method.canonical.rsplit_once('.') else { return Ok(None) };
     let served = match (service, name) {

@@ -6,11 +6,11 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures_util::FutureExt;
+use futures_util::stream::unfold;
+use futures_util::{FutureExt, StreamExt};
 use prost::Message;
-use tokio::sync::{Semaphore, mpsc};
-use tokio_stream::wrappers::ReceiverStream;
-use tonic::Status;
+use tonic::{Code, Status};
+use tracing::Instrument;
 
 use super::native::{Call, Way, institution};
 use crate::dialect::CategoryMask;
@@ -18,7 +18,7 @@ use crate::exchange::{Event, Exchange, StreamedRequest, SubmitRequest};
 use crate::grpc::convert::consent::time_to;
 use crate::grpc::convert::{outcome_to, receipt_to, summary_to};
 use crate::grpc::router::{Method, Reply};
-use crate::grpc::status::{ErrorReason, Refusal};
+use crate::grpc::status::{ErrorReason, Refusal, code_name};
 use crate::id::{InstitutionId, ReferralId, RequestId};
 use crate::numbered::Numbered;
 use crate::proto::exchange as wire;
@@ -73,35 +73,26 @@ pub(super) fn reported(way: &Way, answer: Bytes) -> Result<Bytes, Refusal> {
     Ok(encode(answer))
 }
 
-/// `SubmitReferrals`: one answer per submission, in the order in which they are decided.
+/// `SubmitReferrals`: one answer per submission, in their order. What cannot be read ends the stream, after the answers to what came before it.
 pub(super) fn stream(exchange: Arc<Exchange>, way: Way) -> Method {
-    Method::streaming(move |context, mut inbound| {
+    Method::streaming(move |context, inbound| {
         let (exchange, way) = (exchange.clone(), way.clone());
         async move {
             let caller = institution(&context.caller)?;
-            let (answers, outbound) = mpsc::channel(STREAM_IN_FLIGHT);
-            tokio::spawn(async move {
-                let places = Arc::new(Semaphore::new(STREAM_IN_FLIGHT));
-                loop {
-                    let native = match inbound.next().await {
-                        Ok(Some(native)) => native,
-                        Ok(None) => break,
-                        Err(refusal) => {
-                            let _ = answers.send(Err(refusal)).await;
-                            break;
-                        }
-                    };
-                    let Ok(place) = places.clone().acquire_owned().await else { break };
-                    let (exchange, way, caller, answers) = (exchange.clone(), way.clone(), caller.clone(), answers.clone());
-                    tokio::spawn(async move {
-                        let answer = one_of_stream(&exchange, &way, &caller, &native).await;
-                        // The caller may have gone; what was accepted stays accepted.
-                        let _ = answers.send(answer).await;
-                        drop(place);
-                    });
+            let said = unfold(Some(inbound), |inbound| async {
+                let mut inbound = inbound?;
+                match inbound.next().await {
+                    Ok(native) => native.map(|native| (Ok(native), Some(inbound))),
+                    Err(refusal) => Some((Err(refusal), None)),
                 }
             });
-            Ok(Box::pin(ReceiverStream::new(outbound)) as Reply)
+            let answers = said.map(move |native| {
+                let (exchange, way, caller) = (exchange.clone(), way.clone(), caller.clone());
+                // A task of its own: the caller may go, and what was accepted stays accepted.
+                let one = tokio::spawn(async move { one_of_stream(&exchange, &way, &caller, &native?).await }.in_current_span());
+                one.map(|done| done.unwrap_or_else(|_| Err(Refusal::internal("a submission of a stream panicked"))))
+            });
+            Ok(Box::pin(answers.buffered(STREAM_IN_FLIGHT)) as Reply)
         }
     })
 }
@@ -117,12 +108,17 @@ async fn one_of_stream(exchange: &Exchange, way: &Way, caller: &InstitutionId, n
         submitted(exchange, caller, request, &submission).await.map_err(|refusal| way.in_words(refusal))
     }
     .await;
+    let code = code_name(result.as_ref().map_or_else(Refusal::code, |_| Code::Ok));
+    metrics::counter!("weiche_streamed_total", "code" => code).increment(1);
     let result = match result {
         Ok(mut accepted) => {
             way.report_in_words(&mut accepted.report);
             wire::submit_referrals_response::Result::Accepted(accepted)
         }
-        Err(refusal) => wire::submit_referrals_response::Result::Refused(Bytes::copy_from_slice(Status::from(refusal).details())),
+        Err(refusal) => {
+            tracing::info!(code, reason = refusal.reason_name(), "a submission of the stream was refused");
+            wire::submit_referrals_response::Result::Refused(Bytes::copy_from_slice(Status::from(refusal).details()))
+        }
     };
     way.render(&wire::SubmitReferralsResponse { request_id, result: Some(result) }.encode_to_vec(), CategoryMask::ALL)
 }

@@ -7,6 +7,7 @@ mod doors;
 mod marks;
 mod messages;
 mod reloading;
+mod streams;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
