@@ -53,6 +53,12 @@ pub async fn load(conn: &mut Connection, recent: &Recent, wanted: &Wanted, now: 
         set.recalls.loaded(recall.id, recall);
     }
 
+    for id in &wanted.recalls_of {
+        for recall in referral::recalls_of(conn, id).await? {
+            set.recalls.loaded(recall.id, recall);
+        }
+    }
+
     let mut whole: Vec<_> = wanted.referrals.clone();
     for referral in referral::of_subjects(conn, &wanted.everything_of).await? {
         whole.push(referral.id);
