@@ -7,7 +7,7 @@ use crate::cli::demo::stage::{REPORT, SHEET};
 use crate::proto::types::{RecallAnswer, RecallOutcome, ReferralState, StatusReason};
 
 /// Where people show their sheets.
-const COUNTER: &str = "jobcenter-bremen";
+pub(super) const COUNTER: &str = "jobcenter-bremen";
 
 impl Story<'_> {
     /// Consents given at Caritas for two recipients. One has the data, for the other they wait; the person shows its sheet at a counter that
