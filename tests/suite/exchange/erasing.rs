@@ -96,7 +96,7 @@ pub async fn whole_story(desk: &Desk, subject: &str) -> weiche::id::ConsentId {
     let consent = desk.consent(CARITAS, subject).to(JOBCENTER, usual()).with_feedback(Category::Outcome.mask());
     let consent = consent.with(|record| {
         record.evidence.location = "canary-location".into();
-        record.evidence.sha256 = format!("{:064x}", 0xcafe);
+        record.evidence.sha256 = format!("cafe{:060x}", uuid::Uuid::new_v4().as_u128());
         record.grantor.proof = "canary-proof".into();
     });
     let consent = consent.record().await;
