@@ -143,7 +143,7 @@ async fn fill(place: &Place, vault: &Vault, count: usize) -> Vec<Given> {
             })
             .collect();
         weiche::ledger::store::take_head(&mut conn).await.unwrap();
-        weiche::consent::save(&mut conn, &chunk.iter().collect::<Vec<_>>(), now).await.unwrap();
+        weiche::consent::save(&mut conn, &chunk.iter().collect::<Vec<_>>(), &[], now).await.unwrap();
         let codes: Vec<([u8; 32], ConsentId)> = chunk.iter().map(|consent| (rand::random(), consent.id)).collect();
         weiche::consent::save_codes(&mut conn, &codes.iter().map(|(code, id)| (code, id)).collect::<Vec<_>>()).await.unwrap();
         conn.commit().await.unwrap();

@@ -173,8 +173,9 @@ mod tests {
     }
 
     #[test]
-    fn a_text_that_nobody_has_read_says_so_in_its_language() {
-        for texts in all() {
+    fn a_text_that_nobody_has_read_says_so_in_its_language_and_in_its_file() {
+        for (texts, file) in all().iter().zip(FILES) {
+            assert_eq!(texts.is_unread(), file.contains("# Translated by machine, and nobody has read it yet"), "{}", texts.language);
             assert_eq!(texts.is_unread(), !matches!(&*texts.language, "de" | "en") && texts.reviewed.is_empty(), "{}", texts.language);
             assert_eq!(texts.get("word", "translation").is_empty(), texts.made_by == Maker::Authors, "{}", texts.language);
         }

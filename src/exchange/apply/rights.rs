@@ -215,8 +215,8 @@ impl Batch<'_> {
         if !self.may_be_corrected(&referral) {
             return Err(if referral.state == ReferralState::Recalled {
                 Refusal::wrong_state(
-                    "it was called back: its recipient is to give the data up, and there is nothing to correct",
-                    "Die Vermittlung wurde zurückgerufen: Die empfangende Stelle soll die Angaben nicht behalten, also ist dort nichts zu berichtigen.",
+                    "it was stopped or called back: its recipient has no data of it or is to give them up, and there is nothing to correct",
+                    "Die Vermittlung wurde angehalten oder zurückgerufen: Die empfangende Stelle hat die Angaben nicht oder soll sie nicht behalten.",
                 )
             } else {
                 Refusal::wrong_state(

@@ -12,7 +12,7 @@ use super::native::Call;
 use super::referrals::{bad_token, decode, encode, page_size, request_id};
 use crate::agreement::Purpose;
 use crate::consent::{CodeError, Problem, SubjectRef};
-use crate::exchange::{About, Exchange, Named, Question, Reminder, ReminderKind};
+use crate::exchange::{About, Exchange, Named, Question, Refusal as Refused, Reminder, ReminderKind};
 use crate::grpc::convert::consent::{consent_from, consent_to, decision_to, mask_from, party_from, scope_from, time_to};
 use crate::grpc::convert::receipt_to;
 use crate::grpc::status::{ErrorReason, Refusal};
@@ -81,14 +81,23 @@ async fn withdraw(exchange: Arc<Exchange>, caller: InstitutionId, bytes: Bytes) 
         }
         (consent, "") => Named::Consent(consent_id(consent)?),
         ("", code) => Named::Code(code.parse().map_err(|error: CodeError| {
-            Refusal::new(ErrorReason::InvalidField, "withdrawal_code is mistyped").field("withdrawal_code", error.to_string())
+            let german = "Der Code ist vertippt. Bitte mit dem Blatt der Person vergleichen: drei Gruppen aus je vier Buchstaben und Ziffern.";
+            Refusal::new(ErrorReason::InvalidField, "withdrawal_code is mistyped").german(german).field("withdrawal_code", error.to_string())
         })?),
         _ => {
             return Err(Refusal::new(ErrorReason::InvalidField, "withdrawal_code and consent_id are two ways to name one consent")
                 .field("withdrawal_code", "must be empty where consent_id is given"));
         }
     };
-    let (done, receipt) = exchange.withdraw_consent(&caller, id, named, scope, request.channel, &bytes).await?;
+    let by_code = matches!(named, Named::Code(_));
+    let withdrawn = exchange.withdraw_consent(&caller, id, named, scope, request.channel, &bytes).await;
+    let (done, receipt) = withdrawn.map_err(|refused| match refused {
+        // Nobody was given it, or what it was for is gone: whoever guesses learns no more than whoever mistyped.
+        Refused::NotFound if by_code => {
+            Refusal::from(refused).german("Zu diesem Code gibt es keine Einwilligung (mehr). Bitte mit dem Blatt der Person vergleichen.")
+        }
+        other => other.into(),
+    })?;
     let names = |ids: &[crate::id::ReferralId]| ids.iter().map(ToString::to_string).collect();
     Ok(encode(wire::WithdrawConsentResponse {
         version: done.version,
