@@ -24,7 +24,7 @@ use weiche::consent::{
     Scan, Scope, SecrecyRelease, Status, SubjectRef, TemplateUse, Voluntariness, record_new,
 };
 use weiche::dialect::{Category, CategoryMask, Dialects};
-use weiche::exchange::{Exchange, Parts, Periods, SubmitRequest};
+use weiche::exchange::{Exchange, Parts, Periods, Question, SubmitRequest};
 use weiche::id::{ConsentId, RequestId};
 use weiche::ledger::{RollbackGuard, SigningKey};
 use weiche::numbered::Numbered as _;
@@ -143,7 +143,7 @@ async fn fill(place: &Place, vault: &Vault, count: usize) -> Vec<Given> {
             })
             .collect();
         weiche::ledger::store::take_head(&mut conn).await.unwrap();
-        weiche::consent::save(&mut conn, &chunk.iter().collect::<Vec<_>>(), now).await.unwrap();
+        weiche::consent::save(&mut conn, &chunk.iter().collect::<Vec<_>>(), &[], now).await.unwrap();
         let codes: Vec<([u8; 32], ConsentId)> = chunk.iter().map(|consent| (rand::random(), consent.id)).collect();
         weiche::consent::save_codes(&mut conn, &codes.iter().map(|(code, id)| (code, id)).collect::<Vec<_>>()).await.unwrap();
         conn.commit().await.unwrap();
@@ -221,7 +221,16 @@ impl Bench {
     async fn decide(&self, (person, consent): &Given) -> Duration {
         let (caller, subject) = (CENTRE.0.parse().unwrap(), SubjectRef(person.clone()));
         let watch = Instant::now();
-        let decided = self.0.check_consent(&caller, *consent, &subject, party(RECIPIENT), Purpose::JobSearch, CategoryMask::EMPTY).await.unwrap();
+        let question = Question {
+            consent: *consent,
+            subject,
+            recipient: party(RECIPIENT),
+            purpose: Purpose::JobSearch,
+            categories: CategoryMask::EMPTY,
+            municipality: None,
+            born: None,
+        };
+        let decided = self.0.check_consent(&caller, question).await.unwrap();
         let took = watch.elapsed();
         assert!(matches!(decided, Decision::Permitted(_)), "{decided:?}");
         took

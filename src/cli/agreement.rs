@@ -7,7 +7,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use super::terminal::{Exit, Failure, Output};
-use crate::agreement::{Agreement, LegalBasis, Member, Purpose, Route};
+use crate::agreement::{Agreement, DataProtectionRegime, LegalBasis, Member, Purpose, Route};
 use crate::dialect::CategoryMask;
 use crate::texts::{self, Page};
 
@@ -76,7 +76,7 @@ struct Record {
 struct Controller {
     id: String,
     name: String,
-    regime: String,
+    regime: DataProtectionRegime,
     supervisory_authority: String,
     section_203: bool,
     section_35: bool,
@@ -110,7 +110,7 @@ impl Record {
         let controller = |member: &Member| Controller {
             id: member.id.to_string(),
             name: member.name.clone(),
-            regime: serde_json::to_value(member.regime).ok().and_then(|name| name.as_str().map(str::to_owned)).unwrap_or_default(),
+            regime: member.regime,
             supervisory_authority: member.supervisory_authority.clone(),
             section_203: member.section_203,
             section_35: member.section_35,
@@ -135,15 +135,21 @@ impl Controller {
     fn facts(&self) -> [(&str, String); 3] {
         let yes = |yes: bool| if yes { "ja" } else { "nein" };
         let bound = format!("Schweigepflicht nach § 203 StGB: {}; Stelle nach § 35 SGB I: {}", yes(self.section_203), yes(self.section_35));
-        [("Datenschutzrecht", self.regime.clone()), ("Aufsicht", self.supervisory_authority.clone()), ("Bindung", bound)]
+        [
+            ("Datenschutzrecht", texts::counsellor()[0].term("regime", &self.regime)),
+            ("Aufsicht", self.supervisory_authority.clone()),
+            ("Bindung", bound),
+        ]
     }
 
     fn rows(&self) -> impl Iterator<Item = [String; 6]> {
         let texts = texts::german();
-        let words = |mask: CategoryMask| mask.iter().map(|one| texts.term("category", &one)).collect::<Vec<_>>().join("; ");
+        // A record is read by supervisors, not by the person whose data they are.
+        let [staff, _] = texts::counsellor();
+        let words = |mask: CategoryMask| mask.iter().map(|one| staff.term("category", &one)).collect::<Vec<_>>().join("; ");
         self.processing.iter().map(move |one| {
             let necessity = if one.necessity.is_empty() { String::new() } else { format!(" ({})", one.necessity.join(", ")) };
-            let basis = format!("{}{necessity}", texts.term("basis", &one.basis));
+            let basis = format!("{}{necessity}", staff.term("basis", &one.basis));
             [one.recipient.clone(), texts.term("purpose", &one.purpose), words(one.categories), words(one.feedback), basis, one.rule.clone()]
         })
     }
@@ -197,8 +203,8 @@ mod tests {
         for text in [&markdown, &page] {
             assert!(agreement.members().all(|member| text.contains(&member.name) && text.contains(&member.supervisory_authority)));
             assert!(OPEN.iter().all(|open| text.contains(open)));
-            for key in ["IDENT", "JOB_SEARCH", "CONSENT_WITH"] {
-                assert!(!text.contains(key), "{key}: a record is read by people");
+            for key in ["IDENT", "JOB_SEARCH", "CONSENT_WITH", "GDPR_", "DSG_EKD", "Sie haben", "dass Sie"] {
+                assert!(!text.contains(key), "{key}: a record is read by people, and not by the one whose data they are");
             }
         }
         let flows = agreement.routes().count();

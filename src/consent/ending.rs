@@ -37,6 +37,17 @@ impl Day {
 }
 
 impl Consent {
+    /// Until when it can let anything go, exclusive: its own end, or that of the grantor's power if that is earlier.
+    pub fn ends_at(&self) -> Option<Time> {
+        self.valid_until.into_iter().chain(self.grantor.entitled_until).min()
+    }
+
+    /// Where it stands for the person: the record of what has run out says `ACTIVE` as before.
+    pub fn status_at(&self, now: Time) -> Status {
+        let over = self.ends_at().is_some_and(|end| end <= now);
+        if over && matches!(self.status, Status::Active | Status::Proposed) { Status::Expired } else { self.status }
+    }
+
     /// Whether the evidence may go: it lets nothing go any more, and its time has come.
     pub fn may_be_erased(&self, now: Time) -> bool {
         let over = !matches!(self.status, Status::Active | Status::Proposed) || self.valid_until.is_some_and(|until| until <= now);

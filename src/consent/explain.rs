@@ -46,14 +46,14 @@ pub fn in_words(reason: Reason, withheld: &[(Category, Reason)], language: Langu
     if reason != Reason::Ok || withheld.is_empty() {
         return format!("{why} {next}");
     }
-    let mut said = format!("{why} {}", text(language).own("frame", "stays").unwrap_or_default());
+    let (mut said, stays) = (why.to_owned(), text(language).own("frame", "stays").unwrap_or_default());
     let mut told: Vec<Reason> = Vec::new();
     for (_, reason) in withheld {
         if !told.contains(reason) {
             told.push(*reason);
             let alike: Vec<_> = withheld.iter().filter(|(_, other)| other == reason).map(|(category, _)| data(*category, language)).collect();
             let Explained { why, next } = explain(*reason, true, language);
-            said.push_str(&format!(" {} – {why} {next}", alike.join("; ")));
+            said.push_str(&format!(" {stays} {}. {why} {next}", alike.join("; ")));
         }
     }
     said
@@ -125,9 +125,9 @@ mod tests {
         let withheld = [(Category::Health, tick), (Category::Freetext, consent), (Category::Outcome, consent)];
         assert_eq!(
             in_words(Reason::Ok, &withheld, Language::De),
-            "Das darf hinaus. Hier bleibt: Gesundheit – Das braucht ein eigenes Kreuz der Person. Es fehlt. Lassen Sie es einzeln ankreuzen, wenn die \
-             Person das möchte. Freitext; Ergebnis – Dem hat die Person nicht zugestimmt. Fragen Sie die Person, wenn die andere Stelle es wirklich \
-             braucht."
+            "Das darf hinaus. Hier bleibt: Gesundheit. Das braucht ein eigenes Kreuz der Person. Es fehlt. Lassen Sie es einzeln ankreuzen, wenn die \
+             Person das möchte. Hier bleibt: Freitext; Ergebnis. Dem hat die Person nicht zugestimmt. Fragen Sie die Person, wenn die andere Stelle es \
+             wirklich braucht."
         );
         assert_eq!(in_words(Reason::Ok, &[], Language::En), "This may go. You can send it.");
         assert_eq!(in_words(Reason::Expired, &withheld, Language::En), "The consent has ended. Ask the person again.");

@@ -3,6 +3,8 @@
 
 //! The SQL of `consent`, `consent_version` and `consent_code`.
 
+use std::sync::Arc;
+
 use super::{Consent, GrantorKind, Status};
 use crate::clock::Time;
 use crate::id::{ConsentId, InstitutionId};
@@ -26,11 +28,7 @@ static CONSENT: Insert<10> = Insert {
                subject = excluded.subject, ends_at = excluded.ends_at, entitled_until = excluded.entitled_until, \
                withdrawn_elsewhere = excluded.withdrawn_elsewhere, delete_after = excluded.delete_after",
 };
-static VERSION: Insert<3> = Insert {
-    table: "consent_version",
-    columns: [("id", "bytea"), ("version", "bigint"), ("record", "text")],
-    conflict: "ON CONFLICT (id, version) DO UPDATE SET record = excluded.record",
-};
+static VERSION: Insert<3> = Insert { table: "consent_version", columns: [("id", "bytea"), ("version", "bigint"), ("record", "text")], conflict: "" };
 
 static CODE: Insert<2> = Insert { table: "consent_code", columns: [("code", "bytea"), ("consent", "bytea")], conflict: "" };
 
@@ -53,11 +51,11 @@ pub async fn list(
     rows.iter().map(|row| Ok((Time(row.int(1)?), from_row(row)?))).collect()
 }
 
-/// Writes new and changed consents; every version is kept for the auditor who computes an old decision again.
-pub async fn save(conn: &mut Connection, rows: &[&Consent], now: Time) -> Result<(), StoreError> {
+/// Writes new and changed consents, and the versions that they replace: every one is kept for the auditor who computes an old decision again.
+pub async fn save(conn: &mut Connection, rows: &[&Consent], replaced: &[Arc<Consent>], now: Time) -> Result<(), StoreError> {
     let text = |consent: &Consent| serde_json::to_string(consent).map_err(|_| StoreError::Damaged("consent.record"));
     let texts = rows.iter().map(|consent| text(consent)).collect::<Result<Vec<_>, _>>()?;
-    let rows = || rows.iter().zip(&texts);
+    let earlier = replaced.iter().map(|consent| text(consent)).collect::<Result<Vec<_>, _>>()?;
     let consent = |(c, text): (&&Consent, &String)| {
         let in_force = |at: Option<Time>| at.filter(|_| c.status == Status::Active).map_or(0, |at| at.0);
         [
@@ -73,8 +71,9 @@ pub async fn save(conn: &mut Connection, rows: &[&Consent], now: Time) -> Result
             c.retention.as_ref().map_or(i64::MAX, |retention| retention.delete_after.end().0).into(),
         ]
     };
-    conn.insert(&CONSENT, rows().map(consent)).await?;
-    conn.insert(&VERSION, rows().map(|(c, text)| [c.id.as_bytes().into(), c.version.into(), text.as_str().into()])).await
+    conn.insert(&CONSENT, rows.iter().zip(&texts).map(consent)).await?;
+    let version = |(c, text): (&Arc<Consent>, &String)| [c.id.as_bytes().into(), c.version.into(), text.as_str().into()];
+    conn.insert(&VERSION, replaced.iter().zip(&earlier).map(version)).await
 }
 
 /// The consents that codes were given out for, by the keyed digests of the codes.

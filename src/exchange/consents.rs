@@ -10,7 +10,7 @@ use super::submit::field;
 use super::{Exchange, subject_ref};
 use crate::agreement::Purpose;
 use crate::clock::{Stopwatch, Time};
-use crate::consent::{Consent, Decision, Party, Scope, SubjectRef, WithdrawalCode};
+use crate::consent::{Consent, Day, Decision, Party, Scope, SubjectRef, WithdrawalCode};
 use crate::dialect::CategoryMask;
 use crate::id::{ConsentId, InstitutionId, RequestId};
 
@@ -25,6 +25,25 @@ pub struct Recorded {
     pub receipt: Issued,
     /// For the person's sheet; none if it was recorded before there were codes.
     pub code: Option<WithdrawalCode>,
+}
+
+/// "Can I send this?"
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Question {
+    /// Under which consent.
+    pub consent: ConsentId,
+    /// The institution's own reference of the person.
+    pub subject: SubjectRef,
+    /// To whom.
+    pub recipient: Party,
+    /// What for.
+    pub purpose: Purpose,
+    /// Which data; empty: all that the route allows.
+    pub categories: CategoryMask,
+    /// AGS of the person's address, if it will be said.
+    pub municipality: Option<String>,
+    /// The person's date of birth, if it will be said.
+    pub born: Option<Day>,
 }
 
 /// How somebody who withdraws names the consent.
@@ -164,15 +183,8 @@ impl Exchange {
     }
 
     /// "Can I send this?" for a consent that the caller recorded, before anything is written. None of the caller's: as if there were no record.
-    pub async fn check_consent(
-        &self,
-        caller: &InstitutionId,
-        consent: ConsentId,
-        subject: &SubjectRef,
-        recipient: Party,
-        purpose: Purpose,
-        categories: CategoryMask,
-    ) -> Result<Decision, Refusal> {
+    pub async fn check_consent(&self, caller: &InstitutionId, question: Question) -> Result<Decision, Refusal> {
+        let Question { consent, subject, recipient, purpose, categories, municipality, born } = question;
         let record = self.consent(caller, consent).await.ok();
         let agreement = self.agreement();
         let widest = agreement.route(caller, &recipient.institution, purpose).map_or(CategoryMask::EMPTY, |route| route.widest);
@@ -191,8 +203,8 @@ impl Exchange {
             necessity: None,
             onward: false,
             origin: None,
-            municipality: None,
-            born: None,
+            municipality,
+            born,
         };
         self.decide_now(&transfer).await
     }

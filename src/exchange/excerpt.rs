@@ -96,9 +96,13 @@ impl Routing {
 
     /// The person's date of birth, as far as it is known; none if not even the year is.
     pub fn born(&self) -> Option<Day> {
-        let date = self.subject.as_ref()?.birth_date.as_ref().filter(|date| date.year != 0)?;
-        Some(Day { year: date.year, month: date.month, day: date.day })
+        day(self.subject.as_ref()?.birth_date.as_ref()?)
     }
+}
+
+/// A date of the contract, as far as it is known; none if not even the year is.
+pub fn day(date: &types::PartialDate) -> Option<Day> {
+    (date.year != 0).then_some(Day { year: date.year, month: date.month, day: date.day })
 }
 
 /// What the gateway itself says in a `weiche.type.v1.Referral`. Put on top of one it replaces what is there; what is none here stays as it is, and an

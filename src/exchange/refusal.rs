@@ -49,8 +49,8 @@ pub enum Refusal {
     #[error("the lease has ended or another one is in force; the item comes again")]
     StaleLease,
     /// It is not in the state that the call presumes.
-    #[error("{0}")]
-    WrongState(&'static str),
+    #[error("{}", .0.why)]
+    WrongState(Obstacle),
     /// A text that people agree to cannot be approved or revoked like this.
     #[error(transparent)]
     Text(#[from] TextsError),
@@ -72,6 +72,21 @@ pub enum Refusal {
     /// Our fault.
     #[error("internal: {0}")]
     Internal(&'static str),
+}
+
+/// What stands against a call, and what to do about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Obstacle {
+    /// In English.
+    pub why: &'static str,
+    /// In German, for whoever sits at the desk.
+    pub german: &'static str,
+}
+
+impl Refusal {
+    pub(super) const fn wrong_state(why: &'static str, german: &'static str) -> Self {
+        Self::WrongState(Obstacle { why, german })
+    }
 }
 
 impl From<crate::vault::VaultError> for Refusal {

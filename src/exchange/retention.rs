@@ -10,6 +10,7 @@ use super::command::{CallerName, Command, Purge, Reply};
 use super::refusal::Refusal;
 use super::{Exchange, erased, person};
 use crate::clock::Time;
+use crate::consent::Day;
 use crate::id::ConsentId;
 use crate::outbox::{self, Delivery, State};
 use crate::referral::{self, Referral, ReferralState};
@@ -54,6 +55,12 @@ impl Periods {
     /// Whether a referral may go with its history: it has ended, or nobody has said anything of it since its recipient took it up.
     pub fn referral_is_due(&self, referral: &Referral, now: Time) -> bool {
         referral.state.may_be_erased() && referral.changed_at < self.transfers_before(now)
+    }
+
+    /// The day after which a referral may go that last changed at `changed`: the same rule, told beforehand.
+    pub fn transfer_kept_until(&self, changed: Time) -> Option<Day> {
+        let local = jiff::Timestamp::from_millisecond(changed.0).and_then(|at| at.in_tz("Europe/Berlin")).ok()?;
+        Some(Day { year: i32::from(local.year()) + i32::from(self.transfers_years), month: 12, day: 31 })
     }
 
     /// Referrals that last changed before this instant may go: the beginning of a year in Bremen.

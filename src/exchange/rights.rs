@@ -53,12 +53,12 @@ impl Exchange {
         self.bind(actor, request, reference, Bond::Restricted(on), &[u8::from(on)]).await
     }
 
-    /// Tells the recipient of a referral that some of its data are wrong (Art. 16 and 19 GDPR).
-    pub async fn correct(&self, caller: &InstitutionId, request: RequestId, referral: &str, categories: CategoryMask) -> Result<Issued, Refusal> {
+    /// Tells the recipient of a referral of the actor's institution that some of its data are wrong (Art. 16 and 19 GDPR).
+    pub async fn correct(&self, actor: &Actor<'_>, request: RequestId, referral: &str, categories: CategoryMask) -> Result<Issued, Refusal> {
         let referral = referral_id(referral, "referral_id")?;
-        let content = [referral.as_bytes().as_slice(), &categories.bits().to_be_bytes()].concat();
-        let idempotency = self.idempotency(caller, request, "correct", &content);
-        let command = Correct { idempotency, sender: caller.clone(), referral, categories };
+        let content = [b"correct\0".as_slice(), actor.institution.as_str().as_bytes(), referral.as_bytes(), &categories.bits().to_be_bytes()];
+        let idempotency = Idempotency { caller: actor.name(), request, digest: self.vault.digest(&content.concat()) };
+        let command = Correct { idempotency, sender: actor.institution.clone(), referral, categories };
         let committed = self.writer.run(Command::Correct(command)).await?;
         self.receipt(&committed).await
     }
@@ -87,6 +87,13 @@ impl Exchange {
             hold.map(|hold: Result<Hold, Refusal>| Ok((subject, hold?)))
         };
         found.into_iter().filter_map(open).collect()
+    }
+
+    /// Whether anything is there of a person under an institution's reference.
+    pub async fn knows(&self, institution: &InstitutionId, reference: &str) -> Result<bool, Refusal> {
+        let (subject, mut conn) = ([self.subject(institution, reference)], self.store.reader().await?);
+        let consents = crate::consent::of_subjects(&mut conn, &subject).await?;
+        Ok(!consents.is_empty() || !crate::referral::of_subjects(&mut conn, &subject).await?.is_empty())
     }
 
     async fn bind(&self, actor: &Actor<'_>, request: RequestId, reference: &str, bond: Bond, content: &[u8]) -> Result<Issued, Refusal> {

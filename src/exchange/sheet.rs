@@ -6,7 +6,8 @@
 use super::Exchange;
 use super::refusal::Refusal;
 use crate::agreement::Agreement;
-use crate::consent::{Consent, Grant, Party, Status, WithdrawalCode};
+use crate::clock::Time;
+use crate::consent::{Consent, Grant, GrantorKind, Party, Status, WithdrawalCode};
 use crate::dialect::CategoryMask;
 use crate::id::{ConsentId, InstitutionId};
 use crate::texts::{self, Page, Texts, escape};
@@ -35,7 +36,7 @@ impl Exchange {
         let agreement = self.agreement();
         let mut page = Page::default();
         for texts in own.into_iter().chain([texts::german()]) {
-            write(page.language(texts), texts, &consent, code.as_ref(), &agreement);
+            write(page.language(texts), texts, &consent, code.as_ref(), &agreement, self.clock.now());
         }
         let first = own.unwrap_or_else(texts::german);
         Ok(Sheet { html: page.finish(first, first.get("receipt", "title")), code })
@@ -43,16 +44,20 @@ impl Exchange {
 }
 
 /// One language of the sheet.
-fn write(page: &mut Page, texts: &Texts, consent: &Consent, code: Option<&WithdrawalCode>, agreement: &Agreement) {
+fn write(page: &mut Page, texts: &Texts, consent: &Consent, code: Option<&WithdrawalCode>, agreement: &Agreement, now: Time) {
     let say = |word| texts.get("receipt", word);
     page.heading(1, say("title")).provenance().paragraph(say("intro"));
     let collected_by = institution(agreement, &consent.voluntariness.collected_by);
-    page.paragraph(&texts.fill("receipt", "given", &[("date", &texts.day(consent.granted_at)), ("institution", &collected_by)]));
-    match (consent.status, consent.valid_from, consent.valid_until) {
-        (Status::Active | Status::Proposed, Some(from), Some(until)) => {
-            page.paragraph(&texts.fill("receipt", "valid", &[("from", &texts.day(from)), ("until", &texts.day(until))]))
+    let given = if consent.grantor.kind == GrantorKind::Own { "given" } else { "given_for" };
+    let who = texts.term("grantor", &consent.grantor.kind);
+    let places = [("date", &*texts.day(consent.granted_at)), ("institution", &collected_by), ("who", &who)];
+    page.paragraph(&texts.fill("receipt", given, &places));
+    let status = consent.status_at(now);
+    match (status, consent.valid_from, consent.ends_at()) {
+        (Status::Active | Status::Proposed, Some(from), Some(end)) => {
+            page.paragraph(&texts.fill("receipt", "valid", &[("from", &texts.day(from)), ("until", &last_day(end, texts))]))
         }
-        _ => page.paragraph(&texts.fill("receipt", "ended", &[("status", &texts.term("consent_status", &consent.status))])),
+        _ => page.paragraph(&texts.fill("receipt", "ended", &[("status", &texts.term("consent_status", &status))])),
     };
 
     page.heading(2, say("agreed"));
@@ -68,12 +73,15 @@ fn write(page: &mut Page, texts: &Texts, consent: &Consent, code: Option<&Withdr
         page.facts([(texts.fill("receipt", "secrecy", &[("institutions", &towards.join(", "))]), release.functions.join(", "))]);
     }
 
-    page.heading(2, say("withdraw"));
-    if let Some(code) = code {
-        page.raw(&card(say("code"), code)).paragraph(say("code_keep"));
+    // What has run out can still be taken back from those who have data under it.
+    if matches!(status, Status::Active | Status::Proposed | Status::Expired | Status::Superseded) {
+        page.heading(2, say("withdraw"));
+        if let Some(code) = code {
+            page.raw(&card(say("code"), code)).paragraph(say("code_keep"));
+        }
+        page.paragraph(say("withdraw_how")).paragraph(say("withdraw_part")).paragraph(say("withdraw_then"));
+        page.heading(2, say("counters")).list(agreement.members().map(|member| &member.name));
     }
-    page.paragraph(say("withdraw_how")).paragraph(say("withdraw_part")).paragraph(say("withdraw_then"));
-    page.heading(2, say("counters")).list(agreement.members().map(|member| &member.name));
 
     page.heading(2, say("rights"));
     let authority = agreement.member(&consent.controller.institution).map(|member| member.supervisory_authority.clone()).unwrap_or_default();
@@ -94,7 +102,13 @@ fn facts(texts: &Texts, grant: &Grant, agreement: &Agreement) -> Vec<(String, St
     facts
 }
 
-fn data(texts: &Texts, mask: CategoryMask) -> String {
+/// The last day on which something holds that ends at `end`: midnight is the end of the day before.
+pub(super) fn last_day(end: Time, texts: &Texts) -> String {
+    texts.day(Time(end.0.saturating_sub(1)))
+}
+
+/// Kinds of data in the words of a page.
+pub(super) fn data(texts: &Texts, mask: CategoryMask) -> String {
     mask.iter().map(|category| texts.get("category", category.name()).to_owned()).collect::<Vec<_>>().join(BETWEEN)
 }
 

@@ -14,6 +14,7 @@ use super::person;
 use super::recent::Recent;
 use super::working_set::{Request, Wanted, WorkingSet};
 use crate::clock::Time;
+use crate::consent::Consent;
 use crate::id::{ConsentId, DeliveryId, InstitutionId, ReferralId, RequestId};
 use crate::outbox::{self, DueQuery, LaneId};
 use crate::referral::{self, Event};
@@ -51,6 +52,12 @@ pub async fn load(conn: &mut Connection, recent: &Recent, wanted: &Wanted, now: 
     for recall in referral::load_recalls(conn, &wanted.recalls).await? {
         referrals.push(recall.referral);
         set.recalls.loaded(recall.id, recall);
+    }
+
+    for id in &wanted.recalls_of {
+        for recall in referral::recalls_of(conn, id).await? {
+            set.recalls.loaded(recall.id, recall);
+        }
     }
 
     let mut whole: Vec<_> = wanted.referrals.clone();
@@ -138,6 +145,8 @@ pub struct Additions {
     pub contents: Vec<(i64, Sealed)>,
     /// New deliveries in the order of their places, with what is in them where that is at hand.
     pub queued: Vec<(DeliveryId, Option<Plain>)>,
+    /// Versions of consents that were in force until others took their place.
+    pub replaced: Vec<Arc<Consent>>,
     /// Steps of referrals' lives.
     pub events: Vec<Event>,
     /// New agreements: digest, text, leaf.
@@ -172,7 +181,7 @@ async fn count_lanes(conn: &mut Connection, recent: &Recent, wanted: &Wanted, se
 /// Writes what changed. `tree_size` is the size of the log after the batch.
 pub async fn save(conn: &mut Connection, set: &WorkingSet, added: &Additions, fronts: &Fronts, tree_size: u64, now: Time) -> Result<(), StoreError> {
     let consents: Vec<_> = set.consents.changed().map(|(_, consent)| &**consent).collect();
-    consent::save(conn, &consents, now).await?;
+    consent::save(conn, &consents, &added.replaced, now).await?;
     consent::save_codes(conn, &set.codes.changed().collect::<Vec<_>>()).await?;
     let referrals: Vec<_> = set.referrals.changed().map(|(_, referral)| referral).collect();
     referral::save(conn, &referrals).await?;

@@ -43,6 +43,8 @@ pub struct Wanted {
     pub everything_of: Vec<[u8; 32]>,
     /// Recalls by id.
     pub recalls: Vec<RecallId>,
+    /// All recalls of these referrals.
+    pub recalls_of: Vec<ReferralId>,
     /// Steps that may have been told before: referral and event id.
     pub events: Vec<(ReferralId, [u8; 16])>,
     /// Referrals submitted before this instant that are still undelivered or unanswered.

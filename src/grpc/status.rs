@@ -19,7 +19,7 @@ pub const DOMAIN: &str = "weiche";
 pub const MAX_STATUS_BYTES: usize = 4096;
 
 /// Longest message and German text, in bytes of UTF-8; percent-encoded it may be three times that.
-const MAX_MESSAGE: usize = 300;
+const MAX_MESSAGE: usize = 400;
 /// Longest metadata value, field path or description, in bytes.
 const MAX_TEXT: usize = 128;
 /// Most metadata pairs.
@@ -38,13 +38,21 @@ struct Parts {
     fields: Vec<(String, String)>,
     preconditions: Vec<[String; 3]>,
     retry: Option<Duration>,
+    german: Option<String>,
 }
 
 impl Refusal {
     /// A refusal with its message for developers, in English.
     pub fn new(reason: ErrorReason, message: impl Into<String>) -> Self {
         let (message, metadata, fields, preconditions) = (message.into(), Vec::new(), Vec::new(), Vec::new());
-        Self(Box::new(Parts { reason, message, metadata, fields, preconditions, retry: None }))
+        Self(Box::new(Parts { reason, message, metadata, fields, preconditions, retry: None, german: None }))
+    }
+
+    /// Says in German what happened and what to do next, more exactly than the reason's own words do.
+    #[must_use]
+    pub fn german(mut self, text: impl Into<String>) -> Self {
+        self.0.german = Some(text.into());
+        self
     }
 
     /// A fault of ours: the cause goes to the log, once and here, and the caller gets a bland message. The router adds the call id.
@@ -154,7 +162,8 @@ impl From<Refusal> for Status {
     fn from(refusal: Refusal) -> Self {
         let (code, german) = describe(refusal.0.reason);
         let name = refusal.reason_name();
-        let Parts { message, metadata, mut fields, mut preconditions, retry, .. } = *refusal.0;
+        let Parts { message, metadata, mut fields, mut preconditions, retry, german: own, .. } = *refusal.0;
+        let german = own.as_deref().map_or(german, |own| cut(own, MAX_MESSAGE));
         let mut trailers = MetadataMap::new();
         if let Some(delay) = retry {
             trailers.insert("grpc-retry-pushback-ms", u64::try_from(delay.as_millis()).unwrap_or(u64::MAX).into());

@@ -58,11 +58,14 @@ impl Page {
         self
     }
 
-    /// Names and what they are. A value may stand in another direction than its name.
+    /// Names and what they are; a value of several lines is several values. It may stand in another direction than its name.
     pub fn facts<T: AsRef<str>>(&mut self, facts: impl IntoIterator<Item = (T, T)>) -> &mut Self {
         self.body.push_str("<dl>");
         for (name, value) in facts {
-            let _ = write!(self.body, "<dt>{}</dt><dd><bdi>{}</bdi></dd>", escape(name.as_ref()), escape(value.as_ref()));
+            let _ = write!(self.body, "<dt>{}</dt>", escape(name.as_ref()));
+            for line in value.as_ref().lines() {
+                let _ = write!(self.body, "<dd><bdi>{}</bdi></dd>", escape(line));
+            }
         }
         self.body.push_str("</dl>\n");
         self

@@ -14,7 +14,7 @@ use weiche::cli::config::Config;
 use weiche::cli::gateway::{self, Listeners, Running};
 use weiche::cli::init;
 use weiche::clock::{Clock as _, SystemClock, Time};
-use weiche::consent::{Consent, Grant, Grantor, GrantorKind, Language, Party, Reason, data, explain, in_words};
+use weiche::consent::{Capability, Consent, Grant, Grantor, GrantorKind, Language, Party, Reason, data, explain, in_words};
 use weiche::dialect::{Category, CategoryMask, Dialect, Dialects};
 use weiche::grpc::convert::consent::{mask_to, party_to};
 use weiche::id::RequestId;
@@ -43,7 +43,7 @@ fn party(text: &str) -> Party {
 }
 
 /// The person consented to name and way of contact, and to nothing else.
-async fn record(running: &Running, sender: &Party, recipient: &Party) -> String {
+async fn record(running: &Running, sender: &Party, recipient: &Party, given_by: GrantorKind) -> String {
     let mut consent: Consent = serde_json::from_str(include_str!("../cases/consent/base/full.json")).unwrap();
     let now = SystemClock.now();
     consent.id = weiche::id::ConsentId(uuid::Uuid::new_v4());
@@ -57,8 +57,9 @@ async fn record(running: &Running, sender: &Party, recipient: &Party) -> String 
     consent.grants = vec![Grant { recipient: recipient.clone(), purpose: Purpose::CounsellingReferral, categories, feedback: CategoryMask::EMPTY }];
     consent.special_explicit = CategoryMask::EMPTY;
     consent.secrecy_release.as_mut().unwrap().towards = vec![recipient.institution.clone(), sender.institution.clone()];
-    consent.grantor =
-        Grantor { kind: GrantorKind::Own, areas: Vec::new(), reservation_of_consent: false, proof: String::new(), entitled_until: None };
+    let entitled_until = (given_by != GrantorKind::Own).then_some(Time(now.0 + 400 * 24 * 3_600_000));
+    consent.grantor = Grantor { kind: given_by, areas: Vec::new(), reservation_of_consent: false, proof: "Urkunde".into(), entitled_until };
+    consent.capability = Some(if given_by == GrantorKind::Own { Capability::AssessedCapable } else { Capability::Under15 });
     (consent.history, consent.restricted) = (Vec::new(), false);
     let content = consent.id.to_string();
     let recorded = running.exchange().record_consent(&sender.institution, RequestId::random(), consent, content.as_bytes()).await.unwrap();
@@ -92,17 +93,28 @@ async fn ask<A: Message + Default>(system: &Client, dialect: &Dialect, canonical
     A::decode(dialect.read(&method.response, &answer).unwrap().0).unwrap()
 }
 
-/// The same answer by either call, but that a referral says what it says.
-async fn both(system: &Client, dialect: &Dialect, dialects: &Dialects, (sender, recipient): (&Party, &Party), consent: &str) -> [Decision; 2] {
+/// The same answer by either call, but that a referral says what it says. With the person's year of birth, if it is said.
+async fn both(
+    system: &Client,
+    dialect: &Dialect,
+    dialects: &Dialects,
+    (sender, recipient): (&Party, &Party),
+    consent: &str,
+    born: Option<i32>,
+) -> [Decision; 2] {
+    let birth_date = born.map(|year| types::PartialDate { year, ..Default::default() });
     let question = CheckConsentRequest {
         consent_id: consent.into(),
         subject_ref: PERSON.into(),
         recipient: Some(party_to(recipient)),
         purpose: types::Purpose::CounsellingReferral as i32,
         categories: mask_to(Category::Ident.mask() | Category::Nationality.mask()),
+        birth_date,
+        municipality_key: String::new(),
     };
     let checked: CheckConsentResponse = ask(system, dialect, "weiche.exchange.v1.ConsentService.CheckConsent", &question).await;
-    let referral = Some(referral(sender, recipient, consent, dialects));
+    let mut referral = Some(referral(sender, recipient, consent, dialects));
+    referral.as_mut().unwrap().subject.as_mut().unwrap().birth_date = birth_date;
     let question = SubmitReferralRequest { request_id: RequestId::random().to_string(), referral, validate_only: true };
     let validated: SubmitReferralResponse = ask(system, dialect, "weiche.exchange.v1.ReferralService.SubmitReferral", &question).await;
     assert_eq!((validated.referral_id.as_str(), validated.receipt.map(|receipt| receipt.text).unwrap_or_default().as_str()), ("", ""), "sent");
@@ -124,10 +136,11 @@ async fn what_may_go_what_stays_and_why_is_told_in_german_and_english_in_every_i
     for (sender, own, recipient) in ASKING {
         let (sender, recipient) = (party(sender), party(recipient));
         let system = client(&dir.path().join("certs"), running.institutions().port(), sender.institution.as_str(), dialects.clone());
-        let consent = record(&running, &sender, &recipient).await;
+        let consent = record(&running, &sender, &recipient, GrantorKind::Own).await;
+        let of_parents = record(&running, &sender, &recipient, GrantorKind::ParentBoth).await;
         for name in [own, "canonical"] {
             let dialect = dialects.get(name).unwrap();
-            for decision in both(&system, dialect, &dialects, (&sender, &recipient), &consent).await {
+            for decision in both(&system, dialect, &dialects, (&sender, &recipient), &consent, None).await {
                 let stays = [(Category::Nationality, Reason::CategoryNotCovered)];
                 assert!(decision.permitted, "{own} {name}: {decision:?}");
                 assert_eq!(decision.withheld, mask_to(Category::Nationality.mask()), "{own} {name}");
@@ -140,13 +153,19 @@ async fn what_may_go_what_stays_and_why_is_told_in_german_and_english_in_every_i
                 assert_eq!([&piece.why_de, &piece.why_en], in_both(|language| explained(language).why.into()).each_ref(), "{own} {name}");
                 assert_eq!([&piece.next_de, &piece.next_en], in_both(|language| explained(language).next.into()).each_ref(), "{own} {name}");
             }
-            for decision in both(&system, dialect, &dialects, (&sender, &recipient), UNKNOWN).await {
+            for decision in both(&system, dialect, &dialects, (&sender, &recipient), UNKNOWN, None).await {
                 assert_eq!((decision.permitted, decision.reason), (false, Reason::NoRecord.number()), "{own} {name}");
                 let whole = [&decision.explanation_de, &decision.explanation_en];
                 assert_eq!(whole, in_both(|language| in_words(Reason::NoRecord, &[], language)).each_ref(), "{own} {name}");
                 let [piece] = &decision.explanations[..] else { panic!("{own} {name}: {decision:?}") };
                 assert_eq!((piece.data_de.as_str(), piece.data_en.as_str()), ("", ""), "{own} {name}: it is about the whole");
                 assert!(!piece.next_de.is_empty() && !piece.next_en.is_empty() && piece.next_de != piece.next_en, "{own} {name}");
+            }
+            // The record of the parents claims more than the date of birth allows: whoever says the date hears it from either call.
+            for (born, reason) in [(None, Reason::Ok), (Some(1990), Reason::GrantorNotEntitled)] {
+                for decision in both(&system, dialect, &dialects, (&sender, &recipient), &of_parents, born).await {
+                    assert_eq!(decision.reason, reason.number(), "{own} {name}: born {born:?}");
+                }
             }
         }
     }

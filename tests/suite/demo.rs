@@ -86,6 +86,9 @@ fn every_file_that_it_names_is_there_and_the_example_is_in_two_languages() {
     for (what, path) in answer["files"].as_object().unwrap() {
         assert!(Path::new(path.as_str().unwrap()).exists(), "{what}");
     }
+    for what in ["sheet of a consent", "report to a person"] {
+        assert!(answer["files"][what].is_string(), "{what}");
+    }
     let example = |what: &str| std::fs::read_to_string(answer["files"][what].as_str().unwrap()).unwrap();
     let (sent, arrived) = (example("example as sent"), example("example as it arrived"));
     assert_ne!(sent, arrived);

@@ -133,26 +133,38 @@ fn operators_erase_hold_and_report_and_auditors_look_from_the_command_line() {
     folder.admin(0, &hold("2999-01-01T00:00:00Z", "Az. 17"));
     assert!(folder.admin(1, &hold("2001-01-01T00:00:00Z", "Az. 17")).contains("until"));
     folder.admin(1, &hold("2999-01-01T00:00:00Z", ""));
+    let said = read(folder.admin(0, &hold("2998-12-31", "Az. 17")));
+    assert_eq!(said["known"], false, "nothing is there yet of such a person, and the operator hears it");
     let holds = read(folder.admin(0, &["retention", "holds"]));
-    assert_eq!((holds.as_array().unwrap().len(), &holds[0]["reason"], &holds[0]["until"]), (1, &"Az. 17".into(), &"2999-01-01T00:00:00Z".into()));
+    assert_eq!((holds.as_array().unwrap().len(), &holds[0]["reason"], &holds[0]["until"]), (1, &"Az. 17".into(), &"2998-12-31T23:00:00Z".into()));
     assert!(folder.admin(1, &[&["retention", "erase"], &of[..]].concat()).contains("legal hold"));
     let (html, file) = (folder.path("report.html"), folder.path("report.json"));
     let report = [&["retention", "report"], &of[..], &["--language", "tr", "--html", &html, "--json", &file]].concat();
     folder.admin(0, &report);
     let page = fs::read_to_string(&html).unwrap();
-    assert!(page.contains("Bis 01.01.2999 darf hier nichts gelöscht werden") && page.contains("lang=\"tr\""), "{page}");
+    assert!(page.contains("Bis 31.12.2998 darf hier nichts gelöscht werden") && page.contains("lang=\"tr\""), "{page}");
     assert!(fs::read_to_string(&file).unwrap().contains("weiche-person-report/1"));
     assert!(folder.admin(1, &report).contains("cannot be written"), "nothing is written over");
     folder.admin(0, &[&["retention", "lift"], &of[..]].concat());
     folder.admin(0, &[&["retention", "erase"], &of[..]].concat());
-    assert!(folder.admin(1, &[&["retention", "erase"], &of[..]].concat()).contains("not found"));
+    assert!(folder.admin(1, &[&["retention", "erase"], &of[..]].concat()).contains("nothing is there under this reference"));
+
+    // What persons may ask for where an institution cannot do it: by name, and into the log.
+    let restrict = [&["retention", "restrict"], &of[..]].concat();
+    assert!(read(folder.admin(0, &restrict))["done"].as_str().unwrap().contains("restricted"));
+    assert!(folder.admin(1, &[&["retention", "erase"], &of[..]].concat()).contains("restricted"));
+    folder.admin(0, &[&restrict[..], &["--lift"]].concat());
+    let nobodys = ["retention", "correct", "--institution", "awo-bremen", "--referral", "0193b2c4-7d1e-4a6b-9c3d-00000000ffff", "--data", "contact"];
+    assert!(folder.admin(1, &nobodys).contains("sent no such referral"));
+    let stranger = ["retention", "report", "--institution", "awo", "--subject-ref", "p-1", "--html", "x", "--json", "y"];
+    assert!(folder.admin(1, &stranger).contains("no such member"));
 
     let found = read(folder.operator(0, "auditor", &["audit", "findings", "--all"]));
     assert!(found["findings"].as_array().unwrap().iter().all(|one| one["stands_out"] == false), "{found}");
     folder.operator(1, "admin", &["audit", "findings"]);
     folder.operator(1, "auditor", &["retention", "run"]);
-    // The agreement; the run; hold, report twice, lift, erasure, and what the auditor looked at.
-    assert_eq!(folder.entries("after"), 8);
+    // The agreement; the run; hold twice, report twice, lift, erasure; restriction and its end; and what the auditor looked at.
+    assert_eq!(folder.entries("after"), 11);
     serving.signal("-TERM");
     assert_eq!(serving.ended(), Some(0));
     assert_eq!(json(0, &["fsck", "--deep", "--config", &folder.config()])["ok"], true);

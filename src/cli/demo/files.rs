@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use super::cases::{Situation, marks_in};
 use super::history::{Arrived, History, Submission};
-use super::stage::{SHEET, Stage, StageError, system};
+use super::stage::{REPORT, SHEET, Stage, StageError, system};
 use super::verdict::Verdict;
 use super::voice::Voice;
 use crate::proto::types::{Person, PersonName, Referral};
@@ -66,6 +66,7 @@ pub(super) fn listed(stage: &Stage, verdict: &Verdict) -> BTreeMap<&'static str,
         ("checkpoint", verdict.log.join("checkpoint")),
         ("log key", here("keys/ledger.key")),
         ("sheet of a consent", here(SHEET)),
+        ("report to a person", here(REPORT)),
         ("example as sent", here(SENT)),
         ("example as it arrived", here(ARRIVED)),
     ];

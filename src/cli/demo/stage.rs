@@ -27,6 +27,8 @@ use crate::dialect::Dialects;
 const MORNING: Time = Time(1_791_183_600_000);
 /// The page that a person took home with its consent, in the folder.
 pub(super) const SHEET: &str = "sheet.html";
+/// What a person is told that asks what is there of it.
+pub(super) const REPORT: &str = "report.html";
 /// The midnight after it.
 pub(super) const MIDNIGHT: Time = Time(1_791_237_600_000);
 

@@ -37,14 +37,24 @@ impl Batch<'_> {
             // One that has ended already stays as it ended.
             if let Ok(replaced) = transition(older, Status::Superseded, self.now, Some(&c.controller), "superseded") {
                 self.log_consent(EntryKind::ConsentRecorded, c.controller.as_str(), &replaced)?;
-                self.set.consents.put(replaced.id, replaced.into());
+                self.replace(replaced);
             }
         }
         let leaf = self.log_consent(EntryKind::ConsentRecorded, c.controller.as_str(), &record)?;
         let code = Some(self.code_for(&record, &c.codes)?);
         let reply = Reply::ConsentRecorded { consent: record.id, version: record.version, code };
-        self.set.consents.put(record.id, record.into());
+        self.replace(record);
         Ok((reply, leaf))
+    }
+
+    /// Puts a version in force; the one before it is kept. The same version again is nothing new.
+    fn replace(&mut self, consent: Consent) {
+        match self.set.consents.get(&consent.id) {
+            Some(before) if before.version == consent.version => return,
+            Some(before) => self.added.replaced.push(before.clone()),
+            None => {}
+        }
+        self.set.consents.put(consent.id, consent.into());
     }
 
     /// Which of the codes drawn for a consent is on its receipt: the one that was given out for it before, or the first that nobody else has.
@@ -73,7 +83,7 @@ impl Batch<'_> {
         let after = withdraw(&consent, &withdrawal);
         let leaf = self.log_consent(EntryKind::ConsentWithdrawn, c.received_by.as_str(), &after)?;
         let mut done = Withdrawn { version: after.version, ..Withdrawn::default() };
-        self.set.consents.put(after.id, after.clone().into());
+        self.replace(after.clone());
         for id in self.set.under_consent(&c.consent) {
             self.stop_or_recall(&id, &consent, &after, c, &mut done)?;
         }

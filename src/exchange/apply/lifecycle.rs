@@ -31,7 +31,14 @@ impl Batch<'_> {
             // The same event again, in another call.
             let same = told.actor == actor && told.state == c.state;
             let (state, leaf) = (told.state, told.leaf);
-            return if same { Ok((Reply::Moved(state), leaf)) } else { Err(Refusal::WrongState("this event id was used for another event")) };
+            return if same {
+                Ok((Reply::Moved(state), leaf))
+            } else {
+                Err(Refusal::wrong_state(
+                    "this event id was used for another event",
+                    "Diese Ereigniskennung wurde schon für ein anderes Ereignis verwendet. Bitte eine neue wählen.",
+                ))
+            };
         }
         if referral.state == ReferralState::Recalled {
             let leaf = self.log_step(&referral, &actor, c.state, c.reason)?;

@@ -137,6 +137,7 @@ impl Command {
             Self::Correct(c) => {
                 call(&c.idempotency);
                 wanted.referrals.push(c.referral);
+                wanted.recalls_of.push(c.referral);
             }
             Self::Look(c) => wanted.subjects.extend(c.of.iter().map(|(_, subject)| *subject)),
             Self::Purge(c) => {

@@ -21,11 +21,17 @@ impl Batch<'_> {
     pub(super) fn requeue(&mut self, c: &Requeue) -> Result<(Reply, u64), Refusal> {
         let delivery = self.set.deliveries.get(&c.delivery).cloned().ok_or(Refusal::NotFound)?;
         if delivery.state != State::Dead {
-            return Err(Refusal::WrongState("only a delivery that was given up can be put back"));
+            return Err(Refusal::wrong_state(
+                "only a delivery that was given up can be put back",
+                "Nur eine aufgegebene Zustellung lässt sich wieder einreihen.",
+            ));
         }
         let referral = self.set.referrals.get(&delivery.referral).cloned().ok_or(Refusal::Internal("a delivery has no referral"))?;
         if delivery.kind == Kind::Referral && referral.state != ReferralState::Submitted {
-            return Err(Refusal::WrongState("the referral has ended meanwhile; nothing of it may be sent"));
+            return Err(Refusal::wrong_state(
+                "the referral has ended meanwhile; nothing of it may be sent",
+                "Die Vermittlung ist inzwischen zu Ende; davon darf nichts mehr hinaus.",
+            ));
         }
         let now = self.now;
         if let Some(row) = self.set.deliveries.change(&c.delivery) {
@@ -57,11 +63,16 @@ impl Batch<'_> {
         match c.until {
             Some(until) if row.state == State::Ready || row.is_due(now) => row.park(until, now),
             Some(_) if row.state == State::Started => {
-                return Err(Refusal::WrongState("it is being sent at this moment; try again when the attempt has ended, or park its recipient"));
+                return Err(Refusal::wrong_state(
+                    "it is being sent at this moment; try again when the attempt has ended, or park its recipient",
+                    "Sie wird gerade gesendet. Bitte nach dem Versuch noch einmal, oder die empfangende Stelle anhalten.",
+                ));
             }
-            Some(_) => return Err(Refusal::WrongState("only a delivery that waits can be parked")),
+            Some(_) => {
+                return Err(Refusal::wrong_state("only a delivery that waits can be parked", "Nur eine wartende Zustellung lässt sich anhalten."));
+            }
             None if row.is_parked(now) => row.unpark(now),
-            None => return Err(Refusal::WrongState("it is not parked")),
+            None => return Err(Refusal::wrong_state("it is not parked", "Es ist nichts angehalten.")),
         }
         let delivery = row;
         let referral = self.set.referrals.get(&delivery.referral).cloned().ok_or(Refusal::Internal("a delivery has no referral"))?;
@@ -77,7 +88,7 @@ impl Batch<'_> {
         match c.until {
             // One that has left the agreement parked can be held longer.
             Some(_) if parked == Time(0) && self.agreement.member(id).is_none() => return Err(Refusal::NotFound),
-            None if parked <= self.now => return Err(Refusal::WrongState("it is not parked")),
+            None if parked <= self.now => return Err(Refusal::wrong_state("it is not parked", "Es ist nichts angehalten.")),
             _ => {}
         }
         self.set.recipients.put(id.clone(), c.until.unwrap_or(Time(0)));

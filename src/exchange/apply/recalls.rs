@@ -26,6 +26,11 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 impl Batch<'_> {
     /// Queues a recall to the recipient of a referral. `categories`: those no longer covered; empty: all.
     pub(super) fn issue_recall(&mut self, referral: &Referral, reason: StatusReason, categories: CategoryMask) -> Result<(), Refusal> {
+        self.issue_recall_by(GATEWAY, referral, reason, categories)
+    }
+
+    /// The same where somebody asked for it, whom the entry names.
+    pub(super) fn issue_recall_by(&mut self, by: &str, referral: &Referral, reason: StatusReason, categories: CategoryMask) -> Result<(), Refusal> {
         let (id, terms, issued_at) = (DeliveryId::random(), self.agreement.recalls(), self.now);
         let due_at = issued_at.plus(terms.answer_within);
         let recall = Recall {
@@ -40,7 +45,7 @@ impl Batch<'_> {
             remind_at: due_at.minus(terms.remind_before),
             answer: None,
         };
-        self.notify(id, &recall, referral)?;
+        self.notify(by, id, &recall, referral)?;
         self.set.recalls.put(id, recall);
         Ok(())
     }
@@ -59,7 +64,7 @@ impl Batch<'_> {
             } else {
                 recall.reminders += 1;
                 recall.remind_at = if self.now < recall.due_at { recall.due_at } else { self.now.plus(DAY * 7) };
-                self.notify(DeliveryId::random(), &recall, &referral)?;
+                self.notify(GATEWAY, DeliveryId::random(), &recall, &referral)?;
                 sent += 1;
             }
             self.set.recalls.put(id, recall);
@@ -68,7 +73,7 @@ impl Batch<'_> {
     }
 
     /// Logs a notice of a recall and queues it as this delivery.
-    fn notify(&mut self, delivery: DeliveryId, recall: &Recall, referral: &Referral) -> Result<(), Refusal> {
+    fn notify(&mut self, by: &str, delivery: DeliveryId, recall: &Recall, referral: &Referral) -> Result<(), Refusal> {
         let reason = recall.reason.map_or(0, Numbered::number);
         let notice = RecallNotice {
             recall_id: recall.id.to_string(),
@@ -80,7 +85,7 @@ impl Batch<'_> {
             reminder: recall.reminders,
         };
         let content = self.vault.seal(delivery.as_bytes(), &notice.encode_to_vec())?;
-        let mut entry = self.entry_about(EntryKind::RecallIssued, GATEWAY, referral)?;
+        let mut entry = self.entry_about(EntryKind::RecallIssued, by, referral)?;
         entry.delivery_id = bytes::Bytes::copy_from_slice(delivery.as_bytes());
         entry.reason = reason;
         entry.withheld = recall.categories.bits();

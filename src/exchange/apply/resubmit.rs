@@ -36,7 +36,12 @@ impl Batch<'_> {
         };
         let content = match std::mem::replace(&mut c.content, Again::Denied) {
             Again::Sealed(content) if content.mask == permit.mask() => content,
-            Again::Erased => return Err(Refusal::WrongState("the content is no longer at the gateway; submit the referral anew")),
+            Again::Erased => {
+                return Err(Refusal::wrong_state(
+                    "the content is no longer at the gateway; submit the referral anew",
+                    "Der Inhalt liegt nicht mehr vor. Bitte die Vermittlung neu absenden.",
+                ));
+            }
             // Denied outside and permitted now, or permitted for other data now: minimise and seal again under what holds now.
             _ => return Err(Refusal::Changed),
         };

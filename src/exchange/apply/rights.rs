@@ -17,7 +17,7 @@ use crate::exchange::retention::Purged;
 use crate::id::{ConsentId, ReferralId};
 use crate::outbox::State;
 use crate::proto::audit::EntryKind;
-use crate::referral::{Referral, ReferralState, StatusReason};
+use crate::referral::{RecallOutcome, Referral, ReferralState, StatusReason};
 
 /// Why something is erased, as the leaf says it.
 const BY_TIME: &str = "retention";
@@ -109,10 +109,16 @@ impl Batch<'_> {
     fn may_erase(&self, subject: &[u8; 32], consents: &[ConsentId], referrals: &[ReferralId]) -> Result<(), Refusal> {
         let person = self.set.subjects.get(subject);
         if person.is_some_and(|person| person.hold.as_ref().is_some_and(|hold| hold.until > self.now)) {
-            return Err(Refusal::WrongState("a legal hold stands against it; an operator can say until when"));
+            return Err(Refusal::wrong_state(
+                "a legal hold stands against it; an operator can say until when",
+                "Eine Aufbewahrungssperre steht dagegen. Die Betriebsstelle weiß, bis wann sie gilt.",
+            ));
         }
         if person.is_some_and(Person::is_restricted) {
-            return Err(Refusal::WrongState("processing is restricted, and the person may need the data; lift the restriction first"));
+            return Err(Refusal::wrong_state(
+                "processing is restricted, and the person may need the data; lift the restriction first",
+                "Die Verarbeitung ist eingeschränkt (Art. 18 DSGVO), und die Person braucht die Angaben vielleicht noch. Bitte erst die Einschränkung aufheben.",
+            ));
         }
         let in_force = |id: &ConsentId| {
             self.set
@@ -121,19 +127,28 @@ impl Batch<'_> {
                 .is_some_and(|consent| consent.status == Status::Active && consent.valid_until.is_none_or(|until| until > self.now))
         };
         if consents.iter().any(in_force) {
-            return Err(Refusal::WrongState("a consent is still in force; withdraw it first, so that its recipients learn of it"));
+            return Err(Refusal::wrong_state(
+                "a consent is still in force; withdraw it first, so that its recipients learn of it",
+                "Eine Einwilligung gilt noch. Bitte erst den Widerruf erfassen, damit die empfangenden Stellen davon erfahren.",
+            ));
         }
         let open = |id: &ReferralId| {
             self.set.referrals.get(id).is_some_and(|referral| !referral.state.is_final()) || !self.set.open_deliveries(id).is_empty()
         };
         if referrals.iter().any(open) {
-            return Err(Refusal::WrongState("a referral is still under way; cancel it, or wait until it and what is told about it have ended"));
+            return Err(Refusal::wrong_state(
+                "a referral is still under way; cancel it, or wait until it and what is told about it have ended",
+                "Eine Vermittlung ist noch unterwegs. Bitte abbrechen, oder warten, bis sie und die Meldungen dazu zu Ende sind.",
+            ));
         }
         let unanswered = |id: &ReferralId| {
             self.set.recalls.iter().any(|(_, recall)| recall.referral == *id && recall.answer.is_none() && recall.due_at > self.now)
         };
         if referrals.iter().any(unanswered) {
-            return Err(Refusal::WrongState("a recipient has not yet said what became of the data; its answer is due soon"));
+            return Err(Refusal::wrong_state(
+                "a recipient has not yet said what became of the data; its answer is due soon",
+                "Eine empfangende Stelle hat noch nicht gesagt, was aus den Angaben wurde. Ihre Antwort ist bald fällig; bitte so lange warten.",
+            ));
         }
         Ok(())
     }
@@ -176,8 +191,19 @@ impl Batch<'_> {
         found
     }
 
+    /// Whether there is something at the recipient to put right or to leave alone. What was called back is there if the recipient said that it keeps it.
     fn may_be_corrected(&self, referral: &Referral) -> bool {
-        !matches!(referral.state, ReferralState::Blocked | ReferralState::Recalled) && self.set.may_have_arrived(referral)
+        match referral.state {
+            ReferralState::Blocked => false,
+            ReferralState::Recalled => self.is_kept_there(referral),
+            _ => self.set.may_have_arrived(referral),
+        }
+    }
+
+    fn is_kept_there(&self, referral: &Referral) -> bool {
+        let answers = self.set.recalls.iter().filter(|(_, recall)| recall.referral == referral.id).filter_map(|(_, recall)| recall.answer.as_ref());
+        let last = answers.max_by_key(|answer| answer.at);
+        last.is_some_and(|answer| answer.outcome != RecallOutcome::Deleted)
     }
 
     /// Tells the recipient that data are wrong; it answers as to a recall.
@@ -187,10 +213,20 @@ impl Batch<'_> {
             return Err(Refusal::Field { path: "categories".into(), rule: "must be of those that were sent".into() });
         }
         if !self.may_be_corrected(&referral) {
-            return Err(Refusal::WrongState("the recipient has not got it; cancel it and submit it anew"));
+            return Err(if referral.state == ReferralState::Recalled {
+                Refusal::wrong_state(
+                    "it was stopped or called back: its recipient has no data of it or is to give them up, and there is nothing to correct",
+                    "Die Vermittlung wurde angehalten oder zurückgerufen: Die empfangende Stelle hat die Angaben nicht oder soll sie nicht behalten.",
+                )
+            } else {
+                Refusal::wrong_state(
+                    "the recipient has not got it; cancel it and submit it anew",
+                    "Die empfangende Stelle hat es noch nicht. Bitte abbrechen und mit den richtigen Angaben neu absenden.",
+                )
+            });
         }
         let leaf = self.first_leaf + self.leaves.len() as u64;
-        self.issue_recall(&referral, StatusReason::Corrected, c.categories)?;
+        self.issue_recall_by(&c.idempotency.caller, &referral, StatusReason::Corrected, c.categories)?;
         Ok((Reply::Done, leaf))
     }
 

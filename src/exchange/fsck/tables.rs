@@ -243,10 +243,12 @@ pub(super) const RELATIONS: &[Relation] = &[
     },
     Relation {
         what: "consents have their versions",
-        sql: "SELECT c.id FROM consent c WHERE NOT EXISTS \
-              (SELECT 1 FROM consent_version v WHERE v.id = c.id AND v.version = c.version AND v.record = c.record) LIMIT 1000",
+        sql: "SELECT c.id FROM consent c WHERE c.version <> \
+              (SELECT COUNT(*) + 1 FROM consent_version v WHERE v.id = c.id AND v.version < c.version) \
+              UNION ALL SELECT v.id FROM consent_version v WHERE NOT EXISTS \
+              (SELECT 1 FROM consent c WHERE c.id = v.id AND c.version > v.version) LIMIT 1000",
         which: Which::Id,
-        problem: "is a consent whose version in force is not among its versions",
+        problem: "is a consent that does not have each of its earlier versions once",
         help: RESTORE,
     },
     Relation {

@@ -12,7 +12,7 @@ use super::native::Call;
 use super::referrals::{bad_token, decode, encode, page_size, request_id};
 use crate::agreement::Purpose;
 use crate::consent::{CodeError, Problem, SubjectRef};
-use crate::exchange::{About, Exchange, Named, Reminder, ReminderKind};
+use crate::exchange::{About, Exchange, Named, Question, Refusal as Refused, Reminder, ReminderKind};
 use crate::grpc::convert::consent::{consent_from, consent_to, decision_to, mask_from, party_from, scope_from, time_to};
 use crate::grpc::convert::receipt_to;
 use crate::grpc::status::{ErrorReason, Refusal};
@@ -75,16 +75,29 @@ async fn withdraw(exchange: Arc<Exchange>, caller: InstitutionId, bytes: Bytes) 
     let id = request_id(&request.request_id)?;
     let scope = scope_from(request.scope.as_ref(), "scope").map_err(|problems| invalid("", problems))?;
     let named = match (&*request.consent_id, request.withdrawal_code.trim()) {
+        ("", "") => {
+            return Err(Refusal::new(ErrorReason::InvalidField, "consent_id or withdrawal_code must say which consent is withdrawn")
+                .field("consent_id", "must be set, or withdrawal_code"));
+        }
         (consent, "") => Named::Consent(consent_id(consent)?),
         ("", code) => Named::Code(code.parse().map_err(|error: CodeError| {
-            Refusal::new(ErrorReason::InvalidField, "withdrawal_code is mistyped").field("withdrawal_code", error.to_string())
+            let german = "Der Code ist vertippt. Bitte mit dem Blatt der Person vergleichen: drei Gruppen aus je vier Buchstaben und Ziffern.";
+            Refusal::new(ErrorReason::InvalidField, "withdrawal_code is mistyped").german(german).field("withdrawal_code", error.to_string())
         })?),
         _ => {
             return Err(Refusal::new(ErrorReason::InvalidField, "withdrawal_code and consent_id are two ways to name one consent")
                 .field("withdrawal_code", "must be empty where consent_id is given"));
         }
     };
-    let (done, receipt) = exchange.withdraw_consent(&caller, id, named, scope, request.channel, &bytes).await?;
+    let by_code = matches!(named, Named::Code(_));
+    let withdrawn = exchange.withdraw_consent(&caller, id, named, scope, request.channel, &bytes).await;
+    let (done, receipt) = withdrawn.map_err(|refused| match refused {
+        // Nobody was given it, or what it was for is gone: whoever guesses learns no more than whoever mistyped.
+        Refused::NotFound if by_code => {
+            Refusal::from(refused).german("Zu diesem Code gibt es keine Einwilligung (mehr). Bitte mit dem Blatt der Person vergleichen.")
+        }
+        other => other.into(),
+    })?;
     let names = |ids: &[crate::id::ReferralId]| ids.iter().map(ToString::to_string).collect();
     Ok(encode(wire::WithdrawConsentResponse {
         version: done.version,
@@ -137,8 +150,16 @@ async fn check(exchange: Arc<Exchange>, caller: InstitutionId, bytes: Bytes) -> 
     let purpose = Purpose::from_number(request.purpose.into())
         .ok_or_else(|| Refusal::new(ErrorReason::InvalidField, "purpose must be set").field("purpose", "must be a purpose of the agreement"))?;
     let categories = mask_from(&request.categories, "categories").map_err(|problems| invalid("", problems))?;
-    let consent = consent_id(&request.consent_id)?;
-    let decision = exchange.check_consent(&caller, consent, &SubjectRef(request.subject_ref), recipient, purpose, categories).await?;
+    let question = Question {
+        consent: consent_id(&request.consent_id)?,
+        subject: SubjectRef(request.subject_ref),
+        recipient,
+        purpose,
+        categories,
+        municipality: Some(request.municipality_key).filter(|key| !key.is_empty()),
+        born: request.birth_date.as_ref().and_then(crate::exchange::day),
+    };
+    let decision = exchange.check_consent(&caller, question).await?;
     Ok(encode(wire::CheckConsentResponse { decision: Some(decision_to(&decision)) }))
 }
 

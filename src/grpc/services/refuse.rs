@@ -29,12 +29,12 @@ impl From<Refused> for Refusal {
                 let code = DecisionReason::try_from(denial.reason.number()).unwrap_or(DecisionReason::Unspecified);
                 let code = code.as_str_name().trim_start_matches("DECISION_REASON_");
                 let said = |language| in_words(denial.reason, &[], language);
-                Refusal::new(ErrorReason::NotPermitted, said(Language::En)).with("decision", code).with("explanation_de", said(Language::De))
+                Refusal::new(ErrorReason::NotPermitted, said(Language::En)).german(said(Language::De)).with("decision", code)
             }
             Refused::NotFound => Refusal::new(ErrorReason::NotFound, "not found"),
             Refused::RequestIdReused => Refusal::new(ErrorReason::RequestIdReused, refused.to_string()),
             Refused::Step(error) => Refusal::new(ErrorReason::WrongState, error.to_string()),
-            Refused::WrongState(what) => Refusal::new(ErrorReason::WrongState, what),
+            Refused::WrongState(obstacle) => Refusal::new(ErrorReason::WrongState, obstacle.why).german(obstacle.german),
             Refused::Text(error) => {
                 let reason = match error {
                     TextsError::Unknown => ErrorReason::NotFound,
@@ -78,5 +78,24 @@ fn reason(problem: &FieldProblem) -> ErrorReason {
         ProblemKind::OutsideDin91379 { .. } => ErrorReason::OutsideDin91379,
         ProblemKind::Unmappable => ErrorReason::UnmappableField,
         ProblemKind::Missing | ProblemKind::Malformed { .. } | ProblemKind::Contradiction { .. } => ErrorReason::InvalidField,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::consent::{Denial, Reason};
+    use tonic_types::StatusExt as _;
+
+    #[test]
+    fn whoever_is_refused_reads_why_and_what_to_do_in_both_languages_and_to_the_end() {
+        for reason in Reason::ALL.iter().copied().filter(|reason| *reason != Reason::Ok) {
+            let denied = Refused::Denied { denial: Denial { reason, withheld: Vec::new() }, legal_basis: None };
+            let status = tonic::Status::from(Refusal::from(denied));
+            assert_eq!(status.message(), in_words(reason, &[], Language::En));
+            assert_eq!(status.get_details_localized_message().unwrap().message, in_words(reason, &[], Language::De));
+        }
+        let stands = Refused::WrongState(crate::exchange::Obstacle { why: "a consent is in force", german: "Eine Einwilligung gilt noch." });
+        assert_eq!(tonic::Status::from(Refusal::from(stands)).get_details_localized_message().unwrap().message, "Eine Einwilligung gilt noch.");
     }
 }

@@ -8,10 +8,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::admin::named;
+use super::consents::invalid;
 use super::referrals::{decode, encode, request_id};
 use super::rules;
-use crate::exchange::{Actor, Exchange, Purged};
-use crate::grpc::convert::consent::{time_from, time_to};
+use crate::exchange::{Actor, Exchange, Purged, Refusal as Refused};
+use crate::grpc::convert::consent::{mask_from, time_from, time_to};
 use crate::grpc::router::{Lane, Method, Router};
 use crate::grpc::status::{ErrorReason, Refusal};
 use crate::grpc::validate::RuleError;
@@ -21,13 +22,15 @@ use crate::proto::admin as wire;
 const SERVICE: &str = "weiche.admin.v1.RetentionService";
 
 pub(super) fn serve(router: Router, exchange: &Arc<Exchange>) -> Result<Router, Vec<RuleError>> {
-    let methods: [(&str, Handler); 6] = [
+    let methods: [(&str, Handler); 8] = [
         ("RunRetention", |exchange, name, bytes| Box::pin(run(exchange, name, bytes))),
         ("PlaceLegalHold", |exchange, name, bytes| Box::pin(place(exchange, name, bytes))),
         ("LiftLegalHold", |exchange, name, bytes| Box::pin(lift(exchange, name, bytes))),
         ("ListLegalHolds", |exchange, _, bytes| Box::pin(list(exchange, bytes))),
         ("GetPersonReport", |exchange, name, bytes| Box::pin(report(exchange, name, bytes))),
         ("ErasePerson", |exchange, name, bytes| Box::pin(erase(exchange, name, bytes))),
+        ("RestrictProcessing", |exchange, name, bytes| Box::pin(restrict(exchange, name, bytes))),
+        ("SendCorrection", |exchange, name, bytes| Box::pin(correct(exchange, name, bytes))),
     ];
     methods.into_iter().try_fold(router, |router, (name, handler)| Ok(router.method(SERVICE, name, checked(exchange, name, handler)?)))
 }
@@ -69,7 +72,7 @@ async fn place(exchange: Arc<Exchange>, name: Arc<str>, bytes: Bytes) -> Result<
     let until = until.ok_or_else(|| Refusal::new(ErrorReason::InvalidField, "until is no instant").field("until", "an instant"))?;
     let actor = Actor { institution: &institution, operator: Some(&name) };
     exchange.hold(&actor, request_id(&request.request_id)?, &request.subject_ref, Some((until, &request.reason))).await?;
-    Ok(encode(wire::PlaceLegalHoldResponse {}))
+    Ok(encode(wire::PlaceLegalHoldResponse { known: exchange.knows(&institution, &request.subject_ref).await? }))
 }
 
 async fn lift(exchange: Arc<Exchange>, name: Arc<str>, bytes: Bytes) -> Result<Bytes, Refusal> {
@@ -96,15 +99,43 @@ async fn erase(exchange: Arc<Exchange>, name: Arc<str>, bytes: Bytes) -> Result<
     let request: wire::ErasePersonRequest = decode(&bytes)?;
     let institution = named(&request.institution, "institution")?;
     let actor = Actor { institution: &institution, operator: Some(&name) };
-    let (purged, _, emptied) = exchange.erase_person(&actor, request_id(&request.request_id)?, &request.subject_ref).await?;
+    let erased = exchange.erase_person(&actor, request_id(&request.request_id)?, &request.subject_ref).await;
+    let (purged, _, emptied) = erased.map_err(unless_found("nothing is there under this reference at this institution; check both"))?;
     Ok(encode(wire::ErasePersonResponse { purged: Some(purged_to(&purged)), emptied }))
 }
 
 async fn report(exchange: Arc<Exchange>, name: Arc<str>, bytes: Bytes) -> Result<Bytes, Refusal> {
     let request: wire::GetPersonReportRequest = decode(&bytes)?;
     let institution = named(&request.institution, "institution")?;
-    let report = exchange.person_report(&Actor { institution: &institution, operator: Some(&name) }, &request.subject_ref).await?;
-    Ok(encode(wire::GetPersonReportResponse { json: report.json()?, html: report.html(&request.language) }))
+    let report = exchange.person_report(&Actor { institution: &institution, operator: Some(&name) }, &request.subject_ref).await;
+    let report = report.map_err(unless_found("no such member in the agreement; `weiche status` lists them"))?;
+    Ok(encode(wire::GetPersonReportResponse { json: report.json()?, html: report.html(&request.language), known: !report.is_empty() }))
+}
+
+async fn restrict(exchange: Arc<Exchange>, name: Arc<str>, bytes: Bytes) -> Result<Bytes, Refusal> {
+    let request: wire::RestrictProcessingRequest = decode(&bytes)?;
+    let institution = named(&request.institution, "institution")?;
+    let actor = Actor { institution: &institution, operator: Some(&name) };
+    exchange.restrict(&actor, request_id(&request.request_id)?, &request.subject_ref, request.restricted).await?;
+    Ok(encode(wire::RestrictProcessingResponse { known: exchange.knows(&institution, &request.subject_ref).await? }))
+}
+
+async fn correct(exchange: Arc<Exchange>, name: Arc<str>, bytes: Bytes) -> Result<Bytes, Refusal> {
+    let request: wire::SendCorrectionRequest = decode(&bytes)?;
+    let institution = named(&request.institution, "institution")?;
+    let categories = mask_from(&request.categories, "categories").map_err(|problems| invalid("", problems))?;
+    let actor = Actor { institution: &institution, operator: Some(&name) };
+    let corrected = exchange.correct(&actor, request_id(&request.request_id)?, &request.referral_id, categories).await;
+    corrected.map_err(unless_found("this institution sent no such referral; check both"))?;
+    Ok(encode(wire::SendCorrectionResponse {}))
+}
+
+/// An operator sees all members' things: what is not there can be said plainly.
+fn unless_found(missing: &'static str) -> impl Fn(Refused) -> Refusal {
+    move |refused| match refused {
+        Refused::NotFound => Refusal::new(ErrorReason::NotFound, missing),
+        other => other.into(),
+    }
 }
 
 fn purged_to(purged: &Purged) -> wire::Purged {

@@ -55,7 +55,7 @@ async fn restrict(exchange: Arc<Exchange>, caller: InstitutionId, bytes: Bytes) 
 async fn correct(exchange: Arc<Exchange>, caller: InstitutionId, bytes: Bytes) -> Result<Bytes, Refusal> {
     let request: wire::SendCorrectionRequest = decode(&bytes)?;
     let categories = mask_from(&request.categories, "categories").map_err(|problems| invalid("", problems))?;
-    let receipt = exchange.correct(&caller, request_id(&request.request_id)?, &request.referral_id, categories).await?;
+    let receipt = exchange.correct(&itself(&caller), request_id(&request.request_id)?, &request.referral_id, categories).await?;
     Ok(encode(wire::SendCorrectionResponse { receipt: Some(receipt_to(&receipt)) }))
 }
 

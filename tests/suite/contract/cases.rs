@@ -176,11 +176,17 @@ fn mistakes_in_a_consent() {
         recipient: party("jobcenter-bremen", "vermittlung-mitte"),
         purpose: Purpose::JobSearch as i32,
         categories: vec![],
+        birth_date: None,
+        municipality_key: String::new(),
     };
     check(
         "weiche.exchange.v1.CheckConsentRequest",
         &question,
-        &[(|m| m.purpose = 0, "purpose", "enum.not_in"), (|m| m.categories = vec![30], "categories[0]", "enum.not_in")],
+        &[
+            (|m| m.purpose = 0, "purpose", "enum.not_in"),
+            (|m| m.categories = vec![30], "categories[0]", "enum.not_in"),
+            (|m| m.municipality_key = "Bremen".into(), "municipality_key", "string.pattern"),
+        ],
     );
 }
 

@@ -65,7 +65,7 @@ async fn the_report_tells_a_person_everything_that_went_through_and_nothing_of_o
         "Auskunft über Ihre Angaben",
         "Caritasverband Bremen (fiktiv)",
         "muss nach dem Gesetz aufgehoben werden (§ 67c SGB X &lt;b&gt;)",
-        "Name, Geburtsdatum und Geschlecht; Telefon und E-Mail; worum es in der Beratung geht",
+        "Name, Geburtsdatum und Geschlecht · Telefon und E-Mail · worum es in der Beratung geht",
         "Das blieb hier, weil Sie dem nicht zugestimmt haben",
         "Katholische Datenschutzaufsicht Nord",
         "<section lang=\"ar\" dir=\"rtl\">",
@@ -116,7 +116,7 @@ async fn what_a_jobcenter_is_not_told_it_does_not_learn_from_a_report_either() {
     let report = desk.on().person_report(&itself(&jobcenter), "kd-1").await.unwrap();
     let seen = desk.state(JOBCENTER, id).await.0;
     assert_eq!(report.transfers[0].state, seen);
-    assert!(report.transfers[0].history.iter().all(|(state, ..)| *state != ReferralState::InProgress), "{:?}", report.transfers[0].history);
+    assert!(report.transfers[0].history.iter().all(|step| step.state != ReferralState::InProgress), "{:?}", report.transfers[0].history);
 }
 
 #[tokio::test]
@@ -249,7 +249,7 @@ async fn recipients_are_told_what_was_wrong_or_may_not_be_used_and_say_what_they
     let consent = desk.usual_consent(CARITAS, JOBCENTER, "p-1").await;
     let id = desk.accepted(&referral(CARITAS, JOBCENTER, "p-1", consent)).await;
     let wrong = async |desk: &Desk, by: &InstitutionId, categories| {
-        desk.on().correct(by, RequestId::random(), &id.to_string(), categories).await.map(|receipt| receipt.leaf)
+        desk.on().correct(&itself(by), RequestId::random(), &id.to_string(), categories).await.map(|receipt| receipt.leaf)
     };
     let contact = Category::Contact.mask();
     assert!(matches!(wrong(&desk, &caritas, contact).await, Err(Refusal::WrongState(_))), "it has not arrived");
@@ -276,6 +276,9 @@ async fn recipients_are_told_what_was_wrong_or_may_not_be_used_and_say_what_they
     assert_eq!(notices.iter().map(|item| item.recall().reason).collect::<Vec<_>>(), [StatusReason::RestrictionRequested.number()]);
     let report = desk.on().person_report(&itself(&caritas), "p-1").await.unwrap();
     assert_eq!(report.transfers[0].recalls.iter().map(|recall| recall.outcome).collect::<Vec<_>>(), [Some(RecallOutcome::Corrected), None]);
-    assert!(report.html("de").contains("berichtigt"));
+    let page = report.html("de");
+    for said in ["Fehler zu berichtigen</dt><dd><bdi>berichtigt", "die Angaben nicht zu benutzen</dt><dd><bdi>noch keine Antwort"] {
+        assert!(page.contains(said), "{said}: {page}");
+    }
     super::erasing::is_sound(&mut desk).await;
 }

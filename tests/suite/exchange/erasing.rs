@@ -29,7 +29,7 @@ fn holds(files: &[u8], what: &[u8]) -> bool {
 }
 
 /// Every key, sealed value and pseudonym that is there of anybody.
-async fn traces(desk: &Desk) -> Vec<(&'static str, Vec<u8>)> {
+pub async fn traces(desk: &Desk) -> Vec<(&'static str, Vec<u8>)> {
     const COLUMNS: &[(&str, &str)] = &[
         ("a key of a content", "SELECT wrapped FROM payload"),
         ("a sealed content", "SELECT ciphertext FROM payload"),
@@ -86,17 +86,17 @@ async fn erase(desk: &Desk, subject: &str) -> Result<Purged, Refusal> {
 
 fn why(refusal: Refusal) -> &'static str {
     match refusal {
-        Refusal::WrongState(why) => why,
+        Refusal::WrongState(obstacle) => obstacle.why,
         other => panic!("{other:?}"),
     }
 }
 
 /// A case with something in every field goes its whole way: delivered, answered, ended, withdrawn, recalled, kept by law.
-async fn whole_story(desk: &Desk, subject: &str) -> weiche::id::ConsentId {
+pub async fn whole_story(desk: &Desk, subject: &str) -> weiche::id::ConsentId {
     let consent = desk.consent(CARITAS, subject).to(JOBCENTER, usual()).with_feedback(Category::Outcome.mask());
     let consent = consent.with(|record| {
         record.evidence.location = "canary-location".into();
-        record.evidence.sha256 = format!("{:064x}", 0xcafe);
+        record.evidence.sha256 = format!("cafe{:060x}", uuid::Uuid::new_v4().as_u128());
         record.grantor.proof = "canary-proof".into();
     });
     let consent = consent.record().await;

@@ -172,4 +172,5 @@ async fn the_sheet_says_in_both_languages_what_was_agreed_and_how_to_take_it_bac
     desk.withdraw(JOBCENTER, consent).await;
     let after = desk.on().consent_sheet(&who(CARITAS), consent, "de").await.unwrap();
     assert!(after.html.contains(german.get("consent_status", "WITHDRAWN")));
+    assert!(!after.html.contains("<svg") && !after.html.contains(german.get("receipt", "withdraw")), "there is nothing left to take back");
 }

@@ -123,6 +123,16 @@ async fn given_at_caritas_for_two_one_delivered_one_queued_and_withdrawn_at_the_
     );
     assert!(desk.on().open_recalls(None, false, None, 10).await.unwrap().is_empty());
 
+    // The person reads it: what never left, what was deleted, and where it was taken back.
+    let caritas = who(CARITAS);
+    let report = desk.on().person_report(&weiche::exchange::Actor { institution: &caritas, operator: None }, "p-1").await.unwrap();
+    let seen: Vec<_> = report.transfers.iter().map(|one| (one.referral, one.left, one.recalls.first().and_then(|recall| recall.outcome))).collect();
+    assert_eq!(seen, [(delivered, true, Some(RecallOutcome::Deleted)), (queued, false, None)]);
+    let page = report.html("de");
+    for said in ["Davon wurde nichts verschickt.", "<bdi>gelöscht</bdi>", "bei Jobcenter Bremen (fiktiv) zurückgenommen."] {
+        assert!(page.contains(said), "{said}: {page}");
+    }
+
     // The log says it in this order, by whom, and nothing was released after it.
     let log = desk.log().await.split_off(before);
     let kinds: Vec<_> = log.iter().filter(|entry| entry.consent_id == consent.as_bytes()[..]).map(weiche::proto::audit::Entry::kind).collect();

@@ -6,7 +6,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::{Findings, Promise};
-use crate::cli::demo::cases::Expected;
+use crate::cli::demo::cases::{Expected, Situation};
 use crate::cli::demo::history::{History, Outcome, Submission};
 use crate::proto::audit::EntryKind;
 use crate::proto::exchange::DecisionReason;
@@ -92,6 +92,10 @@ pub(super) fn told(history: &History, findings: &mut Findings) {
         if history.to_recall.iter().any(|recalled| recalled == referral) {
             let asked = history.recalls.iter().any(|(recipient, recalled)| *recipient == submission.recipient && recalled == referral);
             findings.unless(asked, promise, || format!("{}: the recipient was never asked to give the data up", name(submission)));
+        }
+        if submission.situation == Situation::AtTheCounter && matches!(submission.expected, Expected::Stopped(_)) {
+            let asked = history.recalls.iter().any(|(_, recalled)| recalled == referral);
+            findings.unless(!asked, promise, || format!("{}: it never left, and still somebody was asked to give it up", name(submission)));
         }
         for (_, outcome) in history.given_up.iter().filter(|(given_up, _)| given_up == referral) {
             let mut news = history.news.iter().filter(|(institution, change)| *institution == submission.sender && change.referral_id == referral);

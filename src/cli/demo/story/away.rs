@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use super::Story;
+use super::counter::COUNTER;
 use crate::cli::demo::cases::{AWAY, Case, Expected, Phase, Situation};
 use crate::clock::Clock as _;
 use crate::dialect::CategoryMask;
@@ -18,6 +19,8 @@ impl Story<'_> {
         self.voice.title("5  Monday afternoon: the Jobcenter's server and the DRK's line are down");
         self.quiet("the day's work is done").await;
         AWAY.iter().filter_map(|institution| self.system(institution)).for_each(|system| system.down());
+        self.park(true).await;
+        self.voice.event("an operator saw it and parked the Jobcenter: nothing for it is tried meanwhile");
         let cases: Vec<&Case> = self.cases.iter().filter(|case| case.phase == Phase::Away).collect();
         self.each("sending to nobody", cases, |case| self.submit(case)).await;
         let waiting = self.taken(Phase::Away);
@@ -29,6 +32,8 @@ impl Story<'_> {
         }
         self.voice.event(&format!("{} people withdrew their consent meanwhile (Widerruf)", withdrawn.len()));
         self.at_the_counter().await;
+        self.park(false).await;
+        self.voice.event("the operator let the Jobcenter's deliveries go again, too early: they fail, and are tried again with growing pauses");
         self.stage.clock.advance(OVERNIGHT);
         debug_assert!(self.stage.clock.now() > crate::cli::demo::stage::MIDNIGHT);
         let of = |situation| waiting.iter().filter(|(case, _)| case.situation == situation).count();
@@ -49,7 +54,13 @@ impl Story<'_> {
         self.stopped(&waiting).await;
         let delivered = waiting.iter().filter(|(case, _)| case.expected == Expected::Delivered).count();
         self.voice.event(&format!("{delivered} were delivered, each person's in the order of sending"));
-        self.voice.event(&format!("{} were stopped before a byte left, and their senders told", waiting.len() - delivered));
+        self.voice.event(&format!("{} were stopped and never arrived, and their senders told", waiting.len() - delivered));
+    }
+
+    async fn park(&self, parked: bool) {
+        if let Err(status) = self.stage.operator.park(COUNTER, parked).await {
+            self.surprise(format!("the operator could not park the Jobcenter ({parked}): {}", status.message()));
+        }
     }
 
     /// Waits until the senders know what was stopped.

@@ -16,8 +16,8 @@ use crate::dialect::CategoryMask;
 use crate::grpc::codec::BytesCodec;
 use crate::proto::exchange::{
     AnswerRecallRequest, AnswerRecallResponse, AnswerReferralRequest, AnswerReferralResponse, CancelReferralRequest, CancelReferralResponse,
-    DecisionReason, FieldOutcome, GetConsentReceiptRequest, GetConsentReceiptResponse, Receipt, RecordConsentRequest, RecordConsentResponse,
-    SubmitReferralRequest, SubmitReferralResponse, WithdrawConsentRequest, WithdrawConsentResponse,
+    DecisionReason, FieldOutcome, GetConsentReceiptRequest, GetConsentReceiptResponse, GetPersonReportRequest, GetPersonReportResponse, Receipt,
+    RecordConsentRequest, RecordConsentResponse, SubmitReferralRequest, SubmitReferralResponse, WithdrawConsentRequest, WithdrawConsentResponse,
 };
 use crate::proto::types::{Consent, RecallAnswer, Referral, StatusChange, StatusReason, WithdrawalScope};
 
@@ -96,8 +96,14 @@ impl System {
         self.call("ConsentService.GetConsentReceipt", &request).await
     }
 
-    /// Withdraws a consent by the code of the person's sheet; the receipt.
-    pub(in crate::cli::demo) async fn withdraw_by_code(&self, request_id: &str, code: &str) -> Result<String, Refused> {
+    /// Everything that is there of a person of this system, in German and in another language (Art. 15 GDPR).
+    pub(in crate::cli::demo) async fn report(&self, subject_ref: &str, language: &str) -> Result<GetPersonReportResponse, Refused> {
+        let request = GetPersonReportRequest { subject_ref: subject_ref.to_owned(), language: language.to_owned() };
+        self.call("RightsService.GetPersonReport", &request).await
+    }
+
+    /// Withdraws a consent by the code of the person's sheet; the receipt, and how many referrals the answer names.
+    pub(in crate::cli::demo) async fn withdraw_by_code(&self, request_id: &str, code: &str) -> Result<(String, usize), Refused> {
         let request = WithdrawConsentRequest {
             request_id: request_id.to_owned(),
             channel: "counter".to_owned(),
@@ -105,7 +111,8 @@ impl System {
             ..WithdrawConsentRequest::default()
         };
         let done: WithdrawConsentResponse = self.call("ConsentService.WithdrawConsent", &request).await?;
-        Ok(text(done.receipt))
+        let named = [&done.stopped_referral_ids, &done.in_flight_referral_ids, &done.recalled_referral_ids].map(Vec::len);
+        Ok((text(done.receipt), named.into_iter().sum()))
     }
 
     /// Submits a referral.

@@ -9,7 +9,7 @@ use tonic::transport::Channel;
 
 use super::line::{LineError, Papers};
 use crate::proto::admin::admin_service_client::AdminServiceClient;
-use crate::proto::admin::{ListDeadLettersRequest, RequeueDeadLetterRequest};
+use crate::proto::admin::{ListDeadLettersRequest, ParkDeliveriesRequest, RequeueDeadLetterRequest, UnparkDeliveriesRequest};
 
 /// An admin of the gateway with the certificate that `weiche init` made: sees what was given up, and no content.
 pub(in crate::cli::demo) struct Operator(Channel);
@@ -30,5 +30,16 @@ impl Operator {
     pub(in crate::cli::demo) async fn requeue(&self, delivery: &str) -> Result<(), Status> {
         let request = RequeueDeadLetterRequest { request_id: uuid::Uuid::new_v4().to_string(), delivery_id: delivery.to_owned() };
         AdminServiceClient::new(self.0.clone()).requeue_dead_letter(request).await.map(drop)
+    }
+
+    /// Holds back what is for an institution, or lets it go again.
+    pub(in crate::cli::demo) async fn park(&self, institution: &str, parked: bool) -> Result<(), Status> {
+        let (request_id, recipient) = (uuid::Uuid::new_v4().to_string(), institution.to_owned());
+        let mut client = AdminServiceClient::new(self.0.clone());
+        if parked {
+            client.park_deliveries(ParkDeliveriesRequest { request_id, recipient, ..Default::default() }).await.map(drop)
+        } else {
+            client.unpark_deliveries(UnparkDeliveriesRequest { request_id, recipient, ..Default::default() }).await.map(drop)
+        }
     }
 }
