@@ -29,6 +29,7 @@ mod limbo;
 mod manual;
 mod model;
 mod mutants;
+mod neighbours;
 mod onboarding;
 mod places;
 mod promises;
