@@ -29,6 +29,7 @@ use super::command::{Command, Reply};
 use super::demands::Demands;
 use super::recent::Recent;
 use super::refusal::Refusal;
+use super::room::Room;
 use super::storage;
 use super::tally::Tally;
 use super::wake::Wake;
@@ -147,6 +148,7 @@ pub struct Writer {
     progress: watch::Sender<Progress>,
     wake: Wake,
     demands: Demands,
+    room: Arc<Room>,
     tally: Tally,
 }
 
@@ -195,7 +197,7 @@ impl Writer {
         vault: Arc<Vault>,
         agreement: Arc<ArcSwap<Agreement>>,
         clock: Arc<dyn Clock>,
-        (wake, demands): (Wake, Demands),
+        (wake, demands, room): (Wake, Demands, Arc<Room>),
     ) -> Result<(Self, watch::Receiver<Progress>), WriterError> {
         let tree = ledger::store::resume(&mut conn).await?;
         let changes = agreement::changes(&mut conn).await?;
@@ -210,7 +212,7 @@ impl Writer {
         let (progress, seen) = watch::channel(Progress { size: tree.size() });
         let recent = Recent::default();
         let tally = Tally::default();
-        Ok((Self { place, conn, tree, recent, key, guard, vault, agreement, clock, progress, wake, demands, tally }, seen))
+        Ok((Self { place, conn, tree, recent, key, guard, vault, agreement, clock, progress, wake, demands, room, tally }, seen))
     }
 
     /// Starts the task. It ends when every handle is gone, or when a write has failed.
@@ -360,6 +362,7 @@ impl Writer {
             agreement: self.agreement.load_full(),
             vault: &self.vault,
             now,
+            short: self.room.is_short(),
             first_leaf: head.size,
             leaves: Vec::with_capacity(count),
             openings: Vec::new(),

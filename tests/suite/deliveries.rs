@@ -167,16 +167,24 @@ impl Site {
     async fn where_the_recipient_is_reached(delivery: impl FnOnce(u16) -> String) -> Self {
         Self::under(|agreement, port| agreement.replace(ENDPOINT, &delivery(port))).await
     }
+    /// On another disk than usual, of which so much is kept free.
+    pub(super) async fn on_disk(disk: &Path, reserve_mib: u32) -> Self {
+        let at = |agreement: &str, port| agreement.replace("https://localhost:7106", &format!("https://127.0.0.1:{port}"));
+        let reserve = format!("reserve_mib = {reserve_mib}");
+        Self::made(tempfile::tempdir_in(disk).unwrap(), at, |config| config.replace("#: reserve_mib = 1024", &reserve)).await
+    }
     /// Under the agreement as the test wants it; it is told the recipient's port.
     pub(super) async fn under(change: impl FnOnce(&str, u16) -> String) -> Self {
+        Self::made(tempfile::tempdir().unwrap(), change, |config| config).await
+    }
+    async fn made(dir: tempfile::TempDir, change: impl FnOnce(&str, u16) -> String, configure: impl FnOnce(String) -> String) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let dir = tempfile::tempdir().unwrap();
         let agreement = change(init::AGREEMENT, port);
         init::create(dir.path(), &init::Plan { agreement, ..init::Plan::default() }).await.unwrap();
         let path = dir.path().join(init::CONFIG);
         let text = std::fs::read_to_string(&path).unwrap();
-        std::fs::write(&path, text.replace("#: drain_seconds = 20", "drain_seconds = 2")).unwrap();
+        std::fs::write(&path, configure(text.replace("#: drain_seconds = 20", "drain_seconds = 2"))).unwrap();
         let mut site = Self {
             system: System::default(),
             port,
@@ -200,6 +208,10 @@ impl Site {
     pub(super) async fn end(&mut self) -> gateway::Ended {
         self.shutdown.cancel();
         self.running.take().unwrap().ended().await.unwrap()
+    }
+    /// It ended by itself.
+    pub(super) async fn ended(&mut self) -> Result<gateway::Ended, gateway::GatewayError> {
+        tokio::time::timeout(AGES, self.running.take().unwrap().ended()).await.expect("it ends")
     }
     pub(super) fn on(&self) -> &Running {
         self.running.as_ref().unwrap()
@@ -446,7 +458,7 @@ async fn a_gateway_whose_log_cannot_be_written_refuses_everything_and_ends_by_it
     statement("ALTER TABLE log_leaf RENAME TO away").execute(&mut beside).await.unwrap();
     assert_eq!(site.try_submit("p-1").await.unwrap_err(), Refusal::Unavailable);
     assert_eq!(site.try_submit("p-2").await.unwrap_err(), Refusal::Unavailable);
-    let ended = tokio::time::timeout(AGES, site.running.take().unwrap().ended()).await.unwrap();
+    let ended = site.ended().await;
     assert!(matches!(ended, Err(gateway::GatewayError::Writer(_))), "{ended:?}");
     statement("ALTER TABLE away RENAME TO log_leaf").execute(&mut beside).await.unwrap();
     site.start().await;

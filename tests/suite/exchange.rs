@@ -14,6 +14,7 @@ mod crowding;
 mod desk;
 mod erasing;
 mod feedback;
+mod full;
 mod history;
 mod interleavings;
 mod leaving;

@@ -18,6 +18,7 @@ mod dialect_made_up;
 mod dialect_refusals;
 mod dialect_traps;
 mod dialects;
+mod disk;
 mod exchange;
 mod foreign;
 mod fuzzing;

@@ -7,7 +7,7 @@
 //!
 //! `WEICHE_WITHDRAWALS` sets how many persons withdraw; docs/PROMISES.md has the command.
 
-mod person;
+pub(crate) mod person;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};

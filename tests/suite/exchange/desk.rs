@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may stop")]
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
@@ -21,7 +22,7 @@ use weiche::consent::{
 };
 use weiche::dialect::{Category, CategoryMask, Dialects};
 use weiche::exchange::{
-    Content, Exchange, Issued, Moved, OpenError, Outcome, Outgoing, Parts, Periods, Refusal, Submission, SubmitRequest, Withdrawn, WriterError,
+    Content, Exchange, Issued, Moved, OpenError, Outcome, Outgoing, Parts, Periods, Refusal, Room, Submission, SubmitRequest, Withdrawn, WriterError,
 };
 use weiche::id::{ConsentId, InstitutionId, ReferralId, RequestId};
 use weiche::ledger::verify::Verify;
@@ -32,7 +33,7 @@ use weiche::proto::audit::Entry;
 use weiche::proto::exchange::SubmitReferralRequest;
 use weiche::proto::types::{self, RecallNotice, StatusChange};
 use weiche::referral::{ReferralState, StatusReason};
-use weiche::store::{Connection, Place, Store, Value};
+use weiche::store::{Connection, Place, Space, Store, Value};
 use weiche::vault::Vault;
 
 pub const BREMEN: &str = include_str!("../../../agreement/bremen.toml");
@@ -45,6 +46,7 @@ pub const MINUTE: Duration = Duration::from_secs(60);
 pub const HOUR: Duration = Duration::from_secs(3600);
 pub const DAY: Duration = Duration::from_secs(24 * 3600);
 pub const LEASE: Duration = Duration::from_secs(30);
+pub const RESERVE: u64 = 1 << 30;
 
 const BEGIN: Time = Time(1_791_190_800_000);
 
@@ -75,7 +77,13 @@ pub struct Desk {
     pub place: Place,
     pub clock: Arc<FixedClock>,
     agreement: String,
+    /// Free bytes on the disk as the gateway sees it, and how many it keeps.
+    pub free: Arc<AtomicU64>,
     running: Option<(Exchange, JoinHandle<Result<(), WriterError>>)>,
+}
+
+fn plenty() -> Arc<AtomicU64> {
+    Arc::new(AtomicU64::new(u64::MAX))
 }
 
 /// Where its files lie.
@@ -105,7 +113,7 @@ impl Desk {
         Vault::create(&dir.path().join("vault.key")).unwrap();
         RollbackGuard::create(&dir.path().join("guard"), ORIGIN).unwrap();
         let clock = Arc::new(FixedClock::at(BEGIN));
-        let mut desk = Self { dir: Folder::Own(dir), place, clock, agreement: agreement.to_owned(), running: None };
+        let mut desk = Self { dir: Folder::Own(dir), place, clock, agreement: agreement.to_owned(), free: plenty(), running: None };
         desk.start().await.unwrap();
         desk
     }
@@ -113,7 +121,7 @@ impl Desk {
     /// A gateway on the files that lie in a folder, which stays.
     pub async fn at(folder: &Path) -> Self {
         let (dir, place) = (Folder::Given(folder.to_owned()), Place::File(folder.join("weiche.db")));
-        let mut desk = Self { dir, place, clock: Arc::new(FixedClock::at(BEGIN)), agreement: BREMEN.to_owned(), running: None };
+        let mut desk = Self { dir, place, clock: Arc::new(FixedClock::at(BEGIN)), agreement: BREMEN.to_owned(), free: plenty(), running: None };
         desk.start().await.unwrap_or_else(|error| panic!("{error}"));
         desk
     }
@@ -128,6 +136,7 @@ impl Desk {
     /// Begins work on what lies in the directory.
     pub async fn start(&mut self) -> Result<(), OpenError> {
         let key = SigningKey::from_seed(ORIGIN, &[7; 32]).unwrap();
+        let free = self.free.clone();
         let parts = Parts {
             store: Store::open(&self.place).await.unwrap(),
             vault: Vault::open(&self.path().join("vault.key")).unwrap(),
@@ -137,6 +146,7 @@ impl Desk {
             dialects: DIALECTS.clone(),
             clock: self.clock.clone(),
             periods: Periods::default(),
+            room: Room::asking(move || Ok(Space { free: free.load(Ordering::Relaxed), total: u64::MAX }), RESERVE),
         };
         self.running = Some(Exchange::open(parts).await?);
         Ok(())
@@ -167,8 +177,14 @@ impl Desk {
         let dir = temporary();
         std::fs::copy(self.path().join("vault.key"), dir.path().join("vault.key")).unwrap();
         RollbackGuard::create(&dir.path().join("guard"), ORIGIN).unwrap();
-        let mut desk =
-            Desk { place: self.place.clone(), dir: Folder::Own(dir), clock: self.clock.clone(), agreement: self.agreement.clone(), running: None };
+        let mut desk = Desk {
+            place: self.place.clone(),
+            dir: Folder::Own(dir),
+            clock: self.clock.clone(),
+            agreement: self.agreement.clone(),
+            free: plenty(),
+            running: None,
+        };
         desk.start().await.unwrap_or_else(|error| panic!("{error}"));
         desk
     }
@@ -178,8 +194,14 @@ impl Desk {
         let dir = temporary();
         self.copy_files(dir.path());
         let clock = Arc::new(FixedClock::at(self.now()));
-        let mut desk =
-            Desk { place: Place::File(dir.path().join("weiche.db")), dir: Folder::Own(dir), clock, agreement: self.agreement.clone(), running: None };
+        let mut desk = Desk {
+            place: Place::File(dir.path().join("weiche.db")),
+            dir: Folder::Own(dir),
+            clock,
+            agreement: self.agreement.clone(),
+            free: plenty(),
+            running: None,
+        };
         desk.start().await.unwrap_or_else(|error| panic!("{error}"));
         desk
     }
