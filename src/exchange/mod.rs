@@ -72,7 +72,7 @@ pub use wake::Wake;
 pub use writer::{Progress, WriterError};
 
 use crate::agreement::{Agreement, Member};
-use crate::clock::Clock;
+use crate::clock::{Clock, FollowingClock};
 use crate::consent::{Consent, SubjectRef};
 use crate::dialect::{Dialect, Dialects};
 use crate::id::{ConsentId, InstitutionId, RequestId};
@@ -139,11 +139,11 @@ impl Exchange {
         }
         let (vault, key) = (Arc::new(vault), Arc::new(key));
         let agreement = Arc::new(ArcSwap::from_pointee(agreement));
-        let (wake, demands) = (Wake::default(), Demands::default());
+        let (wake, demands, following) = (Wake::default(), Demands::default(), Arc::new(FollowingClock::new(clock)));
+        let clock: Arc<dyn Clock> = following.clone();
         let (vault_of, key_of, room) = (vault.clone(), key.clone(), Arc::new(room));
         let shared = (wake.clone(), demands.clone(), room.clone());
-        let (writer, progress) =
-            Writer::new((store.place().clone(), conn), key_of, guard, vault_of, agreement.clone(), clock.clone(), shared).await?;
+        let (writer, progress) = Writer::new((store.place().clone(), conn), key_of, guard, vault_of, agreement.clone(), following, shared).await?;
         let (writer, task) = writer.spawn();
         let exchange = Self {
             store,

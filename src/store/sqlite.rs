@@ -14,7 +14,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use sqlx::{ConnectOptions as _, Connection as _, Row as _, SqliteConnection, SqlitePool};
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Connection, StoreError};
+use super::{Connection, Space, StoreError};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 
@@ -54,7 +54,8 @@ pub async fn open(path: &Path) -> Result<(SqlitePool, Connection, File, Checkpoi
     if found != wanted {
         return Err(StoreError::Version { found, wanted });
     }
-    let checkpoints = Checkpoints::begin(options.clone().connect().await?);
+    let full = Space::at(path).map_or(FULL, |disk| FULL.min(disk.total / PART));
+    let checkpoints = Checkpoints::begin(options.clone().connect().await?, i64::try_from(full / PAGE).unwrap_or(i64::MAX));
     let mut writer = Connection::from(writer);
     writer.begin_anew_when(checkpoints.full.clone());
     let readers = SqlitePoolOptions::new().max_connections(READERS).connect_with(options.read_only(true).pragma("cache_size", "-2048")).await?;
@@ -63,8 +64,12 @@ pub async fn open(path: &Path) -> Result<(SqlitePool, Connection, File, Checkpoi
 
 /// How often the write-ahead log is moved into the file, beside the writer: a commit that also has to do that takes ten times as long.
 const CHECKPOINT: Duration = Duration::from_secs(1);
-/// Pages of the write-ahead log after which the writer begins it anew: 64 MiB. Under full load nobody else finds a moment for it.
-const FULL: i64 = 16_384;
+/// Bytes of the write-ahead log after which the writer begins it anew. Under full load nobody else finds a moment for it.
+const FULL: u64 = 64 << 20;
+/// But never more than this part of the disk.
+const PART: u64 = 32;
+/// Bytes of a page, as SQLite makes new files.
+const PAGE: u64 = 4096;
 
 /// Moves the write-ahead log into the file from time to time, as long as it lives.
 pub struct Checkpoints {
@@ -76,7 +81,7 @@ pub struct Checkpoints {
 }
 
 impl Checkpoints {
-    fn begin(mut conn: SqliteConnection) -> Self {
+    fn begin(mut conn: SqliteConnection, most: i64) -> Self {
         let full = Arc::new(AtomicBool::new(false));
         let tell = full.clone();
         let (scrub, mut scrubs) = mpsc::channel::<oneshot::Sender<bool>>(1);
@@ -93,7 +98,7 @@ impl Checkpoints {
                 }
                 // A failure is the writer's to notice: its next write fails as well.
                 if let Ok(row) = sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").fetch_one(&mut conn).await {
-                    tell.store(row.try_get::<i64, _>(1).is_ok_and(|pages| pages > FULL), Ordering::Relaxed);
+                    tell.store(row.try_get::<i64, _>(1).is_ok_and(|pages| pages > most), Ordering::Relaxed);
                 }
             }
         });

@@ -139,7 +139,7 @@ async fn at_the_very_end_nothing_is_acknowledged_and_nothing_acknowledged_is_los
     let mut centre = Centre::of(&site);
     let consent = centre.consents("p-1").await.unwrap();
     let mut accepted = vec![centre.submits("p-1", &consent).await.unwrap()];
-    disk.leave(0);
+    disk.leave(2 * MIB);
     let refused = loop {
         match centre.submits("p-1", &consent).await {
             Ok(referral) => accepted.push(referral),

@@ -30,4 +30,5 @@ mod replicas;
 mod soundness;
 mod surviving;
 mod texts;
+mod trouble;
 mod withdrawing;

@@ -36,6 +36,7 @@ mod places;
 mod promises;
 mod pulling;
 mod stopping;
+mod store;
 mod tidy;
 mod tls;
 mod upkeep;

@@ -50,7 +50,8 @@ impl Lane {
 
     /// What is left of a lease for the call.
     fn time_left(&self, item: &Outgoing) -> Duration {
-        item.until.since(self.exchange.clock().now()).saturating_sub(MARGIN)
+        // A clock that was set back must not make it longer.
+        item.until.since(self.exchange.clock().now()).min(self.lease).saturating_sub(MARGIN)
     }
 
     async fn deliver(&self, item: &Outgoing) -> Outcome {
