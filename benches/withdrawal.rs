@@ -175,6 +175,7 @@ impl Bench {
             dialects: Arc::new(Dialects::embedded().unwrap_or_else(|errors| panic!("{errors}"))),
             clock: Arc::new(SystemClock),
             periods: Periods::default(),
+            room: weiche::exchange::Room::endless(),
         };
         (Self(Exchange::open(parts).await.unwrap().0), given)
     }

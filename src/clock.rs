@@ -4,6 +4,7 @@
 //! Time as an argument: nothing below the edges asks the machine what time it is.
 
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// An instant, in milliseconds since 1970-01-01T00:00:00Z.
@@ -44,6 +45,10 @@ impl Stopwatch {
 pub trait Clock: Send + Sync + 'static {
     /// The present instant.
     fn now(&self) -> Time;
+    /// Whether the clock of a database server counts in its place, where there is one. One that somebody moves on purpose does not give way.
+    fn gives_way(&self) -> bool {
+        false
+    }
 }
 
 /// The machine's wall clock.
@@ -55,6 +60,42 @@ impl Clock for SystemClock {
         // A clock before 1970 reads as 1970: every consent is then not yet valid, and nothing is forwarded.
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Time(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+    }
+    fn gives_way(&self) -> bool {
+        true
+    }
+}
+
+/// A clock that goes by another one: what was said last, and what has passed since by a clock that nobody can set. Until something was said it is the
+/// machine's own.
+pub struct FollowingClock {
+    own: Arc<dyn Clock>,
+    said: Mutex<Option<(Time, Instant)>>,
+}
+
+impl FollowingClock {
+    /// In place of `own`.
+    pub fn new(own: Arc<dyn Clock>) -> Self {
+        Self { own, said: Mutex::default() }
+    }
+    /// Whether `own` gives way to another one at all.
+    pub fn follows(&self) -> bool {
+        self.own.gives_way()
+    }
+    /// It is `at` now; how many milliseconds `own` is ahead of that.
+    pub fn follow(&self, at: Time) -> i64 {
+        *self.said.lock().unwrap_or_else(PoisonError::into_inner) = Some((at, Instant::now()));
+        self.own.now().0.saturating_sub(at.0)
+    }
+}
+
+impl Clock for FollowingClock {
+    fn now(&self) -> Time {
+        let said = *self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        said.map_or_else(|| self.own.now(), |(at, since)| at.plus(since.elapsed()))
+    }
+    fn gives_way(&self) -> bool {
+        self.follows()
     }
 }
 

@@ -32,6 +32,7 @@ pub mod replay;
 mod resubmit;
 mod retention;
 mod rights;
+mod room;
 mod sheet;
 mod storage;
 mod submit;
@@ -63,6 +64,7 @@ pub use refusal::{Obstacle, Refusal};
 pub use reminders::{About, Reminder, ReminderKind};
 pub use retention::{Periods, Purged};
 pub use rights::Actor;
+pub use room::{Room, RoomNow};
 pub use sheet::Sheet;
 pub use submit::Submission;
 pub use survey::{DeliveryView, Overdue};
@@ -70,7 +72,7 @@ pub use wake::Wake;
 pub use writer::{Progress, WriterError};
 
 use crate::agreement::{Agreement, Member};
-use crate::clock::Clock;
+use crate::clock::{Clock, FollowingClock};
 use crate::consent::{Consent, SubjectRef};
 use crate::dialect::{Dialect, Dialects};
 use crate::id::{ConsentId, InstitutionId, RequestId};
@@ -101,6 +103,8 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// How long what is kept.
     pub periods: Periods,
+    /// Room on the database's disk.
+    pub room: Room,
 }
 
 /// The use cases.
@@ -113,6 +117,7 @@ pub struct Exchange {
     dialects: ArcSwap<Dialects>,
     clock: Arc<dyn Clock>,
     periods: Periods,
+    room: Arc<Room>,
     progress: watch::Receiver<Progress>,
     wake: Wake,
     demands: Demands,
@@ -128,17 +133,17 @@ impl Exchange {
     /// Takes log and database up, starts the writer and puts the agreement into force if it is new. The task ends when the exchange is
     /// dropped, or with an error when a write has failed: then the process must stop.
     pub async fn open(parts: Parts) -> Result<(Self, JoinHandle<Result<(), WriterError>>), OpenError> {
-        let Parts { store: (store, conn), vault, key, guard, agreement: (agreement, text), dialects, clock, periods } = parts;
+        let Parts { store: (store, conn), vault, key, guard, agreement: (agreement, text), dialects, clock, periods, room } = parts;
         if let Some(member) = unspoken(&agreement, &dialects) {
             return Err(OpenError::Dialect { member: member.id.clone(), dialect: member.dialect.clone() });
         }
         let (vault, key) = (Arc::new(vault), Arc::new(key));
         let agreement = Arc::new(ArcSwap::from_pointee(agreement));
-        let (wake, demands) = (Wake::default(), Demands::default());
-        let (vault_of, key_of) = (vault.clone(), key.clone());
-        let (writer, progress) =
-            Writer::new((store.place().clone(), conn), key_of, guard, vault_of, agreement.clone(), clock.clone(), (wake.clone(), demands.clone()))
-                .await?;
+        let (wake, demands, following) = (Wake::default(), Demands::default(), Arc::new(FollowingClock::new(clock)));
+        let clock: Arc<dyn Clock> = following.clone();
+        let (vault_of, key_of, room) = (vault.clone(), key.clone(), Arc::new(room));
+        let shared = (wake.clone(), demands.clone(), room.clone());
+        let (writer, progress) = Writer::new((store.place().clone(), conn), key_of, guard, vault_of, agreement.clone(), following, shared).await?;
         let (writer, task) = writer.spawn();
         let exchange = Self {
             store,
@@ -149,6 +154,7 @@ impl Exchange {
             dialects: ArcSwap::new(dialects),
             clock,
             periods,
+            room,
             progress,
             wake,
             demands,

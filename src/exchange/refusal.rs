@@ -60,6 +60,9 @@ pub enum Refusal {
     /// Too much at once.
     #[error("the gateway is busy; try again after {0:?}")]
     Overloaded(Duration),
+    /// Room on the disk is short; what can wait has to.
+    #[error("the gateway runs out of storage and accepts nothing new; withdrawals, acknowledgements and answers go on")]
+    Full,
     /// Too many withdrawal codes that nobody was given.
     #[error("too many wrong withdrawal codes came from this institution; try again after {0:?}, or withdraw by the consent's id")]
     TooManyCodes(Duration),

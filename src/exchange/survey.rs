@@ -10,6 +10,7 @@ use std::time::Duration;
 use super::Exchange;
 use super::command::{Command, Drain, Idempotency, Park, Parked, Requeue};
 use super::refusal::Refusal;
+use super::room::RoomNow;
 use crate::clock::{Stopwatch, Time};
 use crate::id::{DeliveryId, InstitutionId, RequestId};
 use crate::outbox::{self, Delivery, Place, QueueState};
@@ -119,8 +120,14 @@ impl Exchange {
         if self.store.place().file().is_some() { "sqlite" } else { "postgresql" }
     }
 
-    /// Sets the metrics of the queues. Their labels are members of agreements, and no more.
+    /// Room on the disk; none if there is none to be seen from here.
+    pub fn room(&self) -> Option<RoomNow> {
+        self.room.look()
+    }
+
+    /// Sets the metrics of the queues and of the disk. Their labels are members of agreements, and no more.
     pub async fn measure(&self) -> Result<(), Refusal> {
+        self.room.look();
         let (queues, now) = (self.queues().await?, self.clock.now());
         let (_, recalls) = referral::overdue_recalls(&mut self.store.reader().await?, now, 0).await?;
         let agreement = self.agreement();

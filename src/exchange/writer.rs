@@ -29,12 +29,13 @@ use super::command::{Command, Reply};
 use super::demands::Demands;
 use super::recent::Recent;
 use super::refusal::Refusal;
+use super::room::Room;
 use super::storage;
 use super::tally::Tally;
 use super::wake::Wake;
 use super::working_set::Wanted;
 use crate::agreement::{self, Agreement};
-use crate::clock::{Clock, Stopwatch, Time};
+use crate::clock::{Clock as _, FollowingClock, Stopwatch, Time};
 use crate::ledger::store::{Appended, Head, LogStoreError};
 use crate::ledger::{self, Checkpoint, Hash, Note, RollbackGuard, SigningKey, Tiles, Tree};
 use crate::outbox::{Delivery, State};
@@ -143,10 +144,11 @@ pub struct Writer {
     guard: RollbackGuard,
     vault: Arc<Vault>,
     agreement: Arc<ArcSwap<Agreement>>,
-    clock: Arc<dyn Clock>,
+    clock: Arc<FollowingClock>,
     progress: watch::Sender<Progress>,
     wake: Wake,
     demands: Demands,
+    room: Arc<Room>,
     tally: Tally,
 }
 
@@ -194,8 +196,8 @@ impl Writer {
         guard: RollbackGuard,
         vault: Arc<Vault>,
         agreement: Arc<ArcSwap<Agreement>>,
-        clock: Arc<dyn Clock>,
-        (wake, demands): (Wake, Demands),
+        clock: Arc<FollowingClock>,
+        (wake, demands, room): (Wake, Demands, Arc<Room>),
     ) -> Result<(Self, watch::Receiver<Progress>), WriterError> {
         let tree = ledger::store::resume(&mut conn).await?;
         let changes = agreement::changes(&mut conn).await?;
@@ -210,7 +212,7 @@ impl Writer {
         let (progress, seen) = watch::channel(Progress { size: tree.size() });
         let recent = Recent::default();
         let tally = Tally::default();
-        Ok((Self { place, conn, tree, recent, key, guard, vault, agreement, clock, progress, wake, demands, tally }, seen))
+        Ok((Self { place, conn, tree, recent, key, guard, vault, agreement, clock, progress, wake, demands, room, tally }, seen))
     }
 
     /// Starts the task. It ends when every handle is gone, or when a write has failed.
@@ -313,6 +315,7 @@ impl Writer {
     /// Whether another gateway has written: what it queued may be for those who wait here.
     async fn look(&mut self) -> Result<(), WriterError> {
         let head = ledger::store::head(&mut self.conn).await?;
+        self.time().await?;
         if head.size != self.tree.size() {
             self.catch_up(head).await?;
             self.progress.send_replace(Progress { size: self.tree.size() });
@@ -339,8 +342,19 @@ impl Writer {
         Ok(())
     }
 
+    /// The one clock by which leases, pauses and consents end: the server's where there is one, so that no gateway's own decides what another one does.
+    async fn time(&mut self) -> Result<Time, StoreError> {
+        if self.clock.follows()
+            && let Some(at) = self.conn.time().await?
+        {
+            let ahead = Duration::from_millis(self.clock.follow(at).unsigned_abs());
+            metrics::gauge!("weiche_clock_off_seconds").set(ahead.as_secs_f64());
+            return Ok(at);
+        }
+        Ok(self.clock.now())
+    }
+
     async fn commit(&mut self, commands: Vec<Command>) -> Result<Vec<Result<Committed, Refusal>>, WriterError> {
-        let now = self.clock.now();
         let mut stages = Stages::start();
         let count = commands.len();
         let mut wanted = Wanted::default();
@@ -350,6 +364,7 @@ impl Writer {
         wanted.recipients.extend(self.demands.recipients());
 
         let head = ledger::store::take_head(&mut self.conn).await?;
+        let now = self.time().await?;
         self.catch_up(head).await?;
         self.recent.check(head);
         let mut set = storage::load(&mut self.conn, &self.recent, &wanted, now).await?;
@@ -360,6 +375,7 @@ impl Writer {
             agreement: self.agreement.load_full(),
             vault: &self.vault,
             now,
+            short: self.room.is_short(),
             first_leaf: head.size,
             leaves: Vec::with_capacity(count),
             openings: Vec::new(),

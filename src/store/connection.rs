@@ -15,6 +15,7 @@ use sqlx::{AssertSqlSafe, Connection as _, Postgres, SqlSafeStr, Sqlite};
 
 use super::StoreError;
 use super::value::{Row, Value, array, bound};
+use crate::clock::Time;
 
 /// Most rows in one statement of SQLite. Statements come in sizes of powers of two up to this, so that each table has a handful of them, all
 /// prepared once; what a size has too many is filled up with rows of nothing. A statement costs two changes of threads, whatever it does.
@@ -128,6 +129,15 @@ impl Connection {
     pub(super) async fn begin_at_once(&mut self) -> Result<(), StoreError> {
         let how = if self.is_shared() { "BEGIN" } else { "BEGIN IMMEDIATE" };
         self.execute(how, []).await.map(|_| ())
+    }
+
+    /// What time it is at the server, as it says itself. None on a file, whose only gateway has a clock of its own.
+    pub async fn time(&mut self) -> Result<Option<Time>, StoreError> {
+        const SQL: &str = "SELECT (EXTRACT(EPOCH FROM clock_timestamp()) * 1000)::bigint";
+        if !self.is_shared() {
+            return Ok(None);
+        }
+        Ok(self.row(SQL, []).await?.map(|row| row.int(0)).transpose()?.map(Time))
     }
 
     /// From here on it reads one moment of the database, whatever others write, until it is closed. SQLite's write-ahead log grows meanwhile.

@@ -13,6 +13,7 @@ mod connection;
 mod copy;
 mod place;
 mod postgres;
+mod space;
 mod sqlite;
 mod value;
 
@@ -25,6 +26,7 @@ use sqlx::{PgPool, SqlitePool};
 pub use connection::{Connection, Insert};
 pub use copy::Copying;
 pub use place::Place;
+pub use space::Space;
 pub use value::{Row, Value};
 
 /// Why the database cannot be used.

@@ -14,7 +14,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use sqlx::{ConnectOptions as _, Connection as _, Row as _, SqliteConnection, SqlitePool};
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Connection, StoreError};
+use super::{Connection, Space, StoreError};
 use crate::clock::Stopwatch;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
@@ -58,7 +58,8 @@ pub async fn open(path: &Path) -> Result<(SqlitePool, Connection, File, Checkpoi
     if found != wanted {
         return Err(StoreError::Version { found, wanted });
     }
-    let checkpoints = Checkpoints::begin(options.clone().connect().await?);
+    let full = Space::at(path).map_or(FULL, |disk| FULL.min(disk.total / PART));
+    let checkpoints = Checkpoints::begin(options.clone().connect().await?, i64::try_from(full / PAGE).unwrap_or(i64::MAX));
     let mut writer = Connection::from(writer);
     writer.begin_anew_when(checkpoints.full.clone());
     let readers = SqlitePoolOptions::new().max_connections(READERS).connect_with(options.read_only(true).pragma("cache_size", "-2048")).await?;
@@ -67,8 +68,12 @@ pub async fn open(path: &Path) -> Result<(SqlitePool, Connection, File, Checkpoi
 
 /// How often the write-ahead log is moved into the file, beside the writer: a commit that also has to do that takes ten times as long.
 const CHECKPOINT: Duration = Duration::from_secs(1);
-/// Pages of the write-ahead log after which the writer begins it anew: 64 MiB. Under full load nobody else finds a moment for it.
-const FULL: i64 = 16_384;
+/// Bytes of the write-ahead log after which the writer begins it anew. Under full load nobody else finds a moment for it.
+const FULL: u64 = 64 << 20;
+/// But never more than this part of the disk.
+const PART: u64 = 32;
+/// Bytes of a page, as SQLite makes new files.
+const PAGE: u64 = 4096;
 /// Rounds at most in which a long log is moved beside the writer, and how short one is that leaves little.
 const ROUNDS: u32 = 5;
 const SHORT: Duration = Duration::from_millis(20);
@@ -83,7 +88,7 @@ pub struct Checkpoints {
 }
 
 impl Checkpoints {
-    fn begin(mut conn: SqliteConnection) -> Self {
+    fn begin(mut conn: SqliteConnection, most: i64) -> Self {
         let full = Arc::new(AtomicBool::new(false));
         let tell = full.clone();
         let (scrub, mut scrubs) = mpsc::channel::<oneshot::Sender<bool>>(1);
@@ -98,7 +103,7 @@ impl Checkpoints {
                         continue;
                     }
                 }
-                tell.store(passed(&mut conn).await, Ordering::Relaxed);
+                tell.store(passed(&mut conn, most).await, Ordering::Relaxed);
             }
         });
         Self { full, scrub, task }
@@ -114,11 +119,11 @@ impl Checkpoints {
 /// Moves what is in the log beside the writer; whether the log has become long. Then the writer waits while the rest is moved, and the rest had better be
 /// little: what came during one round is moved in the next, each shorter than the one before. A failure is the writer's to notice: its next write fails
 /// as well.
-async fn passed(conn: &mut SqliteConnection) -> bool {
+async fn passed(conn: &mut SqliteConnection, most: i64) -> bool {
     for _ in 0..ROUNDS {
         let round = Stopwatch::start();
         let row = sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").fetch_one(&mut *conn).await;
-        if !row.and_then(|row| row.try_get::<i64, _>(1)).is_ok_and(|pages| pages > FULL) {
+        if !row.and_then(|row| row.try_get::<i64, _>(1)).is_ok_and(|pages| pages > most) {
             return false;
         }
         if round.elapsed() < SHORT {

@@ -17,6 +17,7 @@ use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use sqlx::ConnectOptions as _;
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
@@ -33,8 +34,10 @@ use weiche::proto::institution::DeliverReferralRequest;
 use weiche::proto::types;
 use weiche::referral::ReferralState;
 
-const SENDER: &str = "jobcenter-bremen";
+pub(super) const SENDER: &str = "jobcenter-bremen";
 pub(super) const RECIPIENT: &str = "agentur-bremen-bremerhaven";
+/// How the agreement says where the recipient is called.
+pub(super) const ENDPOINT: &str = r#"mode = "push", endpoint = "https://localhost:7106""#;
 /// Longer than anything here takes, even on a busy machine.
 pub(super) const AGES: Duration = Duration::from_secs(60);
 
@@ -43,6 +46,8 @@ pub(super) const AGES: Duration = Duration::from_secs(60);
 pub(super) enum Answer {
     Stored,
     Late(Duration),
+    /// Stored, once there is a permit, which it takes.
+    When(Arc<Semaphore>),
     Refused(Status),
     Never,
     BreaksOff,
@@ -58,7 +63,7 @@ struct Kept {
     times: Vec<Instant>,
     next: VecDeque<Answer>,
     /// When nothing is told: by the method and how many calls there were before.
-    manner: Option<fn(&str, usize) -> Answer>,
+    manner: Option<Box<dyn Fn(&str, usize) -> Answer + Send>>,
 }
 
 impl System {
@@ -74,16 +79,18 @@ impl System {
         let bytes = request.into_body().collect().await.unwrap().to_bytes();
         let answer = {
             let mut kept = self.0.lock().unwrap();
-            let usual = kept.manner.map_or(Answer::Stored, |manner| manner(&path, kept.calls.len()));
+            let usual = kept.manner.as_ref().map_or(Answer::Stored, |manner| manner(&path, kept.calls.len()));
             kept.calls.push((path, bytes.slice(5..)));
             kept.times.push(Instant::now());
             kept.next.pop_front().unwrap_or(usual)
         };
-        if let Answer::Late(by) = answer {
-            tokio::time::sleep(by).await;
+        match &answer {
+            Answer::Late(by) => tokio::time::sleep(*by).await,
+            Answer::When(permits) => permits.acquire().await.unwrap().forget(),
+            _ => {}
         }
         match answer {
-            Answer::Stored | Answer::Late(_) => {
+            Answer::Stored | Answer::Late(_) | Answer::When(_) => {
                 let mut trailers = http::HeaderMap::new();
                 trailers.insert("grpc-status", http::HeaderValue::from_static("0"));
                 let frames = [Frame::data(Bytes::from_static(&[0; 5])), Frame::trailers(trailers)].map(Ok::<_, std::io::Error>);
@@ -142,7 +149,7 @@ impl System {
 pub(super) struct Site {
     pub(super) dir: tempfile::TempDir,
     system: System,
-    port: u16,
+    pub(super) port: u16,
     stop: CancellationToken,
     pub(super) clock: Arc<ShiftedClock>,
     shutdown: CancellationToken,
@@ -158,14 +165,26 @@ impl Site {
         Self::where_the_recipient_is_reached(|_| r#"mode = "pull""#.into()).await
     }
     async fn where_the_recipient_is_reached(delivery: impl FnOnce(u16) -> String) -> Self {
+        Self::under(|agreement, port| agreement.replace(ENDPOINT, &delivery(port))).await
+    }
+    /// On another disk than usual, of which so much is kept free.
+    pub(super) async fn on_disk(disk: &Path, reserve_mib: u32) -> Self {
+        let at = |agreement: &str, port| agreement.replace("https://localhost:7106", &format!("https://127.0.0.1:{port}"));
+        let reserve = format!("reserve_mib = {reserve_mib}");
+        Self::made(tempfile::tempdir_in(disk).unwrap(), at, |config| config.replace("#: reserve_mib = 1024", &reserve)).await
+    }
+    /// Under the agreement as the test wants it; it is told the recipient's port.
+    pub(super) async fn under(change: impl FnOnce(&str, u16) -> String) -> Self {
+        Self::made(tempfile::tempdir().unwrap(), change, |config| config).await
+    }
+    async fn made(dir: tempfile::TempDir, change: impl FnOnce(&str, u16) -> String, configure: impl FnOnce(String) -> String) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let dir = tempfile::tempdir().unwrap();
-        let agreement = init::AGREEMENT.replace(r#"mode = "push", endpoint = "https://localhost:7106""#, &delivery(port));
+        let agreement = change(init::AGREEMENT, port);
         init::create(dir.path(), &init::Plan { agreement, ..init::Plan::default() }).await.unwrap();
         let path = dir.path().join(init::CONFIG);
         let text = std::fs::read_to_string(&path).unwrap();
-        std::fs::write(&path, text.replace("#: drain_seconds = 20", "drain_seconds = 2")).unwrap();
+        std::fs::write(&path, configure(text.replace("#: drain_seconds = 20", "drain_seconds = 2"))).unwrap();
         let mut site = Self {
             system: System::default(),
             port,
@@ -190,15 +209,19 @@ impl Site {
         self.shutdown.cancel();
         self.running.take().unwrap().ended().await.unwrap()
     }
+    /// It ended by itself.
+    pub(super) async fn ended(&mut self) -> Result<gateway::Ended, gateway::GatewayError> {
+        tokio::time::timeout(AGES, self.running.take().unwrap().ended()).await.expect("it ends")
+    }
     pub(super) fn on(&self) -> &Running {
         self.running.as_ref().unwrap()
     }
-    async fn recipient_goes(&mut self) {
+    pub(super) async fn recipient_goes(&mut self) {
         self.stop.cancel();
         // The port is free once the accept loop has gone.
         until("the recipient is gone", || async { TcpListener::bind(("127.0.0.1", self.port)).await.is_ok() }).await;
     }
-    async fn recipient_comes_back(&mut self) {
+    pub(super) async fn recipient_comes_back(&mut self) {
         self.stop = CancellationToken::new();
         let listener = TcpListener::bind(("127.0.0.1", self.port)).await.unwrap();
         self.system.serve(listener, &self.dir.path().join("certs"), self.stop.clone());
@@ -208,15 +231,22 @@ impl Site {
     pub(super) async fn submit(&self, person: &str) -> String {
         self.try_submit(person).await.unwrap().referral.unwrap().to_string()
     }
+    /// The same the other way round.
+    pub(super) async fn submit_back(&self, person: &str) -> String {
+        self.try_submit_to((RECIPIENT, "vermittlung-bremen"), (SENDER, "vermittlung-mitte"), person).await.unwrap().referral.unwrap().to_string()
+    }
     async fn try_submit(&self, person: &str) -> Result<Submission, Refusal> {
+        self.try_submit_to((SENDER, "vermittlung-mitte"), (RECIPIENT, "vermittlung-bremen"), person).await
+    }
+    async fn try_submit_to(&self, from: (&str, &str), to: (&str, &str), person: &str) -> Result<Submission, Refusal> {
         let party =
-            |institution: &str, unit: &str| Some(types::Party { institution: institution.into(), unit: unit.into(), function: String::new() });
+            |(institution, unit): (&str, &str)| Some(types::Party { institution: institution.into(), unit: unit.into(), function: String::new() });
         let name = types::PersonName { family: "Beispiel".into(), given: "Nur".into(), ..Default::default() };
         let referral = types::Referral {
             sender_case_number: "HB-2026-00417".into(),
             subject_ref: person.into(),
-            sender: party(SENDER, "vermittlung-mitte"),
-            recipient: party(RECIPIENT, "vermittlung-bremen"),
+            sender: party(from),
+            recipient: party(to),
             purpose: types::Purpose::JobSearch as i32,
             necessity: "vermittlung-50-1".into(),
             subject: Some(types::Person { name: Some(name), ..Default::default() }),
@@ -224,7 +254,7 @@ impl Site {
         };
         let request = SubmitReferralRequest { request_id: RequestId::random().to_string(), referral: Some(referral), validate_only: false };
         let content = request.encode_to_vec();
-        self.on().exchange().submit(&SENDER.parse().unwrap(), SubmitRequest::decode(content.as_slice()).unwrap(), &content).await
+        self.on().exchange().submit(&from.0.parse().unwrap(), SubmitRequest::decode(content.as_slice()).unwrap(), &content).await
     }
     pub(super) async fn state(&self, referral: &str) -> ReferralState {
         self.on().exchange().referral(&SENDER.parse().unwrap(), referral).await.unwrap().0.referral.state
@@ -233,8 +263,12 @@ impl Site {
         until("delivered", || async { self.state(referral).await == ReferralState::Delivered }).await;
     }
     /// How the recipient answers when it is not told otherwise.
-    pub(super) fn recipient_answers(&self, manner: fn(&str, usize) -> Answer) {
-        self.system.0.lock().unwrap().manner = Some(manner);
+    pub(super) fn recipient_answers(&self, manner: impl Fn(&str, usize) -> Answer + Send + 'static) {
+        self.system.0.lock().unwrap().manner = Some(Box::new(manner));
+    }
+    /// What the recipient was called for.
+    pub(super) fn calls(&self) -> Vec<(String, Bytes)> {
+        self.system.calls()
     }
     /// What the recipient was called for, and when.
     pub(super) fn calls_with_times(&self) -> Vec<((String, Bytes), Instant)> {
@@ -266,8 +300,7 @@ pub(crate) async fn until<F: Future<Output = bool>>(what: &str, met: impl Fn() -
 }
 
 /// A call of the recipient's own contract, read back into the hub's words.
-fn read(call: &(String, Bytes)) -> DeliverReferralRequest {
-    let dialects = Dialects::embedded().unwrap();
+pub(super) fn read(dialects: &Dialects, call: &(String, Bytes)) -> DeliverReferralRequest {
     let (dialect, method) = dialects.method(&call.0).unwrap();
     assert_eq!((dialect.name(), method.canonical.as_str()), ("agentur", "weiche.institution.v1.DeliveryService.DeliverReferral"));
     DeliverReferralRequest::decode(dialect.read(&method.request, &call.1).unwrap().0).unwrap()
@@ -280,7 +313,7 @@ async fn a_referral_arrives_in_the_recipients_own_words_with_proof_of_its_releas
     site.until_delivered(&referral).await;
     let calls = site.system.calls();
     assert_eq!((calls.len(), calls[0].0.as_str()), (1, "/agentur.v1.EreignisService/VorgangEmpfangen"));
-    let request = read(&calls[0]);
+    let request = read(&Dialects::embedded().unwrap(), &calls[0]);
     let subject = request.referral.unwrap().subject.unwrap();
     assert_eq!(subject.name.unwrap().family, "Beispiel");
     assert!(request.delivery_id.parse::<uuid::Uuid>().is_ok());
@@ -296,7 +329,8 @@ async fn a_recipient_that_is_down_breaks_off_or_is_busy_loses_nothing_and_gets_e
     site.system.then(Answer::Refused(Status::with_error_details(Code::Unavailable, "busy", details)));
     let first = site.submit("p-1").await;
     site.until_delivered(&first).await;
-    let ids: Vec<_> = site.system.calls().iter().map(|call| read(call).delivery_id).collect();
+    let dialects = Dialects::embedded().unwrap();
+    let ids: Vec<_> = site.system.calls().iter().map(|call| read(&dialects, call).delivery_id).collect();
     assert!(ids.len() == 3 && ids.iter().all(|id| *id == ids[0]), "{ids:?}");
 
     site.recipient_goes().await;
@@ -424,7 +458,7 @@ async fn a_gateway_whose_log_cannot_be_written_refuses_everything_and_ends_by_it
     statement("ALTER TABLE log_leaf RENAME TO away").execute(&mut beside).await.unwrap();
     assert_eq!(site.try_submit("p-1").await.unwrap_err(), Refusal::Unavailable);
     assert_eq!(site.try_submit("p-2").await.unwrap_err(), Refusal::Unavailable);
-    let ended = tokio::time::timeout(AGES, site.running.take().unwrap().ended()).await.unwrap();
+    let ended = site.ended().await;
     assert!(matches!(ended, Err(gateway::GatewayError::Writer(_))), "{ended:?}");
     statement("ALTER TABLE away RENAME TO log_leaf").execute(&mut beside).await.unwrap();
     site.start().await;

@@ -46,7 +46,7 @@ impl Inbox {
     pub(super) async fn next(&mut self) -> Result<Option<ReceiveResponse>, Status> {
         tokio::time::timeout(AGES, self.items.message()).await.expect("something comes")
     }
-    async fn item(&mut self) -> ReceiveResponse {
+    pub(super) async fn item(&mut self) -> ReceiveResponse {
         self.next().await.unwrap().unwrap()
     }
     pub(super) async fn acknowledge(&self, item: &ReceiveResponse) {

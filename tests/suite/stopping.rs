@@ -7,7 +7,7 @@
 //!
 //! `WEICHE_WITHDRAWALS` sets how many persons withdraw; docs/PROMISES.md has the command.
 
-mod person;
+pub(crate) mod person;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
@@ -36,7 +36,7 @@ const EACH: usize = 4;
 const AT_ONCE: usize = 24;
 
 /// The gateway's number of a referral, where the recipient's own contract has it.
-fn number(dialects: &Dialects, (path, bytes): &(String, bytes::Bytes)) -> String {
+pub(crate) fn number(dialects: &Dialects, (path, bytes): &(String, bytes::Bytes)) -> String {
     let (_, method) = dialects.method(path).unwrap();
     let call = DynamicMessage::decode(dialects.pool().get_message_by_name(&method.request).unwrap(), bytes.clone()).unwrap();
     let inside = |value: &Value| Some(value.as_message()?.get_field_by_name("vermittlungId")?.as_str()?.to_owned());

@@ -34,6 +34,8 @@ pub struct Config {
     pub ops: Option<SocketAddr>,
     /// The database.
     pub database: Place,
+    /// Bytes that stay free on the disk of a database file for what cannot wait; never more than a tenth of it.
+    pub reserve: u64,
     /// The key that signs the log.
     pub ledger_key: PathBuf,
     /// What was signed last; keep it out of the database's backups.

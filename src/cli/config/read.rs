@@ -49,10 +49,11 @@ fn read(reading: &mut Reading<'_>, file: DeTable<'_>) -> Option<Config> {
     let database = reading.section(&mut top, "database", true).and_then(|mut section| {
         let at = section.table.get("store").map_or(section.start, |value| value.span().start);
         let text: Option<String> = reading.required(&mut section, "store");
+        let reserve = reading.number(&mut section, "reserve_mib", 0..=1 << 20, 1024);
         reading.finish(section);
-        Place::parse(&text?, reading.folder)
-            .map_err(|error| reading.problem(at, format!("`database.store`: {error}"), "a file, or postgres://USER@HOST:PORT/NAME"))
-            .ok()
+        let place = Place::parse(&text?, reading.folder)
+            .map_err(|error| reading.problem(at, format!("`database.store`: {error}"), "a file, or postgres://USER@HOST:PORT/NAME"));
+        Some((place.ok()?, reserve? << 20))
     });
     let [ledger_key, ledger_guard] = reading.files(&mut top, "ledger", ["key", "guard"]);
     let [vault_key] = reading.files(&mut top, "vault", ["key"]);
@@ -78,13 +79,15 @@ fn read(reading: &mut Reading<'_>, file: DeTable<'_>) -> Option<Config> {
     let limits = reading.limits(&mut top);
     let log = reading.log(&mut top);
     reading.finish(top);
+    let (database, reserve) = database?;
     Some(Config {
         trust_domain: trust_domain?,
         dialects,
         institutions: institutions?,
         operators: operators?,
         ops: ops.flatten(),
-        database: database?,
+        database,
+        reserve,
         ledger_key: ledger_key?,
         ledger_guard: ledger_guard?,
         vault_key: vault_key?,

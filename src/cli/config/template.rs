@@ -47,6 +47,9 @@ listen = "{ops}"
 # A file of SQLite (nothing to set up, one gateway), or the address of a PostgreSQL database (several gateways, high availability):
 # "postgres://weiche@db.example.invalid:5432/weiche?sslmode=verify-full". A password may stand in PGPASSWORD or ~/.pgpass instead of here.
 store = "{store}"
+# So many MiB stay free on the disk of a file, but never more than a tenth of it, 0 to 1048576. With less, new referrals and consents are refused;
+# withdrawals, acknowledgements, answers and erasures go on. The disk of a server is the server's.
+#: reserve_mib = 1024
 
 # The log of every decision.
 [ledger]

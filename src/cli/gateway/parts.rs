@@ -14,7 +14,7 @@ use crate::cli::config::{Config, TlsFiles};
 use crate::clock::{Clock, SystemClock};
 use crate::delivery::Outward;
 use crate::dialect::{DialectErrors, Dialects};
-use crate::exchange::Parts;
+use crate::exchange::{Parts, Room};
 use crate::identity::tls::{Audience, Credentials, ServerTls, TlsError};
 use crate::ledger::guard::GuardError;
 use crate::ledger::key::KeyError;
@@ -90,7 +90,8 @@ pub(super) async fn open(config: &Config, clock: Arc<dyn Clock>) -> Result<Parts
     let guard = RollbackGuard::open(&config.ledger_guard, key.origin())?;
     let vault = Vault::open(&config.vault_key)?;
     let store = Store::open(&config.database).await?;
-    Ok(Parts { store, vault, key, guard, agreement, dialects, clock, periods: config.periods })
+    let room = Room::of(&config.database, config.reserve);
+    Ok(Parts { store, vault, key, guard, agreement, dialects, clock, periods: config.periods, room })
 }
 
 /// The agreement with its text.

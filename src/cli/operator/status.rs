@@ -54,6 +54,14 @@ struct Status {
     unfinished_referrals: Rows<Unfinished>,
     overdue_recalls: Rows<Recall>,
     overdue_recall_count: u64,
+    disk: Option<Disk>,
+}
+
+#[derive(serde::Serialize)]
+struct Disk {
+    free_bytes: u64,
+    reserve_bytes: u64,
+    short: bool,
 }
 
 impl From<wire::GetStatusResponse> for Status {
@@ -82,6 +90,7 @@ impl From<wire::GetStatusResponse> for Status {
             unfinished_referrals: Rows(answer.unfinished_referrals.into_iter().map(unfinished).collect()),
             overdue_recalls: Rows(answer.overdue_recalls.into_iter().map(recall).collect()),
             overdue_recall_count: answer.overdue_recall_count,
+            disk: answer.disk.map(|disk| Disk { free_bytes: disk.free_bytes, reserve_bytes: disk.reserve_bytes, short: disk.short }),
         }
     }
 }
@@ -91,14 +100,30 @@ impl fmt::Display for Status {
         let Self { version, condition, engine, log_size, agreement, at, .. } = self;
         writeln!(f, "{condition}: weiche {version} on {engine}, {log_size} log entries, agreement {agreement}, {at}")?;
         writeln!(f, "{}", self.recipients)?;
+        if let Some(disk) = self.disk.as_ref().filter(|disk| disk.short) {
+            writeln!(f, "{disk}")?;
+        }
         let dead: u64 = self.recipients.0.iter().map(|one| one.dead).sum();
         let quiet = self.recipients.0.iter().filter(|one| one.quiet).count();
         let (unfinished, recalls) = (self.unfinished_referrals.0.len(), self.overdue_recall_count);
-        if dead + quiet as u64 + unfinished as u64 + recalls == 0 {
+        if dead + quiet as u64 + unfinished as u64 + recalls == 0 && !self.is_short() {
             return f.write_str("Nothing is stuck.");
         }
         write!(f, "Needs somebody: {dead} dead letters, {quiet} quiet recipients, {unfinished} unfinished referrals, {recalls} overdue recalls; ")?;
         f.write_str("see --stuck.")
+    }
+}
+
+impl Status {
+    fn is_short(&self) -> bool {
+        self.disk.as_ref().is_some_and(|disk| disk.short)
+    }
+}
+
+impl fmt::Display for Disk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (free, reserve) = (self.free_bytes >> 20, self.reserve_bytes >> 20);
+        write!(f, "The disk is nearly full: {free} MiB are free, {reserve} are kept for what cannot wait; no new referrals or consents are accepted.")
     }
 }
 
@@ -108,7 +133,9 @@ struct Stuck(Status);
 
 impl Stuck {
     fn is_empty(&self) -> bool {
-        self.0.recipients.0.is_empty() && self.0.unfinished_referrals.0.is_empty() && self.0.overdue_recall_count == 0 && self.0.condition == "ready"
+        let Self(status) = self;
+        let nobody = status.recipients.0.is_empty() && status.unfinished_referrals.0.is_empty() && status.overdue_recall_count == 0;
+        nobody && status.condition == "ready" && !status.is_short()
     }
 }
 
@@ -120,6 +147,9 @@ impl fmt::Display for Stuck {
         }
         if status.condition != "ready" {
             writeln!(f, "The gateway is not ready: {}.", status.condition)?;
+        }
+        if let Some(disk) = status.disk.as_ref().filter(|disk| disk.short) {
+            writeln!(f, "{disk}")?;
         }
         if !status.recipients.0.is_empty() {
             writeln!(f, "Recipients with dead letters, or that take nothing (marked !):\n{}", status.recipients)?;

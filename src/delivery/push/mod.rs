@@ -7,6 +7,7 @@
 //! |---|---|
 //! | `worker` | when: pacing, places, leases, the end. Knows no message. |
 //! | `pace` | how many may begin now |
+//! | `way` | whether the recipient can be reached at all |
 //! | `sender` | what: the canonical request, the recipient's words, the call. Knows no queue. |
 //! | `outcome` | what an answer means for the queue |
 //!
@@ -15,6 +16,7 @@
 mod outcome;
 mod pace;
 mod sender;
+mod way;
 mod worker;
 
 use std::collections::BTreeMap;

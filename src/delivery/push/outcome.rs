@@ -34,6 +34,16 @@ pub(super) fn transient(code: &'static str) -> Outcome {
     failed(Failure::Transient { retry_after: None }, code)
 }
 
+/// Whether the recipient was reached; none if the attempt says nothing about that. Whoever answers is there, whatever it says of this one.
+pub(super) fn reached(outcome: &Outcome) -> Option<bool> {
+    match outcome {
+        Outcome::Delivered => Some(true),
+        Outcome::Failed { code, .. } if code == UNMAPPABLE || code == PANIC => None,
+        Outcome::Failed { code, .. } => Some(code != code_name(Code::Unavailable) && code != code_name(Code::DeadlineExceeded)),
+        Outcome::Returned | Outcome::Untold => None,
+    }
+}
+
 /// For metrics.
 pub(super) fn name(outcome: &Outcome) -> &'static str {
     match outcome {
@@ -72,6 +82,15 @@ mod tests {
             assert_eq!(failure == Failure::Permanent, promised.contains(code_name(code)), "{name}");
             assert_eq!(name, code_name(code));
         }
+    }
+
+    #[test]
+    fn whoever_answers_is_there_whatever_it_says() {
+        for number in 1..=16 {
+            let away = [Code::Unavailable, Code::DeadlineExceeded].contains(&Code::from(number));
+            assert_eq!(reached(&of(&Status::new(Code::from(number), ""))), Some(!away));
+        }
+        assert_eq!([reached(&Outcome::Delivered), reached(&transient(PANIC)), reached(&Outcome::Returned)], [Some(true), None, None]);
     }
 
     #[test]

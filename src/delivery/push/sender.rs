@@ -44,12 +44,14 @@ impl Lane {
     pub(super) fn new(exchange: Arc<Exchange>, recipient: InstitutionId, channel: Channel, lease: Duration) -> Self {
         let under_way = metrics::gauge!("weiche_deliveries_in_flight", "recipient" => recipient.to_string());
         let took = metrics::histogram!("weiche_attempt_seconds", "recipient" => recipient.to_string());
+        metrics::gauge!("weiche_recipient_away", "recipient" => recipient.to_string()).set(0.0);
         Self { exchange, recipient, channel, lease, under_way, took }
     }
 
     /// What is left of a lease for the call.
     fn time_left(&self, item: &Outgoing) -> Duration {
-        item.until.since(self.exchange.clock().now()).saturating_sub(MARGIN)
+        // A clock that was set back must not make it longer.
+        item.until.since(self.exchange.clock().now()).min(self.lease).saturating_sub(MARGIN)
     }
 
     async fn deliver(&self, item: &Outgoing) -> Outcome {
@@ -121,6 +123,16 @@ impl Work for Lane {
         let outcome = self.deliver(item).await;
         self.took.record(started.elapsed().as_secs_f64());
         outcome
+    }
+
+    fn reached(&self, is: bool) {
+        metrics::gauge!("weiche_recipient_away", "recipient" => self.recipient.to_string()).set(if is { 0.0 } else { 1.0 });
+        match is {
+            true => tracing::info!(recipient = %self.recipient, "it can be reached again"),
+            false => {
+                tracing::warn!(recipient = %self.recipient, "it cannot be reached; from now on one delivery at a time is tried until it answers")
+            }
+        }
     }
 
     async fn settle(&self, item: Outgoing, outcome: Outcome) {

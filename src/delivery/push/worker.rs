@@ -16,6 +16,7 @@ use tokio_util::task::TaskTracker;
 
 use super::outcome;
 use super::pace::Pace;
+use super::way::Way;
 use crate::agreement::Pacing;
 use crate::exchange::Outcome;
 
@@ -40,6 +41,8 @@ pub(super) trait Work: Send + Sync + 'static {
     fn holds(&self, item: &Self::Item) -> bool;
     /// Does it. Ends within the lease.
     fn attempt(&self, item: &Self::Item) -> impl Future<Output = Outcome> + Send;
+    /// The recipient can be reached again, or no longer.
+    fn reached(&self, is: bool);
     /// Notes what became of it.
     fn settle(&self, item: Self::Item, outcome: Outcome) -> impl Future<Output = ()> + Send;
 }
@@ -60,6 +63,9 @@ pub(super) async fn run<W: Work>(work: Arc<W>, bell: Arc<Notify>, pacing: Pacing
     let most = usize::try_from(pacing.in_flight.max(1)).unwrap_or(Semaphore::MAX_PERMITS);
     let places = Arc::new(Semaphore::new(most));
     let mut pace = Pace::new(pacing.per_second, Instant::now());
+    let way = Arc::new(Way::default());
+    // Calls on the closed way so far; taken in the last round.
+    let (mut closed, mut taken) = (0, 0);
     // What was left by an earlier process rings no bell.
     let mut due = true;
     loop {
@@ -67,7 +73,10 @@ pub(super) async fn run<W: Work>(work: Arc<W>, bell: Arc<Notify>, pacing: Pacing
             // Only this task takes places, so there are at least as many afterwards.
             let free = places.acquire().await;
             drop(free);
-            if places.available_permits() * 4 < most {
+            if !way.is_open() && taken > 0 {
+                closed += 1;
+                way.wait(closed).await;
+            } else if places.available_permits() * 4 < most {
                 tokio::time::sleep(GATHER).await;
             }
             loop {
@@ -82,7 +91,10 @@ pub(super) async fn run<W: Work>(work: Arc<W>, bell: Arc<Notify>, pacing: Pacing
             () = ends.stop.cancelled() => return,
             available = turn => available,
         };
-        let limit = available.min(MOST).min(u32::try_from(places.available_permits()).unwrap_or(MOST));
+        // Whoever cannot be reached is asked with one at a time: the others stay as they are, with all their attempts.
+        let at_once = if way.is_open() { MOST } else { 1 };
+        closed = if way.is_open() { 0 } else { closed };
+        let limit = available.min(at_once).min(u32::try_from(places.available_permits()).unwrap_or(MOST));
         let look = LOOK.mul_f64(rand::random_range(0.75..1.25));
         let until = async {
             tokio::select! {
@@ -92,28 +104,29 @@ pub(super) async fn run<W: Work>(work: Arc<W>, bell: Arc<Notify>, pacing: Pacing
             }
         };
         // Not within a select: what has been started must get its attempt, or be put back.
-        let (taken, started) = work.next(limit, due, until).await;
+        let started;
+        (taken, started) = work.next(limit, due, until).await;
         // Rung, or waited long enough: see what is there. As many as asked for: there may be more.
         due = taken == 0 || taken >= limit;
         if taken > 0 {
             pace.take(taken);
-            let taken = places.clone().try_acquire_many_owned(taken).ok();
+            let places = places.clone().try_acquire_many_owned(taken).ok();
             // Beside the next round: what the writer does meanwhile must find somebody who waits for it.
-            ends.tasks.spawn(all(work.clone(), started, taken, ends.clone()));
+            ends.tasks.spawn(all(work.clone(), started, places, (way.clone(), ends.clone())));
         }
     }
 }
 
 /// Unseals what was started and has it done.
-async fn all<W: Work>(work: Arc<W>, started: W::Started, mut places: Option<OwnedSemaphorePermit>, ends: Ends) {
+async fn all<W: Work>(work: Arc<W>, started: W::Started, mut places: Option<OwnedSemaphorePermit>, (way, ends): (Arc<Way>, Ends)) {
     for item in work.unseal(started).await {
         let place = places.as_mut().and_then(|places| places.split(1));
-        ends.tasks.spawn(one(work.clone(), item, place, ends.clone()));
+        ends.tasks.spawn(one(work.clone(), item, place, (way.clone(), ends.clone())));
     }
 }
 
 /// One attempt, from lease to outcome.
-async fn one<W: Work>(work: Arc<W>, item: W::Item, place: Option<OwnedSemaphorePermit>, ends: Ends) {
+async fn one<W: Work>(work: Arc<W>, item: W::Item, place: Option<OwnedSemaphorePermit>, (way, ends): (Arc<Way>, Ends)) {
     let outcome = if ends.stop.is_cancelled() || !work.holds(&item) {
         // Not a byte has left: it goes back as it was.
         Outcome::Returned
@@ -126,6 +139,11 @@ async fn one<W: Work>(work: Arc<W>, item: W::Item, place: Option<OwnedSemaphoreP
         }
     };
     // The recipient is done with it: the next may begin while the outcome is being noted.
+    if let Some(reached) = outcome::reached(&outcome)
+        && way.note(reached)
+    {
+        work.reached(reached);
+    }
     drop(place);
     work.settle(item, outcome).await;
 }
@@ -148,6 +166,8 @@ mod tests {
         most: AtomicUsize,
         gate: Gate,
         expired: AtomicBool,
+        away: AtomicBool,
+        reached: Mutex<Vec<bool>>,
         settled: Mutex<Vec<(u32, Outcome)>>,
     }
 
@@ -190,9 +210,16 @@ mod tests {
             assert_ne!(*item, PANICS, "as asked for");
             let running = 1 + self.running.fetch_add(1, Ordering::SeqCst);
             self.most.fetch_max(running, Ordering::SeqCst);
+            if self.away.load(Ordering::SeqCst) {
+                self.running.fetch_sub(1, Ordering::SeqCst);
+                return outcome::transient("UNAVAILABLE");
+            }
             self.gate.0.acquire().await.unwrap().forget();
             self.running.fetch_sub(1, Ordering::SeqCst);
             Outcome::Delivered
+        }
+        fn reached(&self, is: bool) {
+            self.reached.lock().unwrap().push(is);
         }
         async fn settle(&self, item: u32, outcome: Outcome) {
             self.settled.lock().unwrap().push((item, outcome));
@@ -275,6 +302,19 @@ mod tests {
         bench.until("both", |work| work.settled.lock().unwrap().len() == 2).await;
         assert!(bench.work.settled.lock().unwrap().iter().all(|(_, outcome)| matches!(outcome, Outcome::Returned)));
         assert_eq!(bench.work.most.load(Ordering::SeqCst), 0);
+    }
+
+    #[tokio::test]
+    async fn whoever_cannot_be_reached_is_asked_with_one_at_a_time_until_it_answers() {
+        let bench = start(Numbers { away: true.into(), ..due(0..1000) }, 4, 100_000);
+        bench.work.gate.0.add_permits(1000);
+        bench.until("it is away", |work| *work.reached.lock().unwrap() == [false]).await;
+        let tried = bench.settled();
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        assert!(bench.settled() <= tried + 8, "{} of 1000 were begun for nothing", bench.settled());
+        bench.work.away.store(false, Ordering::SeqCst);
+        bench.until("all", |work| work.settled.lock().unwrap().len() == 1000).await;
+        assert_eq!(*bench.work.reached.lock().unwrap(), [false, true]);
     }
 
     #[tokio::test]

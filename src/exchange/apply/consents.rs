@@ -23,6 +23,10 @@ impl Batch<'_> {
         if existing.is_some_and(|existing| existing.controller.institution != c.controller) {
             return Err(Refusal::NotFound);
         }
+        // One that narrows or replaces another cannot wait.
+        if existing.is_none() && c.consent.supersedes.is_none() {
+            self.unless_short()?;
+        }
         let mut input = c.consent.clone();
         input.controller.institution = c.controller.clone();
         let mut record = record_new(input, existing, &self.agreement, self.now).map_err(Refusal::Consent)?;

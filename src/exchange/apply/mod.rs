@@ -44,6 +44,8 @@ pub struct Batch<'a> {
     pub vault: &'a Vault,
     /// The one instant at which the whole batch happens.
     pub now: Time,
+    /// Room on the disk is short: what can wait is refused.
+    pub short: bool,
     /// Index of its first leaf.
     pub first_leaf: u64,
     /// Its leaves.
@@ -164,11 +166,11 @@ impl Batch<'_> {
         match command {
             Command::Submit(mut c) => {
                 let call = c.idempotency.clone();
-                self.once(&call, |batch| batch.submit(&mut c))
+                self.once(&call, |batch| batch.unless_short().and_then(|()| batch.submit(&mut c)))
             }
             Command::Resubmit(mut c) => {
                 let call = c.idempotency.clone();
-                self.once(&call, |batch| batch.resubmit(&mut c))
+                self.once(&call, |batch| batch.unless_short().and_then(|()| batch.resubmit(&mut c)))
             }
             Command::RecordConsent(c) => self.once(&c.idempotency, |batch| batch.record_consent(&c)),
             Command::Withdraw(c) => self.once(&c.idempotency, |batch| batch.withdraw(&c)),
@@ -190,6 +192,11 @@ impl Batch<'_> {
             Command::Correct(c) => self.once(&c.idempotency, |batch| batch.correct(&c)),
             Command::Bind(c) => self.once(&c.idempotency, |batch| batch.bind(&c)),
         }
+    }
+
+    /// For what can wait. Whoever asks again for what was done gets its answer all the same.
+    fn unless_short(&self) -> Result<(), Refusal> {
+        if self.short { Err(Refusal::Full) } else { Ok(()) }
     }
 
     /// The same call again has the same answer and changes nothing; the same id with other content is refused.

@@ -177,6 +177,7 @@ async fn status(desk: Arc<Desk>, bytes: Bytes) -> Result<Bytes, Refusal> {
         unfinished_referrals: overdue.referrals.iter().map(unfinished).collect(),
         overdue_recalls: overdue.recalls.iter().map(recall).collect(),
         overdue_recall_count: overdue.recalls_all,
+        disk: exchange.room().map(|now| wire::DiskSpace { free_bytes: now.free, reserve_bytes: now.reserve, short: now.short }),
     }))
 }
 

@@ -45,6 +45,7 @@ impl From<Refused> for Refusal {
             }
             Refused::StaleLease => Refusal::new(ErrorReason::StaleLease, refused.to_string()),
             Refused::Overloaded(after) => Refusal::new(ErrorReason::Overloaded, "the gateway is busy; try again").retry_after(after),
+            Refused::Full => Refusal::new(ErrorReason::StoreFull, refused.to_string()).retry_after(Duration::from_secs(60)),
             Refused::TooManyCodes(after) => Refusal::new(ErrorReason::TooManyCodes, refused.to_string()).retry_after(after),
             Refused::Draining => Refusal::new(ErrorReason::Draining, refused.to_string()).retry_after(Duration::from_secs(1)),
             Refused::Unavailable => {

@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may stop")]
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
@@ -21,7 +22,7 @@ use weiche::consent::{
 };
 use weiche::dialect::{Category, CategoryMask, Dialects};
 use weiche::exchange::{
-    Content, Exchange, Issued, Moved, OpenError, Outcome, Outgoing, Parts, Periods, Refusal, Submission, SubmitRequest, Withdrawn, WriterError,
+    Content, Exchange, Issued, Moved, OpenError, Outcome, Outgoing, Parts, Periods, Refusal, Room, Submission, SubmitRequest, Withdrawn, WriterError,
 };
 use weiche::id::{ConsentId, InstitutionId, ReferralId, RequestId};
 use weiche::ledger::verify::Verify;
@@ -32,8 +33,10 @@ use weiche::proto::audit::Entry;
 use weiche::proto::exchange::SubmitReferralRequest;
 use weiche::proto::types::{self, RecallNotice, StatusChange};
 use weiche::referral::{ReferralState, StatusReason};
-use weiche::store::{Connection, Place, Store, Value};
+use weiche::store::{Connection, Place, Space, Store, Value};
 use weiche::vault::Vault;
+
+use super::trouble::Trouble;
 
 pub const BREMEN: &str = include_str!("../../../agreement/bremen.toml");
 pub const ORIGIN: &str = "log.example.invalid";
@@ -45,6 +48,7 @@ pub const MINUTE: Duration = Duration::from_secs(60);
 pub const HOUR: Duration = Duration::from_secs(3600);
 pub const DAY: Duration = Duration::from_secs(24 * 3600);
 pub const LEASE: Duration = Duration::from_secs(30);
+pub const RESERVE: u64 = 1 << 30;
 
 const BEGIN: Time = Time(1_791_190_800_000);
 
@@ -75,7 +79,14 @@ pub struct Desk {
     pub place: Place,
     pub clock: Arc<FixedClock>,
     agreement: String,
+    /// Free bytes on the disk as the gateway sees it, and how many it keeps.
+    pub free: Arc<AtomicU64>,
+    pub trouble: Option<Trouble>,
     running: Option<(Exchange, JoinHandle<Result<(), WriterError>>)>,
+}
+
+fn plenty() -> Arc<AtomicU64> {
+    Arc::new(AtomicU64::new(u64::MAX))
 }
 
 /// Where its files lie.
@@ -98,22 +109,35 @@ impl Desk {
         Self::open_under(BREMEN).await
     }
 
+    /// One that can be brought into trouble.
+    pub async fn open_in_trouble() -> Self {
+        let mut desk = Self::made(BREMEN).await;
+        desk.trouble = Some(Trouble::at(&desk.place, &desk.clock).await);
+        desk.start().await.unwrap();
+        desk
+    }
+
     pub async fn open_under(agreement: &str) -> Self {
+        let mut desk = Self::made(agreement).await;
+        desk.start().await.unwrap();
+        desk
+    }
+
+    async fn made(agreement: &str) -> Self {
         let dir = temporary();
         let place = crate::places::empty(dir.path()).await;
         Store::create(&place).await.unwrap();
         Vault::create(&dir.path().join("vault.key")).unwrap();
         RollbackGuard::create(&dir.path().join("guard"), ORIGIN).unwrap();
         let clock = Arc::new(FixedClock::at(BEGIN));
-        let mut desk = Self { dir: Folder::Own(dir), place, clock, agreement: agreement.to_owned(), running: None };
-        desk.start().await.unwrap();
-        desk
+        Self { dir: Folder::Own(dir), place, clock, agreement: agreement.to_owned(), free: plenty(), trouble: None, running: None }
     }
 
     /// A gateway on the files that lie in a folder, which stays.
     pub async fn at(folder: &Path) -> Self {
         let (dir, place) = (Folder::Given(folder.to_owned()), Place::File(folder.join("weiche.db")));
-        let mut desk = Self { dir, place, clock: Arc::new(FixedClock::at(BEGIN)), agreement: BREMEN.to_owned(), running: None };
+        let mut desk =
+            Self { dir, place, clock: Arc::new(FixedClock::at(BEGIN)), agreement: BREMEN.to_owned(), free: plenty(), trouble: None, running: None };
         desk.start().await.unwrap_or_else(|error| panic!("{error}"));
         desk
     }
@@ -128,15 +152,25 @@ impl Desk {
     /// Begins work on what lies in the directory.
     pub async fn start(&mut self) -> Result<(), OpenError> {
         let key = SigningKey::from_seed(ORIGIN, &[7; 32]).unwrap();
+        let free = self.free.clone();
+        let (store, mut writer) = Store::open(&self.place).await.unwrap();
+        let mut clock: Arc<dyn Clock> = self.clock.clone();
+        if let Some(trouble) = &self.trouble {
+            clock = trouble.own.clone();
+            if let Some(path) = self.place.file() {
+                writer = trouble.commits.writer(path).await;
+            }
+        }
         let parts = Parts {
-            store: Store::open(&self.place).await.unwrap(),
+            store: (store, writer),
             vault: Vault::open(&self.path().join("vault.key")).unwrap(),
             guard: RollbackGuard::open(&self.path().join("guard"), key.origin()).unwrap(),
             key,
             agreement: (Agreement::parse(&self.agreement).unwrap_or_else(|errors| panic!("{errors:?}")), self.agreement.clone()),
             dialects: DIALECTS.clone(),
-            clock: self.clock.clone(),
+            clock,
             periods: Periods::default(),
+            room: Room::asking(move || Ok(Space { free: free.load(Ordering::Relaxed), total: u64::MAX }), RESERVE),
         };
         self.running = Some(Exchange::open(parts).await?);
         Ok(())
@@ -147,6 +181,14 @@ impl Desk {
         let (exchange, task) = self.running.take().unwrap();
         drop(exchange);
         task.await.unwrap().unwrap();
+    }
+
+    /// It has ended by itself, with an error; begins again.
+    pub async fn begin_anew(&mut self) {
+        let (exchange, task) = self.running.take().unwrap();
+        drop(exchange);
+        assert!(task.await.unwrap().is_err());
+        self.start().await.unwrap();
     }
 
     /// Stops and begins again.
@@ -167,8 +209,15 @@ impl Desk {
         let dir = temporary();
         std::fs::copy(self.path().join("vault.key"), dir.path().join("vault.key")).unwrap();
         RollbackGuard::create(&dir.path().join("guard"), ORIGIN).unwrap();
-        let mut desk =
-            Desk { place: self.place.clone(), dir: Folder::Own(dir), clock: self.clock.clone(), agreement: self.agreement.clone(), running: None };
+        let mut desk = Desk {
+            place: self.place.clone(),
+            dir: Folder::Own(dir),
+            clock: self.clock.clone(),
+            agreement: self.agreement.clone(),
+            free: plenty(),
+            trouble: self.trouble.as_ref().map(Trouble::beside),
+            running: None,
+        };
         desk.start().await.unwrap_or_else(|error| panic!("{error}"));
         desk
     }
@@ -178,8 +227,15 @@ impl Desk {
         let dir = temporary();
         self.copy_files(dir.path());
         let clock = Arc::new(FixedClock::at(self.now()));
-        let mut desk =
-            Desk { place: Place::File(dir.path().join("weiche.db")), dir: Folder::Own(dir), clock, agreement: self.agreement.clone(), running: None };
+        let mut desk = Desk {
+            place: Place::File(dir.path().join("weiche.db")),
+            dir: Folder::Own(dir),
+            clock,
+            agreement: self.agreement.clone(),
+            free: plenty(),
+            trouble: None,
+            running: None,
+        };
         desk.start().await.unwrap_or_else(|error| panic!("{error}"));
         desk
     }
@@ -216,7 +272,15 @@ impl Desk {
 
     /// Lets time pass.
     pub fn pass(&self, by: Duration) {
-        self.clock.set(self.now().plus(by));
+        self.set(self.now().plus(by));
+    }
+
+    /// The clock that counts says so: the server's, or on a file the gateway's.
+    pub fn set(&self, at: Time) {
+        self.clock.set(at);
+        if let Some(server) = self.trouble.as_ref().and_then(|trouble| trouble.server.as_ref()) {
+            server.set(at);
+        }
     }
 
     /// A new agreement, in force from the next command on.

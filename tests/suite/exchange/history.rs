@@ -47,6 +47,8 @@ pub struct Held {
     pub item: Outgoing,
     pub to: String,
     pub over: bool,
+    /// It ended by time, before time went back.
+    pub lapsed: bool,
 }
 
 /// A withdrawal that was answered.
@@ -125,7 +127,7 @@ impl History {
         prop_assert!(!self.delivered.contains(&id), "sent again after its acknowledgement");
         prop_assert!(!self.dead.contains(&id), "sent although given up");
         for held in self.held.iter_mut().filter(|held| held.item.id == id && !held.over) {
-            prop_assert!(held.item.until <= now, "two leases at one time");
+            prop_assert!(held.item.until <= now || held.lapsed, "two leases at one time");
             prop_assert_ne!(held.item.token, item.token);
             held.over = true;
         }
@@ -153,7 +155,7 @@ impl History {
                     let last = self.order.insert(lane, leaf);
                     prop_assert!(last.is_none_or(|last| last < leaf), "out of order");
                 }
-                for held in self.held.iter().filter(|held| !held.over && held.item.until > now) {
+                for held in self.held.iter().filter(|held| !held.over && !held.lapsed && held.item.until > now) {
                     if matches!(held.item.content, Content::Referral(_)) {
                         let other = &self.referrals[&held.item.referral().referral_id];
                         let allowed = self.put_back.contains(&id) || self.put_back.contains(&held.item.id);
@@ -177,7 +179,7 @@ impl History {
                 }
             }
         }
-        self.held.push(Held { item, to: to.to_owned(), over: false });
+        self.held.push(Held { item, to: to.to_owned(), over: false, lapsed: false });
         Ok(())
     }
 
@@ -202,11 +204,16 @@ impl History {
                 // Its lease was over (what was to be told may have started again, and stopped since it may no longer be told), or the referral was
                 // answered, stopped or blocked meanwhile.
                 let answered = matches!(self.held[at].item.content, Content::Referral(_));
-                prop_assert!(over || answered || self.held[at].item.until <= now);
+                prop_assert!(over || answered || self.held[at].lapsed || self.held[at].item.until <= now);
                 self.held[at].over = true;
             }
         }
         Ok(())
+    }
+
+    /// The clock jumps: what has ended by it has ended.
+    pub fn jumps(&mut self, now: Time) {
+        self.held.iter_mut().filter(|held| held.item.until <= now).for_each(|held| held.lapsed = true);
     }
 
     /// The answer to a withdrawal: nothing under it starts from here on.

@@ -2,23 +2,24 @@
 // SPDX-License-Identifier: EUPL-1.2
 
 //! Thousands of made-up histories: submissions, releases, outcomes, withdrawals, answers, cancellations, repairs, new agreements, restarts and the
-//! passing of time in any order, some at the same moment, on a server at two gateways in turn. The history judges each of them; then the log is
-//! replayed.
+//! passing of time in any order, some at the same moment, on a server at two gateways in turn; commits that fail, are slow, or happen without an answer;
+//! clocks that are wrong and jump. The history judges each of them; then the log is replayed.
 //!
 //! `WEICHE_HISTORIES` makes the run longer; docs/PROMISES.md has the command.
 
 use std::collections::BTreeSet;
 use std::future::Future;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use proptest::prelude::*;
 use proptest::test_runner::{TestCaseError, TestRunner};
 use tokio::sync::Notify;
+use weiche::clock::Time;
 use weiche::consent::Scope;
 use weiche::dialect::Category;
-use weiche::exchange::{Outcome, Outgoing, Refusal};
+use weiche::exchange::{Outcome, Outgoing, Refusal, Withdrawn};
 use weiche::id::{ConsentId, RequestId};
 use weiche::numbered::Numbered;
 use weiche::proto::types::RecallAnswer;
@@ -26,6 +27,7 @@ use weiche::referral::{RecallOutcome, ReferralState, StatusReason};
 
 use super::desk::*;
 use super::history::{Checked, Gone, History, How, TO};
+use super::trouble::Fault;
 
 /// Histories in one run without `WEICHE_HISTORIES`; on a server a tenth of them.
 const CASES: u32 = 2000;
@@ -33,6 +35,8 @@ const CASES: u32 = 2000;
 const PER_DESK: u64 = 100;
 /// How often something started in the batch that accepted it.
 static AWAITED: AtomicU64 = AtomicU64::new(0);
+/// How often a call met a fault.
+static TROUBLED: AtomicU64 = AtomicU64::new(0);
 /// How often something blocked was repaired in this run.
 static REPAIRED: AtomicU64 = AtomicU64::new(0);
 
@@ -88,6 +92,35 @@ enum Step {
     Resubmit {
         which: usize,
     },
+    /// A call that meets a fault: whatever came of it, the caller asks again, as it must.
+    Troubled {
+        fault: Fault,
+        what: Call,
+    },
+    /// A machine's clock is set to be wrong by so many hours; on a file, whose gateway has no other, it jumps by them.
+    Jump {
+        which: usize,
+        hours: i64,
+    },
+}
+
+#[derive(Debug, Clone)]
+enum Call {
+    Submit { person: usize, to: usize },
+    Withdraw { person: usize, scope: usize },
+    Deliver { which: usize },
+    Release { to: usize },
+}
+
+fn troubled() -> impl Strategy<Value = Step> {
+    let fault = prop_oneof![3 => Just(Fault::Fails), 3 => Just(Fault::Unanswered), 1 => Just(Fault::Slow)];
+    let call = prop_oneof![
+        3 => (0..2_usize, 0..2_usize).prop_map(|(person, to)| Call::Submit { person, to }),
+        1 => (0..2_usize, 0..4_usize).prop_map(|(person, scope)| Call::Withdraw { person, scope }),
+        2 => any::<usize>().prop_map(|which| Call::Deliver { which }),
+        2 => (0..2_usize).prop_map(|to| Call::Release { to }),
+    ];
+    (fault, call).prop_map(|(fault, what)| Step::Troubled { fault, what })
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -108,6 +141,8 @@ fn step() -> impl Strategy<Value = Step> {
         2 => any::<usize>().prop_map(|which| Step::Resubmit { which }),
         3 => prop_oneof![Just(1_u64), Just(30), Just(3600)].prop_map(|seconds| Step::Pass { seconds }),
         1 => prop_oneof![9 => Just(Step::Pass { seconds: 2 }), 1 => Just(Step::Reopen)],
+        2 => troubled(),
+        1 => (0..2_usize, prop_oneof![Just(-24_i64), Just(-1), Just(1), Just(24)]).prop_map(|(which, hours)| Step::Jump { which, hours }),
     ]
 }
 
@@ -118,6 +153,8 @@ struct Observer<'a> {
     subjects: [String; 2],
     consents: [ConsentId; 2],
     history: History,
+    /// The latest that it ever was.
+    latest: Time,
 }
 
 /// A gateway; on a server two on one database.
@@ -128,9 +165,27 @@ struct Desks {
 
 impl Desks {
     async fn open() -> Self {
-        let one = Desk::open().await;
+        let one = Desk::open_in_trouble().await;
         let other = if one.place.file().is_none() { Some(one.beside().await) } else { None };
         Self { one, other }
+    }
+
+    /// The server cuts every connection that gateways have.
+    async fn cut(&self) {
+        let sql = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()";
+        self.one.tables().await.rows(sql, []).await.unwrap();
+    }
+
+    /// Until every gateway works.
+    async fn are_back(&self) {
+        for desk in [Some(&self.one), self.other.as_ref()].into_iter().flatten() {
+            let mut tries = 0;
+            while desk.on().release(&who(AWO), 1, LEASE).await.is_err() {
+                tries += 1;
+                assert!(tries < 500, "back within ten seconds");
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        }
     }
 
     async fn check(&self) {
@@ -148,7 +203,8 @@ impl<'a> Observer<'a> {
         for subject in &subjects {
             consents.push(desks.one.consent(CARITAS, subject).to(TO[0], usual()).to(TO[1], usual()).record().await);
         }
-        Self { desks, turn: 0, subjects, consents: [consents[0], consents[1]], history: History::default() }
+        let latest = desks.one.now();
+        Self { desks, turn: 0, subjects, consents: [consents[0], consents[1]], history: History::default(), latest }
     }
 
     /// Whose turn it is.
@@ -175,12 +231,14 @@ impl<'a> Observer<'a> {
             Step::Race { person, to, awaited } => {
                 let (a, b) = (self.case(*person, *to), self.case(1 - *person, *to));
                 let consent = self.consents[*person];
-                let withdraw = self.withdrawal(*person, consent, Scope::default());
+                let request = RequestId::random();
+                let everything = Scope::default();
+                let withdraw = self.withdrawal(*person, consent, &everything, request);
                 let all = async { tokio::join!(self.desk().submit(&a), withdraw, self.desk().submit(&b)) };
                 let ((first, gone, other), started) = self.awaiting(*awaited, *to, all).await;
                 self.history.accepted(*person, *to, first)?;
                 self.history.accepted(1 - *person, *to, other)?;
-                let (_, leaf) = gone;
+                let (_, leaf) = gone.unwrap();
                 let (before, after) = started.into_iter().partition(|item| item.receipt.leaf < leaf);
                 self.handed(TO[*to], before)?;
                 self.history.withdrawn(Gone { person: *person, to: None, only_phone: false, leaf });
@@ -189,7 +247,9 @@ impl<'a> Observer<'a> {
             Step::Release { to, limit } => self.release(TO[*to], *limit).await?,
             Step::ReleaseStatus => self.release(CARITAS, 3).await?,
             Step::Settle { which, how } => self.settle(*which, *how).await?,
-            Step::Withdraw { person, scope } => self.withdraw(*person, *scope).await?,
+            Step::Withdraw { person, scope } => self.withdraw(*person, *scope, None).await?,
+            Step::Troubled { fault, what } => self.troubled(*fault, what).await?,
+            Step::Jump { which, hours } => self.jump(*which, hours * 3_600_000),
             Step::Cancel { which } => {
                 if let Some(id) = self.history.any_referral(*which)
                     && self.desk().cancel(CARITAS, id.parse().unwrap()).await.is_ok()
@@ -282,22 +342,21 @@ impl<'a> Observer<'a> {
         self.history.settled(at, how, result, self.desk().now())
     }
 
-    async fn withdrawal(&self, person: usize, consent: ConsentId, scope: Scope) -> (weiche::exchange::Withdrawn, u64) {
-        let request = RequestId::random();
+    async fn withdrawal(&self, person: usize, consent: ConsentId, scope: &Scope, request: RequestId) -> Result<(Withdrawn, u64), Refusal> {
         let on = self.desk().on();
         if person == 1 {
             // At the recipient's counter, as long as it is one.
             let there = on.withdraw_consent(&who(JOBCENTER), request, consent, scope.clone(), "letter".into(), request.as_bytes()).await;
-            if let Ok((done, receipt)) = there {
-                return (done, receipt.leaf);
+            match there {
+                Err(Refusal::NotFound) => {}
+                there => return there.map(|(done, receipt)| (done, receipt.leaf)),
             }
-            assert_eq!(there, Err(Refusal::NotFound));
         }
-        let (done, receipt) = on.withdraw_consent(&who(CARITAS), request, consent, scope, "counter".into(), request.as_bytes()).await.unwrap();
-        (done, receipt.leaf)
+        let there = on.withdraw_consent(&who(CARITAS), request, consent, scope.clone(), "counter".into(), request.as_bytes()).await;
+        there.map(|(done, receipt)| (done, receipt.leaf))
     }
 
-    async fn withdraw(&mut self, person: usize, scope: usize) -> Checked {
+    async fn withdraw(&mut self, person: usize, scope: usize, fault: Option<Fault>) -> Checked {
         let (scope, recipient, only_phone) = match scope {
             0 => (Scope::default(), None, false),
             1 => (Scope { recipient: Some(who(TO[0])), ..Scope::default() }, Some(0), false),
@@ -316,13 +375,99 @@ impl<'a> Observer<'a> {
                 expected[list].insert(overview.id);
             }
         }
-        let (done, leaf) = self.withdrawal(person, self.consents[person], scope).await;
+        let (consent, request) = (self.consents[person], RequestId::random());
+        let withdrawn = match fault {
+            Some(fault) => self.under(fault, async |here| here.withdrawal(person, consent, &scope, request).await).await,
+            None => self.withdrawal(person, consent, &scope, request).await,
+        };
+        let (done, leaf) = withdrawn.map_err(|refusal| TestCaseError::fail(format!("a withdrawal was refused: {refusal:?}")))?;
         if person == 0 && !only_phone {
             let got = [done.stopped, done.in_flight, done.recalled].map(|list| list.into_iter().collect::<BTreeSet<_>>());
             prop_assert_eq!(got, expected);
         }
         self.history.withdrawn(Gone { person, to: recipient, only_phone, leaf });
         Ok(())
+    }
+
+    async fn troubled(&mut self, fault: Fault, what: &Call) -> Checked {
+        TROUBLED.fetch_add(1, Relaxed);
+        match *what {
+            Call::Submit { person, to } => {
+                let (case, request) = (self.case(person, to), RequestId::random());
+                let submitted = self.under(fault, async |here| here.desk().submit_as(request, &case).await).await;
+                self.history.accepted(person, to, submitted)
+            }
+            Call::Withdraw { person, scope } => self.withdraw(person, scope, Some(fault)).await,
+            Call::Deliver { which } if !self.history.held.is_empty() => {
+                let at = which % self.history.held.len();
+                let (id, token) = (self.history.held[at].item.id, self.history.held[at].item.token);
+                let result = self.under(fault, async |here| here.desk().on().settle(None, id, token, Outcome::Delivered).await).await;
+                self.history.settled(at, How::Delivered, result, self.desk().now())
+            }
+            Call::Release { to } => {
+                // What was started and never heard of waits for the end of its lease, and nobody outside can know of it: only what did not happen.
+                let fault = if self.desks.other.is_some() || fault == Fault::Unanswered { Fault::Slow } else { fault };
+                let items = self.under(fault, async |here| here.desk().on().release(&who(TO[to]), 3, LEASE).await).await.unwrap();
+                self.handed(TO[to], items)
+            }
+            Call::Deliver { .. } => Ok(()),
+        }
+    }
+
+    /// Makes a call under a fault. Whoever gets no answer asks again until there is one.
+    async fn under<T>(&mut self, fault: Fault, call: impl AsyncFn(&Self) -> Result<T, Refusal>) -> Result<T, Refusal> {
+        if self.desks.other.is_some() {
+            let cut = async {
+                if fault != Fault::Slow {
+                    self.desks.cut().await;
+                }
+            };
+            let (mut result, ()) = tokio::join!(call(self), cut);
+            self.desks.are_back().await;
+            for _ in 0..100 {
+                if !matches!(result, Err(Refusal::Unavailable)) {
+                    break;
+                }
+                result = call(self).await;
+            }
+            return result;
+        }
+        let guard = self.desks.one.path().join("guard");
+        let noted = std::fs::read(&guard).unwrap();
+        self.desks.one.trouble.as_ref().unwrap().commits.next(Some(fault));
+        let result = call(self).await;
+        self.desks.one.trouble.as_ref().unwrap().commits.next(None);
+        match fault {
+            Fault::Unanswered => {
+                // Killed after the commit, and before the head was noted beside the key.
+                self.desks.one.stop().await;
+                std::fs::write(&guard, noted).unwrap();
+                self.desks.one.start().await.unwrap();
+            }
+            Fault::Fails if matches!(result, Err(Refusal::Unavailable)) => {
+                assert_eq!(
+                    self.desk().on().release(&who(AWO), 1, LEASE).await.unwrap_err(),
+                    Refusal::Unavailable,
+                    "nobody knows what the disk holds"
+                );
+                self.desks.one.begin_anew().await;
+            }
+            // Refused without writing anything, or just late.
+            Fault::Fails | Fault::Slow => return result,
+        }
+        call(self).await
+    }
+
+    fn jump(&mut self, which: usize, by: i64) {
+        if let Some(other) = &self.desks.other {
+            let trouble = [&self.desks.one, other][which].trouble.as_ref();
+            trouble.unwrap().own.by.store(by, SeqCst);
+            return;
+        }
+        let now = self.desk().now();
+        self.latest = self.latest.max(now);
+        self.history.jumps(now);
+        self.desk().set(Time(now.0 + by));
     }
 
     async fn answer(&mut self, which: usize, state: usize) -> Checked {
@@ -360,6 +505,8 @@ impl<'a> Observer<'a> {
 
     /// Faults stop, time passes, everybody acknowledges: nothing is stuck, nothing is lost, everybody knows.
     async fn come_to_rest(&mut self) -> Checked {
+        // Clocks are set right in the end.
+        self.desk().set(self.desk().now().max(self.latest));
         self.adopt(false).await;
         for id in self.history.referrals.keys().cloned().collect::<Vec<_>>() {
             self.resubmit(&id).await?;
@@ -436,6 +583,6 @@ fn no_history_breaks_a_promise() {
     let (repaired, awaited) = (REPAIRED.load(Relaxed), AWAITED.load(Relaxed));
     let (histories, took) = (u64::from(each) * cores as u64, started.elapsed());
     println!("{histories} histories in {took:.0?}, {:.0} per second", histories as f64 / took.as_secs_f64());
-    println!("{repaired} referrals repaired, {awaited} started in the batch that accepted them");
+    println!("{repaired} referrals repaired, {awaited} started in the batch that accepted them, {} calls met a fault", TROUBLED.load(Relaxed));
     assert!((repaired > 0 && awaited > 0) || histories < 1000, "they no longer come to what they are to judge");
 }

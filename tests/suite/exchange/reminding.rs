@@ -34,7 +34,7 @@ async fn a_consent_is_in_the_list_for_its_last_thirty_days_and_only_for_whoever_
     let gone = desk.consent(CARITAS, "p-3").to(JOBCENTER, usual()).until(end).record().await;
     desk.withdraw(CARITAS, gone).await;
     for (day, expected) in [(9, vec![]), (10, vec![ends]), (11, vec![ends, later]), (39, vec![ends, later]), (40, vec![later]), (41, vec![])] {
-        desk.clock.set(end.minus(40 * DAY).plus(day * DAY));
+        desk.set(end.minus(40 * DAY).plus(day * DAY));
         let expected: Vec<_> = expected.into_iter().map(|id| (ConsentEnding, id)).collect();
         assert_eq!(about(&list(&desk, CARITAS).await), expected, "day {day}");
         assert!(list(&desk, JOBCENTER).await.is_empty() && list(&desk, AWO).await.is_empty());

@@ -165,6 +165,42 @@ async fn a_server_that_goes_away_is_waited_for_and_what_was_acknowledged_is_ther
 }
 
 #[tokio::test]
+async fn a_gateway_whose_clock_is_wrong_takes_nothing_from_another_and_decides_by_the_servers() {
+    let one = Desk::open_in_trouble().await;
+    if one.place.file().is_some() {
+        return;
+    }
+    let other = one.beside().await;
+    let wrong = |hours: i64| other.trouble.as_ref().unwrap().own.by.store(hours * 3_600_000, std::sync::atomic::Ordering::SeqCst);
+    let ends = one.now().plus(DAY / 2);
+    let consent = one.consent(CARITAS, "p-1").to(JOBCENTER, usual()).until(ends).record().await;
+    let case = referral(CARITAS, JOBCENTER, "p-1", consent);
+    for hours in [-24, -1, 1, 24] {
+        wrong(hours);
+        // Neither too early nor too late for the consent.
+        let id = other.accepted(&case).await;
+        let item = one.release_one(JOBCENTER).await;
+        assert!(item.is_referral(&id.to_string()) && item.until == one.now().plus(LEASE));
+        assert!(other.release(JOBCENTER).await.is_empty(), "another one's lease, by a clock that is {hours} hours wrong");
+        one.acknowledge(&item).await;
+        // And its own leases are the server's as well.
+        other.accepted(&case).await;
+        let item = other.release_one(JOBCENTER).await;
+        assert_eq!(item.until, one.now().plus(LEASE));
+        one.pass(LEASE.saturating_sub(Duration::from_millis(1)));
+        assert!(one.release(JOBCENTER).await.is_empty());
+        one.pass(Duration::from_millis(1));
+        let again = one.release_one(JOBCENTER).await;
+        assert_eq!(other.settle(&item, weiche::exchange::Outcome::Delivered).await, Err(Refusal::StaleLease));
+        other.acknowledge(&again).await;
+    }
+    wrong(-24);
+    one.pass(DAY);
+    assert!(matches!(other.submit(&case).await, Err(Refusal::Denied { .. })), "it has ended, whatever this machine thinks");
+    replay::check(&one).await;
+}
+
+#[tokio::test]
 async fn a_server_that_may_forget_is_refused() {
     let desk = Desk::open().await;
     if desk.place.file().is_some() {

@@ -117,7 +117,7 @@ pub fn line(site: &Site, institution: &str) -> Channel {
     channel(&format!("https://127.0.0.1:{}", site.on().institutions().port()), tls).unwrap()
 }
 
-fn id() -> String {
+pub fn id() -> String {
     uuid::Uuid::new_v4().to_string()
 }
 
@@ -125,7 +125,7 @@ fn party(institution: &str, unit: &str) -> types::Party {
     types::Party { institution: institution.into(), unit: unit.into(), function: String::new() }
 }
 
-fn consent(person: &str) -> types::Consent {
+pub fn consent(person: &str) -> types::Consent {
     let grant = |(institution, unit)| types::ConsentGrant {
         recipient: Some(party(institution, unit)),
         purpose: Purpose::Recognition as i32,
@@ -179,7 +179,7 @@ fn consent(person: &str) -> types::Consent {
     }
 }
 
-fn referral(person: &str, consent: &str, (institution, unit): (&str, &str)) -> types::Referral {
+pub fn referral(person: &str, consent: &str, (institution, unit): (&str, &str)) -> types::Referral {
     let name = types::PersonName { family: "Beispiel".into(), given: "Nur".into(), ..Default::default() };
     types::Referral {
         subject_ref: person.into(),
