@@ -13,6 +13,8 @@ mod wire;
 use std::cell::Cell;
 use std::fmt::Write;
 
+use super::codelist::Row;
+
 pub(super) use field::{Field, Scalar, TypeId, Types, Words};
 pub(super) use wire::Back;
 
@@ -35,8 +37,8 @@ pub(super) enum Value<'b> {
     Text(&'b str),
     Bytes(&'b [u8]),
     Message(Message<'b>),
-    /// What is inside a message, as it is written: a code out of a list.
-    Encoded(&'b [u8]),
+    /// A code out of a list: a message that nobody has taken apart.
+    Code(&'b Row),
     List(List<'b>),
 }
 
@@ -68,7 +70,8 @@ impl<'b> Value<'b> {
             Self::F32(bits) => f32::from_bits(bits) == 0.0,
             Self::F64(bits) => f64::from_bits(bits) == 0.0,
             Self::Text(text) => text.is_empty(),
-            Self::Bytes(bytes) | Self::Encoded(bytes) => bytes.is_empty(),
+            Self::Bytes(bytes) => bytes.is_empty(),
+            Self::Code(_) => false,
             Self::Message(message) => message.is_bare(),
             Self::List(list) => list.first().is_none(),
         }
@@ -336,14 +339,14 @@ impl<'b> Message<'b> {
             }
         }
     }
-    /// An element of a repeated field, made with all before it if it is not there; whether it was there.
-    pub(super) fn element(self, room: &'b Room, field: &'b Field, at: usize) -> Option<(&'b Slot<'b>, bool)> {
+    /// An element of a repeated field, made with all before it if it is not there; how many there were.
+    pub(super) fn element(self, room: &'b Room, field: &'b Field, at: usize) -> Option<(&'b Slot<'b>, usize)> {
         let list = self.list(room, field)?;
-        let there = at < list.len();
+        let before = list.len();
         while list.len() <= at {
             list.push(room, Value::default_of(field, || self.part(room, field, Some(list.len()))));
         }
-        Some((list.slot(at)?, there))
+        Some((list.slot(at)?, before))
     }
     pub(super) fn clear(self, field: &Field) {
         if let Some(slot) = self.at(field.slot()) {

@@ -172,7 +172,7 @@ impl<'b> Renderer<'_, 'b> {
             }
             Target::Join { parts, joint } => {
                 let mut texts = Many::with_capacity_in(parts.len(), room);
-                let mut places = Many::new_in(room);
+                let mut places = Many::with_capacity_in(parts.len(), room);
                 for spot in parts {
                     let found = spot.as_ref().and_then(|spot| Some((spot, first(room, hub, &spot.steps)?)));
                     let text = found.and_then(|(spot, found)| plain_text(room, &spot.leaf, found.value));
@@ -185,12 +185,12 @@ impl<'b> Renderer<'_, 'b> {
                 }
                 let said = spelling::join(room, joint, texts.into_bump_slice());
                 // A line that nobody can take apart again is worse than none: it would be refused on its way back.
-                let readable = !rule.way.read || spelling::split(room, joint, said.value, parts.len()).is_ok();
+                let readable = !rule.way.read || said.loss.is_none() || spelling::split(room, joint, said.value, parts.len()).is_ok();
                 let said = if readable { Ok(said) } else { Err("the parts cannot be told apart again") };
                 self.said(rule, spot, &places, said).is_some_and(|text| self.put(native, rule, &[text]))
             }
             Target::Tuple { parts, column } => {
-                let mut places = Many::new_in(room);
+                let mut places = Many::with_capacity_in(parts.len(), room);
                 let mut codes = Many::with_capacity_in(parts.len(), room);
                 for spot in parts {
                     let found = first(room, hub, &spot.steps);
@@ -227,7 +227,7 @@ impl<'b> Renderer<'_, 'b> {
         let ([field], room) = (rule.native.fields(), self.room) else { return false };
         let mut copied = false;
         seek(room, hub, &spot.steps, &mut |found| {
-            found.exact(self.lines);
+            found.whole(self.lines);
             found.used();
             if field.is_list() || !copied {
                 put(room, native, field, found.value);
@@ -260,18 +260,16 @@ impl<'b> Renderer<'_, 'b> {
         found.iter().for_each(Found::used);
         match checked {
             Ok(said) => {
-                for (place, slot) in found.iter().flat_map(Found::places) {
+                for found in found {
                     match said.loss {
-                        Some(loss) => self.lines.value(place, slot, Finding::Lossy(loss)),
-                        None => self.lines.exact(place, slot),
+                        Some(loss) => found.note(self.lines, Finding::Lossy(loss)),
+                        None => found.exact(self.lines),
                     }
                 }
                 Some(said.value)
             }
             Err(why) => {
-                for (place, slot) in found.iter().flat_map(Found::places) {
-                    self.lines.value(place, slot, Finding::Unmappable(why));
-                }
+                found.iter().for_each(|found| found.note(self.lines, Finding::Unmappable(why)));
                 if spot.mandatory {
                     self.problems.push((&rule.name, found.first().copied()));
                 }
