@@ -9,6 +9,7 @@ use std::sync::Arc;
 use prost_reflect::{DescriptorPool, FieldDescriptor, Kind, MessageDescriptor};
 
 use super::annotation::Place;
+use super::category::{CategoryMask, Kind as Needed};
 use super::codelist::CodeLists;
 use super::error::DialectError;
 use super::message::{Field, Message, TypeId, Types, Words};
@@ -85,6 +86,8 @@ pub(super) struct FieldShape {
     pub(super) leaf: Leaf,
     /// The category of everything in it; none for a message whose fields have their own. A value without one passes no mask.
     pub(super) category: Option<DataCategory>,
+    /// What a mask must cover for it to pass.
+    pub(super) needs: CategoryMask,
     pub(super) mandatory: bool,
     /// DIN 91379 data type of a text: A names, C everything else; none if it is not checked.
     pub(super) datatype: Option<din91379::Kind>,
@@ -229,6 +232,10 @@ impl Reader<'_> {
                 field: self.types.field(&field),
                 leaf,
                 category,
+                needs: match (category, &inner) {
+                    (None, Some(_)) => CategoryMask::EMPTY,
+                    (category, _) => Needed::from(category.unwrap_or_default()).into(),
+                },
                 mandatory,
                 datatype,
                 parts: parts(&field, inner.is_some()),

@@ -68,14 +68,9 @@ impl<'b> Strip<'_, 'b> {
         for (field, slot) in shape.fields.iter().zip(message.slots()) {
             let Some(value) = slot.value().filter(|value| !matches!(value, Value::List(list) if list.len() == 0)) else { continue };
             // A field whose category is not covered goes as a whole: a part never widens it.
-            let closed = match (field.category, &field.inner) {
-                (Some(category), _) if self.mask.contains(category) => None,
-                (Some(category), _) => Some(category),
-                (None, Some(_)) => None,
-                (None, None) => Some(DataCategory::Unspecified),
-            };
             let name = field.field.name();
-            if let Some(category) = closed {
+            if !self.mask.covers(field.needs) {
+                let category = field.category.unwrap_or_default();
                 // What is inside may have been of narrower categories, which stay behind with it.
                 let inside = inside(field, self.lists, message);
                 self.withheld(message.place(name, None), category, inside);

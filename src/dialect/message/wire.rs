@@ -309,6 +309,7 @@ impl Back {
     fn mark(&self) -> usize {
         self.room.len() - self.at
     }
+    #[inline]
     fn bytes(&mut self, bytes: &[u8]) {
         if bytes.len() > self.at {
             self.grow(bytes.len());
@@ -329,10 +330,16 @@ impl Back {
         }
         (self.room, self.at) = (room, at);
     }
-    fn varint(&mut self, mut value: u64) {
-        if value < 0x80 {
-            return self.bytes(&[value as u8]);
+    #[inline]
+    fn varint(&mut self, value: u64) {
+        match value {
+            0..0x80 => self.bytes(&[value as u8]),
+            0x80..0x4000 => self.bytes(&[value as u8 | 0x80, (value >> 7) as u8]),
+            _ => self.long(value),
         }
+    }
+    #[inline(never)]
+    fn long(&mut self, mut value: u64) {
         let mut bytes = [0; 10];
         let mut used = 0;
         for byte in &mut bytes {

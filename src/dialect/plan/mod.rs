@@ -169,6 +169,8 @@ pub(super) struct Spot {
     pub(super) leaf: Leaf,
     /// DIN 91379 data type of a text, as [`super::hub::FieldShape`] has it.
     pub(super) datatype: Option<Kind>,
+    /// It lies in a date or another value that is right or wrong as a whole.
+    pub(super) part: bool,
     pub(super) category: Option<DataCategory>,
     /// A mandatory field or inside nothing but mandatory ones: what cannot be said refuses the whole.
     pub(super) mandatory: bool,

@@ -119,8 +119,10 @@ impl Compiler<'_> {
             mandatory &= field.is_some_and(|field| field.mandatory);
             shape = field.and_then(|field| field.inner.as_ref());
         }
+        let around = here.steps.iter().chain(steps.split_last().map(|(_, way)| way).unwrap_or_default());
+        let part = around.into_iter().any(|step| !matches!(step.field.leaf(), Leaf::Message(_)));
         let keyed = steps.iter().any(|step| matches!(step.select, Select::Key { .. }));
-        Some(Spot { way: self.way(&steps), keyed, steps, leaf, datatype, category, mandatory })
+        Some(Spot { way: self.way(&steps), keyed, steps, leaf, datatype, part, category, mandatory })
     }
 
     fn joint(&mut self, place: &Place, join: &Join) -> Option<Joint> {

@@ -212,12 +212,13 @@ impl<'b> Puts<'b> {
         if value.is_default() {
             self.hall.hollow.set(true);
         }
-        self.doubtful |= match value {
-            Value::Text(text) => spot.datatype.is_some_and(|kind| din91379::check(kind, text).is_err()),
-            // A date that was read is one; a code that was put together may be none.
-            Value::Message(_) => spot.leaf == Leaf::Coding,
-            _ => false,
-        };
+        self.doubtful |= spot.part
+            || match value {
+                Value::Text(text) => spot.datatype.is_some_and(|kind| din91379::check(kind, text).is_err()),
+                // A date that was read is one; a code that was put together may be none.
+                Value::Message(_) => spot.leaf == Leaf::Coding,
+                _ => false,
+            };
         if frame.keyed || spot.keyed {
             let mut hops = bumpalo::collections::Vec::with_capacity_in(8, self.hall.room);
             frame.hops(&mut hops);

@@ -8,7 +8,7 @@ use super::put::{Frame, Hall, Puts};
 use super::{Detail, Finding, Lines, verify};
 use crate::dialect::codelist::CodeLists;
 use crate::dialect::hub::Leaf;
-use crate::dialect::message::{Field, Message, Place, Room, Types, spelt};
+use crate::dialect::message::{Field, Message, Place, Room, Types, Value, spelt};
 use crate::dialect::path::Step;
 use crate::dialect::plan::{Block, Native, Plan, Rule, Spelling, Spot, Target, ValueRule};
 use crate::dialect::report::{FieldProblem, ProblemKind};
@@ -121,6 +121,15 @@ impl<'b> Reader<'b> {
             return;
         }
         let room = self.room;
+        // One text is what nearly every field is.
+        if let (Native::Field { field, carrier: None }, None) = (&rule.native, rule.list)
+            && let Some(Value::Text(text)) = native.get(field)
+        {
+            if !rule.nulls.is_null(text) {
+                self.text(rule, 0, text, place, frame);
+            }
+            return;
+        }
         if let (Some(separator), [_]) = (rule.gather, rule.native.fields()) {
             return self.gathered(native, rule, separator, place, frame);
         }

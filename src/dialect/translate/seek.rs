@@ -17,7 +17,7 @@ pub(super) struct Found<'b> {
     keys: Option<&'b Key<'b>>,
 }
 
-struct Key<'b> {
+pub(super) struct Key<'b> {
     message: Message<'b>,
     field: &'b Field,
     above: Option<&'b Key<'b>>,
@@ -66,26 +66,28 @@ pub(super) fn seek<'b>(room: &'b Room, message: Message<'b>, steps: &'b [Step], 
 
 /// The value at a place that holds one; of several the first, if it has one.
 pub(super) fn first<'b>(room: &'b Room, message: Message<'b>, steps: &'b [Step]) -> Option<Found<'b>> {
+    let (last, way) = steps.split_last()?;
     let (mut message, mut keys) = (message, None);
-    let mut steps = steps.iter().peekable();
-    while let Some(step) = steps.next() {
-        let slot = message.slot(&step.field)?;
-        let (slot, at) = match &step.select {
-            Select::One => (slot, None),
-            Select::At(at) | Select::From(at) => (slot.value()?.as_list()?.slot(*at)?, Some(*at)),
-            Select::Key { .. } => {
-                let (slot, at, key) = keyed(room, message, step, keys)?;
-                keys = Some(key);
-                (slot, Some(at))
-            }
-        };
-        let value = slot.value()?;
-        if steps.peek().is_none() {
-            return Some(Found { place: message.place(step.field.name(), at), slot, value, keys });
-        }
-        message = value.as_message()?;
+    for step in way {
+        let found = single(room, message, step, keys)?;
+        (message, keys) = (found.value.as_message()?, found.keys);
     }
-    None
+    single(room, message, last, keys)
+}
+
+/// The value that one step leads to.
+#[inline]
+pub(super) fn single<'b>(room: &'b Room, message: Message<'b>, step: &'b Step, keys: Option<&'b Key<'b>>) -> Option<Found<'b>> {
+    let slot = message.slot(&step.field)?;
+    let (slot, at, keys) = match &step.select {
+        Select::One => (slot, None, keys),
+        Select::At(at) | Select::From(at) => (slot.value()?.as_list()?.slot(*at)?, Some(*at), keys),
+        Select::Key { .. } => {
+            let (slot, at, key) = keyed(room, message, step, keys)?;
+            (slot, Some(at), Some(key))
+        }
+    };
+    Some(Found { place: message.place(step.field.name(), at), slot, value: slot.value()?, keys })
 }
 
 /// The element that has a key, and its index.

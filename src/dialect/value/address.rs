@@ -50,8 +50,7 @@ pub fn split(line: &str) -> Result<Address<'_>, AddressError> {
 /// # Errors
 /// Those of `out`.
 pub fn join(address: &Address<'_>, out: &mut impl fmt::Write) -> fmt::Result {
-    let [street, number, suffix, code, city] =
-        [address.street, address.house_number, address.suffix, address.postal_code, address.city].map(trimmed);
+    let [street, number, suffix, code, city] = [address.street, address.house_number, address.suffix, address.postal_code, address.city].map(trimmed);
     let blank = |left: bool, right: bool| if left && right { " " } else { "" };
     let numbered = !number.is_empty() || !suffix.is_empty();
     let (first, second) = (!street.is_empty() || numbered, !code.is_empty() || !city.is_empty());
