@@ -3,6 +3,9 @@
 
 //! Reads the mapping options from descriptors, and says where in the source something stands.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
+
 use prost_reflect::{DescriptorPool, DynamicMessage, ExtensionDescriptor, FieldDescriptor, FileDescriptor, MessageDescriptor, MethodDescriptor};
 
 use super::error::DialectError;
@@ -13,13 +16,15 @@ pub(super) struct Annotations {
     file: Option<ExtensionDescriptor>,
     message: Option<ExtensionDescriptor>,
     field: Option<ExtensionDescriptor>,
+    /// What was read already: a message inside many others is compiled with each.
+    fields: RefCell<HashMap<String, Option<FieldMapping>>>,
     method: Option<ExtensionDescriptor>,
 }
 
 impl Annotations {
     pub(super) fn new(pool: &DescriptorPool) -> Self {
         let find = |name: &str| pool.get_extension_by_name(&format!("weiche.dialect.v1.{name}"));
-        Self { file: find("dialect"), message: find("message"), field: find("field"), method: find("method") }
+        Self { file: find("dialect"), message: find("message"), field: find("field"), fields: RefCell::default(), method: find("method") }
     }
     pub(super) fn file(&self, file: &FileDescriptor) -> Option<DialectMapping> {
         read(&file.options(), self.file.as_ref())
@@ -28,7 +33,8 @@ impl Annotations {
         read(&message.options(), self.message.as_ref())
     }
     pub(super) fn field(&self, field: &FieldDescriptor) -> Option<FieldMapping> {
-        read(&field.options(), self.field.as_ref())
+        let mut known = self.fields.borrow_mut();
+        known.entry(field.full_name().to_owned()).or_insert_with(|| read(&field.options(), self.field.as_ref())).clone()
     }
     pub(super) fn method(&self, method: &MethodDescriptor) -> Option<MethodMapping> {
         read(&method.options(), self.method.as_ref())

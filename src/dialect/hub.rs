@@ -9,8 +9,11 @@ use std::sync::Arc;
 use prost_reflect::{DescriptorPool, FieldDescriptor, Kind, MessageDescriptor};
 
 use super::annotation::Place;
+use super::category::{CategoryMask, Kind as Needed};
+use super::codelist::CodeLists;
 use super::error::DialectError;
-use super::message::{Field, TypeId, Types, Words};
+use super::message::{Field, Message, TypeId, Types, Words};
+use super::value::din91379;
 use crate::proto::types::DataCategory;
 
 /// What a field of the hub holds, as far as spellings go.
@@ -72,6 +75,8 @@ pub(super) struct Shape {
     pub(super) id: TypeId,
     /// In the order of their numbers, as the slots of a message.
     pub(super) fields: Vec<FieldShape>,
+    /// Slots of the fields that are mandatory or have such fields inside.
+    wanted: Vec<usize>,
 }
 
 /// One field of a [`Shape`].
@@ -81,9 +86,11 @@ pub(super) struct FieldShape {
     pub(super) leaf: Leaf,
     /// The category of everything in it; none for a message whose fields have their own. A value without one passes no mask.
     pub(super) category: Option<DataCategory>,
+    /// What a mask must cover for it to pass.
+    pub(super) needs: CategoryMask,
     pub(super) mandatory: bool,
-    /// DIN 91379 data type of a text: `A` names, `C` everything else; none if it is not checked.
-    pub(super) datatype: Option<char>,
+    /// DIN 91379 data type of a text: A names, C everything else; none if it is not checked.
+    pub(super) datatype: Option<din91379::Kind>,
     /// For messages that are not leaves.
     pub(super) inner: Option<Arc<Shape>>,
     /// Names of what is in a date or another message that is a leaf, in the order of their numbers.
@@ -91,6 +98,14 @@ pub(super) struct FieldShape {
 }
 
 impl Shape {
+    /// Whether no mandatory field is missing, in it and in what is inside.
+    pub(super) fn is_complete(&self, message: Message<'_>) -> bool {
+        self.wanted.iter().filter_map(|at| self.fields.get(*at)).all(|field| {
+            let mut elements = message.elements(&field.field).peekable();
+            let missing = field.mandatory && elements.peek().is_none();
+            !missing && elements.all(|(.., value)| field.inner.as_ref().zip(value.as_message()).is_none_or(|(inner, part)| inner.is_complete(part)))
+        })
+    }
     pub(super) fn get(&self, number: u32) -> Option<&FieldShape> {
         self.fields.get(self.fields.binary_search_by_key(&number, |shape| shape.field.number()).ok()?)
     }
@@ -104,8 +119,8 @@ pub(super) struct Hub {
 }
 
 impl Hub {
-    pub(super) fn new(pool: &DescriptorPool, errors: &mut Vec<DialectError>) -> Self {
-        let types = Arc::new(Types::new(pool));
+    pub(super) fn new(pool: &DescriptorPool, lists: &Arc<CodeLists>, errors: &mut Vec<DialectError>) -> Self {
+        let types = Arc::new(Types::new(pool, lists));
         let reader = Reader {
             category: pool.get_extension_by_name("weiche.type.v1.category"),
             mandatory: pool.get_extension_by_name("weiche.type.v1.mandatory"),
@@ -207,8 +222,8 @@ impl Reader<'_> {
             };
             let datatype = match (&leaf, message.name(), field.name()) {
                 (Leaf::Text, "PersonName", "native_script") => None,
-                (Leaf::Text, "PersonName", _) => Some('A'),
-                (Leaf::Text, ..) if personal || inherited.is_some() => Some('C'),
+                (Leaf::Text, "PersonName", _) => Some(din91379::Kind::A),
+                (Leaf::Text, ..) if personal || inherited.is_some() => Some(din91379::Kind::C),
                 _ => None,
             };
             let inner = inside.map(|inside| self.shape(&inside, category, above, errors));
@@ -217,6 +232,10 @@ impl Reader<'_> {
                 field: self.types.field(&field),
                 leaf,
                 category,
+                needs: match (category, &inner) {
+                    (None, Some(_)) => CategoryMask::EMPTY,
+                    (category, _) => Needed::from(category.unwrap_or_default()).into(),
+                },
                 mandatory,
                 datatype,
                 parts: parts(&field, inner.is_some()),
@@ -227,6 +246,8 @@ impl Reader<'_> {
         // A field lies at its slot.
         fields.sort_by_key(|field| field.field.number());
         let id = self.types.id(message.full_name()).unwrap_or(TypeId::MAX);
-        Arc::new(Shape { message: message.clone(), id, fields })
+        let within = |field: &FieldShape| field.inner.as_ref().is_some_and(|inner| !inner.wanted.is_empty());
+        let wanted = fields.iter().enumerate().filter(|(_, field)| field.mandatory || within(field)).map(|(at, _)| at).collect();
+        Arc::new(Shape { message: message.clone(), id, fields, wanted })
     }
 }

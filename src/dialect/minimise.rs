@@ -7,10 +7,10 @@
 use bytes::Bytes;
 
 use super::category::{CategoryMask, RecipientKind};
-use super::codelist::CodeLists;
+use super::codelist::{CodeLists, Row};
 use super::hub::{FieldShape, Leaf, Shape};
 use super::message::{Message, Place, Room, Value, spelt};
-use super::spelling::coding;
+use super::spelling::coded;
 use super::translate::{Finding, Lines};
 use crate::proto::types::DataCategory;
 
@@ -68,14 +68,9 @@ impl<'b> Strip<'_, 'b> {
         for (field, slot) in shape.fields.iter().zip(message.slots()) {
             let Some(value) = slot.value().filter(|value| !matches!(value, Value::List(list) if list.len() == 0)) else { continue };
             // A field whose category is not covered goes as a whole: a part never widens it.
-            let closed = match (field.category, &field.inner) {
-                (Some(category), _) if self.mask.contains(category) => None,
-                (Some(category), _) => Some(category),
-                (None, Some(_)) => None,
-                (None, None) => Some(DataCategory::Unspecified),
-            };
             let name = field.field.name();
-            if let Some(category) = closed {
+            if !self.mask.covers(field.needs) {
+                let category = field.category.unwrap_or_default();
                 // What is inside may have been of narrower categories, which stay behind with it.
                 let inside = inside(field, self.lists, message);
                 self.withheld(message.place(name, None), category, inside);
@@ -144,22 +139,24 @@ impl<'b> Strip<'_, 'b> {
 
 /// The category that a code of the element demands besides the field's own, by attribute `@category` of its list.
 fn own_category(field: &FieldShape, lists: &CodeLists, value: Value<'_>) -> Option<DataCategory> {
-    codings(field, value).find_map(|coding| row(lists, coding)?.category())
+    codes(field, value).find_map(|code| row(lists, code)?.category())
 }
 
 fn never_to(field: &FieldShape, lists: &CodeLists, value: Value<'_>, kind: RecipientKind) -> bool {
-    codings(field, value).any(|coding| row(lists, coding).is_some_and(|row| row.attribute_lists("never_to", kind.word())))
+    codes(field, value).any(|code| row(lists, code).is_some_and(|row| row.attribute_lists("never_to", kind.word())))
 }
 
 /// The codes by which an element is known: itself, or the fields directly inside.
-fn codings<'b>(field: &FieldShape, value: Value<'b>) -> impl Iterator<Item = Message<'b>> {
-    let message = value.as_message();
-    let own = message.filter(|_| field.leaf == Leaf::Coding);
+fn codes<'b>(field: &FieldShape, value: Value<'b>) -> impl Iterator<Item = Value<'b>> {
+    let own = Some(value).filter(|_| field.leaf == Leaf::Coding);
     let inner = field.inner.as_ref().filter(|_| own.is_none()).map(|inner| inner.fields.as_slice()).unwrap_or_default();
-    let codes = inner.iter().filter(|field| field.leaf == Leaf::Coding && !field.field.is_list());
-    own.into_iter().chain(codes.filter_map(move |field| message?.get(&field.field)?.as_message()))
+    let inside = inner.iter().filter(|field| field.leaf == Leaf::Coding && !field.field.is_list());
+    own.into_iter().chain(inside.filter_map(move |field| value.as_message()?.get(&field.field)))
 }
 
-fn row<'l>(lists: &'l CodeLists, coding: Message<'_>) -> Option<&'l super::codelist::Row> {
-    lists.of_system(coding.text(coding::SYSTEM)).iter().find_map(|list| list.get(coding.text(coding::CODE)))
+fn row<'l, 'b: 'l>(lists: &'l CodeLists, code: Value<'b>) -> Option<&'l Row> {
+    match code {
+        Value::Code(row) => Some(row),
+        code => coded(code).and_then(|(system, code)| lists.code(system, code)),
+    }
 }

@@ -16,6 +16,9 @@ use super::value::{Converted, address, date, din91379, name};
 /// A text or a value, and what it does not say any more.
 pub(super) type Said<T> = Converted<T>;
 
+/// Bytes that most lines have room in.
+const USUAL: usize = 64;
+
 /// A text that is being written in the room.
 type Line<'b> = bumpalo::collections::String<'b>;
 
@@ -61,12 +64,15 @@ pub(super) fn read<'b>(
 pub(super) fn write<'b>(room: &'b Room, spelling: &'b Spelling, leaf: &'b Leaf, value: Value<'b>) -> Result<Said<&'b str>, &'b str> {
     match spelling {
         Spelling::Codes(column) => {
-            let code = code_of(room, column, leaf, value)?;
-            let image = column.to_dialect(code).ok_or_else(|| no_word(room, column))?;
+            let image = match value {
+                Value::Code(row) if column.holds(row) => column.image(row),
+                _ => column.to_dialect(code_of(room, column, leaf, value)?),
+            };
+            let image = image.ok_or_else(|| no_word(room, column))?;
             Ok(Said::lossy_if(image.lossy, image.value, MERGED))
         }
         Spelling::Date(format) => {
-            let mut line = Line::new_in(room);
+            let mut line = Line::with_capacity_in(USUAL, room);
             let loss = match leaf {
                 Leaf::Timestamp => format.write_instant(instant_of(value).ok_or(NO_TIME)?, &mut line),
                 _ => format.write_date(day_of(value).ok_or(NO_DAY)?, &mut line),
@@ -76,7 +82,7 @@ pub(super) fn write<'b>(room: &'b Room, spelling: &'b Spelling, leaf: &'b Leaf, 
         }
         Spelling::Phone(style) => {
             let phone = Phone::read(value.as_text().unwrap_or_default()).map_err(|error| spelt(room, format_args!("{error}")))?;
-            let mut line = Line::new_in(room);
+            let mut line = Line::with_capacity_in(USUAL, room);
             // A text takes everything.
             let _ = phone.write(*style, &mut line);
             Ok(Said::exact(line.into_bump_str()))
@@ -144,7 +150,7 @@ pub(super) fn row<'b>(column: &'b Column, text: &str) -> Result<Option<&'b Row>,
 pub(super) fn code_value<'b>(room: &'b Room, column: &'b Column, row: &'b Row, part: &'b str, leaf: &Leaf, field: &Field) -> Option<Value<'b>> {
     match leaf {
         _ if part.is_empty() => None,
-        Leaf::Coding if part == row.canonical() => Some(Value::Encoded(row.coding())),
+        Leaf::Coding if part == row.canonical() => Some(Value::Code(row)),
         // A part of a tuple.
         Leaf::Coding => {
             let message = Message::new(room, 4);
@@ -159,15 +165,20 @@ pub(super) fn code_value<'b>(room: &'b Room, column: &'b Column, row: &'b Row, p
     }
 }
 
+/// System and code of a `weiche.type.v1.Coding`.
+pub(super) fn coded<'b>(value: Value<'b>) -> Option<(&'b str, &'b str)> {
+    match value {
+        Value::Code(row) => Some((row.system(), row.canonical())),
+        Value::Message(coding) => Some((coding.text(coding::SYSTEM), coding.text(coding::CODE))),
+        _ => None,
+    }
+}
+
 /// The canonical code of a value of the hub.
 pub(super) fn code_of<'b>(room: &'b Room, column: &Column, leaf: &'b Leaf, value: Value<'b>) -> Result<&'b str, &'b str> {
-    match (leaf, value) {
-        (Leaf::Coding, Value::Message(coding)) => {
-            if coding.text(coding::SYSTEM) != column.list().uri() {
-                return Err(joined(room, &["the code does not come from ", column.list().uri()]));
-            }
-            Ok(coding.text(coding::CODE))
-        }
+    match (leaf, coded(value)) {
+        (Leaf::Coding, Some((system, code))) if system == column.list().uri() => Ok(code),
+        (Leaf::Coding, Some(_)) => Err(joined(room, &["the code does not come from ", column.list().uri()])),
         _ => plain_text(room, leaf, value).ok_or_else(|| no_word(room, column)),
     }
 }
@@ -256,7 +267,7 @@ pub(super) fn split<'b>(room: &'b Room, joint: &Joint, text: &'b str, parts: usi
 
 /// Puts texts together.
 pub(super) fn join<'b>(room: &'b Room, joint: &Joint, parts: &[&'b str]) -> Said<&'b str> {
-    let mut line = Line::new_in(room);
+    let mut line = Line::with_capacity_in(USUAL, room);
     match joint {
         Joint::By(join) => {
             // A text takes everything.
@@ -293,7 +304,7 @@ fn date_problem(format: &date::DateFormat, error: date::DateError) -> ProblemKin
 }
 
 /// Slots of the shapes that the translator knows by heart: fields in the order of their numbers, from 0.
-pub(super) mod coding {
+mod coding {
     pub(in crate::dialect) const SYSTEM: usize = 0;
     pub(in crate::dialect) const CODE: usize = 2;
 }

@@ -55,8 +55,8 @@ impl Verifier<'_> {
     fn wrong(&self, field: &FieldShape, value: &Value<'_>) -> Option<ProblemKind> {
         match (&field.leaf, value) {
             (Leaf::Text, Value::Text(text)) => {
-                let datatype = field.datatype?;
-                let kind = if datatype == 'A' { din91379::Kind::A } else { din91379::Kind::C };
+                let kind = field.datatype?;
+                let datatype = if kind == din91379::Kind::A { 'A' } else { 'C' };
                 let outside = din91379::check(kind, text).err()?;
                 Some(ProblemKind::OutsideDin91379 { position: outside.position + 1, datatype })
             }

@@ -22,7 +22,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::Arc;
 
-use index::Index;
+use index::{Encodings, Index};
 use prost::Message;
 
 use crate::proto::types::{Coding, DataCategory};
@@ -101,6 +101,7 @@ pub struct Row {
     attributes: Vec<(Arc<str>, Box<str>)>,
     category: Option<DataCategory>,
     images: Vec<Option<(Box<str>, bool)>>,
+    system: Arc<str>,
     coding: Box<[u8]>,
 }
 
@@ -116,6 +117,10 @@ impl Row {
     /// The plain German label (SGB III section 396: no code leaves without one); empty if the list has none.
     pub fn label(&self) -> &str {
         &self.label
+    }
+    /// The name of its list's code system.
+    pub(in crate::dialect) fn system(&self) -> &str {
+        &self.system
     }
     /// The code as a `weiche.type.v1.Coding`, encoded.
     pub(in crate::dialect) fn coding(&self) -> &[u8] {
@@ -143,11 +148,18 @@ impl Row {
     }
 }
 
+/// The same code of the same list.
+impl PartialEq for Row {
+    fn eq(&self, other: &Self) -> bool {
+        self.coding == other.coding
+    }
+}
+
 /// One code list.
 #[derive(Debug, Clone)]
 pub struct CodeList {
     name: Box<str>,
-    uri: Box<str>,
+    uri: Arc<str>,
     version: Box<str>,
     title: Box<str>,
     rows: Vec<Row>,
@@ -260,6 +272,10 @@ impl Column {
     pub fn to_dialect_parts(&self, parts: &[&str]) -> Option<Image<'_>> {
         self.image(self.list.get_parts(parts)?)
     }
+    /// Whether a row is one of this list, and not one of the same name in another.
+    pub(in crate::dialect) fn holds(&self, row: &Row) -> bool {
+        self.list.rows.as_ptr_range().contains(&std::ptr::from_ref(row))
+    }
     /// The code that stands for a row of this list.
     pub fn image<'a>(&self, row: &'a Row) -> Option<Image<'a>> {
         match row.images.get(self.at) {
@@ -277,7 +293,8 @@ impl Column {
 pub struct CodeLists {
     names: BTreeMap<String, Arc<CodeList>>,
     /// Lists of one code system, by name.
-    uris: HashMap<Box<str>, Vec<Arc<CodeList>>>,
+    uris: HashMap<Arc<str>, Vec<Arc<CodeList>>>,
+    encodings: Encodings,
 }
 
 impl CodeLists {
@@ -303,11 +320,12 @@ impl CodeLists {
     }
 
     fn of(names: BTreeMap<String, Arc<CodeList>>) -> Self {
-        let mut uris: HashMap<Box<str>, Vec<Arc<CodeList>>> = HashMap::new();
+        let mut uris: HashMap<Arc<str>, Vec<Arc<CodeList>>> = HashMap::new();
         for list in names.values() {
-            uris.entry(list.uri.clone()).or_default().push(Arc::clone(list));
+            uris.entry(Arc::clone(&list.uri)).or_default().push(Arc::clone(list));
         }
-        Self { names, uris }
+        let encodings = Encodings::new(uris.values());
+        Self { names, uris, encodings }
     }
 
     /// With the columns that dialects bring for their own words, as `(list, file, text)`: a table with the canonical codes that they have
@@ -373,6 +391,16 @@ impl CodeLists {
     /// The lists of a code system, by name; none if the gateway has no list of it.
     pub fn of_system(&self, uri: &str) -> &[Arc<CodeList>] {
         self.uris.get(uri).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// The row of a code as [`CodeLists::code`] finds it, known by the bytes that the gateway writes for it; none for any other bytes.
+    pub(in crate::dialect) fn encoded(&self, coding: &[u8]) -> Option<&Row> {
+        self.encodings.find(coding)
+    }
+
+    /// The row of a code of a code system; of the first list that has it.
+    pub(in crate::dialect) fn code(&self, system: &str, code: &str) -> Option<&Row> {
+        self.of_system(system).iter().find_map(|list| list.get(code))
     }
 
     /// All lists, by name.

@@ -192,7 +192,7 @@ fn read(name: &str, file: String, text: &str, whole: bool, errors: &mut Vec<Code
     let fold_of = |column: &str| notes.get(column).is_some_and(|note| note.fold);
     let mut accepted: Vec<Accepted> = columns.iter().map(|column| Accepted::new(fold_of(column))).collect();
 
-    let (mut rows, mut row_lines) = (Vec::new(), Vec::new());
+    let (mut rows, mut row_lines) = (Vec::<Row>::new(), Vec::new());
     for (line, text) in lines {
         if text.is_empty() || text.starts_with('#') {
             parser.error(line, "empty lines and comments may only stand above the header row");
@@ -216,6 +216,7 @@ fn read(name: &str, file: String, text: &str, whole: bool, errors: &mut Vec<Code
             attributes: Vec::new(),
             category: None,
             images: vec![None; columns.len()],
+            system: Arc::default(),
             coding: Box::default(),
         };
         if let (Some(image), Some(accepted)) = (row.images.first_mut(), accepted.first_mut()) {
@@ -266,8 +267,11 @@ fn read(name: &str, file: String, text: &str, whole: bool, errors: &mut Vec<Code
         ColumnTable { name: (*column).into(), uris: note.uris, versions: note.versions, index: Index::new(accepted.fold, accepted.entries) }
     });
     let (uri, version, title) = (meta_text("uri"), meta_text("version"), meta_text("title"));
-    let mut list = CodeList { name: name.into(), uri, version, title, columns: tables.collect(), rows: Vec::new() };
-    rows.iter_mut().for_each(|row: &mut Row| row.coding = list.coding(&row.canonical, &row.label).into());
+    let mut list = CodeList { name: name.into(), uri: uri.into(), version, title, columns: tables.collect(), rows: Vec::new() };
+    for row in &mut rows {
+        row.coding = list.coding(&row.canonical, &row.label).into();
+        row.system = Arc::clone(&list.uri);
+    }
     list.rows = rows;
     (list, row_lines)
 }

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use prost_reflect::{Cardinality, DescriptorPool, EnumDescriptor, FieldDescriptor, Kind};
 
+use crate::dialect::codelist::CodeLists;
 use crate::dialect::hub::Leaf;
 
 /// How a value is written on the wire.
@@ -72,6 +73,7 @@ pub(in crate::dialect) struct Field {
     packed: bool,
     presence: bool,
     rivalled: bool,
+    coding: bool,
     known: Arc<Known>,
 }
 
@@ -99,6 +101,7 @@ impl Field {
             packed: field.is_packed(),
             presence: field.supports_presence(),
             rivalled: !rivals.is_empty(),
+            coding: Leaf::of(field) == Leaf::Coding,
             known: Arc::new(Known { name: field.name().into(), leaf: Leaf::of(field), rivals, descriptor: field.clone() }),
         }
     }
@@ -140,6 +143,10 @@ impl Field {
     /// Whether others of its oneof go when it is set.
     pub(in crate::dialect) fn is_rivalled(&self) -> bool {
         self.rivalled
+    }
+    /// Whether it holds codes of the contract.
+    pub(super) fn is_coding(&self) -> bool {
+        self.coding
     }
     pub(super) fn rivals(&self) -> &[u16] {
         &self.known.rivals
@@ -301,11 +308,13 @@ impl Type {
 pub(in crate::dialect) struct Types {
     types: Vec<Type>,
     names: HashMap<String, TypeId>,
+    /// Codes that are known as they are written.
+    pub(super) lists: Arc<CodeLists>,
 }
 
 impl Types {
     /// Of every message of a pool that may be or be part of a message of a dialect or of the contract.
-    pub(in crate::dialect) fn new(pool: &DescriptorPool) -> Self {
+    pub(in crate::dialect) fn new(pool: &DescriptorPool, lists: &Arc<CodeLists>) -> Self {
         let messages: Vec<_> = pool.all_messages().collect();
         let names: HashMap<String, TypeId> = messages.iter().enumerate().map(|(at, message)| (message.full_name().to_owned(), at)).collect();
         let id = |field: &FieldDescriptor| field.kind().as_message().and_then(|inside| names.get(inside.full_name())).copied().unwrap_or(usize::MAX);
@@ -316,7 +325,7 @@ impl Types {
             let fields = if apart { Vec::new() } else { message.fields().map(|field| (Field::new(&field), id(&field))).collect() };
             Type::new(fields, message.full_name() == "google.protobuf.Timestamp")
         };
-        Self { types: messages.iter().map(described).collect(), names }
+        Self { types: messages.iter().map(described).collect(), names, lists: Arc::clone(lists) }
     }
     pub(in crate::dialect) fn id(&self, name: &str) -> Option<TypeId> {
         self.names.get(name).copied()

@@ -8,208 +8,23 @@
 //! was compiled.
 
 mod field;
+mod list;
+mod place;
+mod value;
 mod wire;
 
 use std::cell::Cell;
-use std::fmt::Write;
 
 pub(super) use field::{Field, Scalar, TypeId, Types, Words};
+pub(super) use list::{Elements, List};
+pub(super) use place::{Place, spelt};
+pub(super) use value::{Slot, Value};
 pub(super) use wire::Back;
+
+use place::{USUAL, push};
 
 /// Where messages lie while they are translated.
 pub(super) type Room = bumpalo::Bump;
-
-/// A value of a field. Texts and bytes are those of the message that was read, of a plan, of a code list or of the room.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Value<'b> {
-    Bool(bool),
-    I32(i32),
-    I64(i64),
-    U32(u32),
-    U64(u64),
-    /// Bits of a float.
-    F32(u32),
-    /// Bits of a double.
-    F64(u64),
-    Enum(i32),
-    Text(&'b str),
-    Bytes(&'b [u8]),
-    Message(Message<'b>),
-    /// What is inside a message, as it is written: a code out of a list.
-    Encoded(&'b [u8]),
-    List(List<'b>),
-}
-
-impl<'b> Value<'b> {
-    /// What an element or a field holds of which nothing is known.
-    fn default_of(field: &Field, inside: impl FnOnce() -> Message<'b>) -> Self {
-        match field.scalar() {
-            Scalar::Bool => Self::Bool(false),
-            Scalar::Int32 | Scalar::Sint32 | Scalar::Sfixed32 => Self::I32(0),
-            Scalar::Int64 | Scalar::Sint64 | Scalar::Sfixed64 => Self::I64(0),
-            Scalar::Uint32 | Scalar::Fixed32 => Self::U32(0),
-            Scalar::Uint64 | Scalar::Fixed64 => Self::U64(0),
-            Scalar::Float => Self::F32(0),
-            Scalar::Double => Self::F64(0),
-            Scalar::Enum => Self::Enum(0),
-            Scalar::Text => Self::Text(""),
-            Scalar::Bytes => Self::Bytes(&[]),
-            Scalar::Message => Self::Message(inside()),
-        }
-    }
-    /// Whether it says nothing: zero, false, an empty text, list or message.
-    pub(super) fn is_default(self) -> bool {
-        match self {
-            Self::Bool(value) => !value,
-            Self::I32(value) | Self::Enum(value) => value == 0,
-            Self::I64(value) => value == 0,
-            Self::U32(value) => value == 0,
-            Self::U64(value) => value == 0,
-            Self::F32(bits) => f32::from_bits(bits) == 0.0,
-            Self::F64(bits) => f64::from_bits(bits) == 0.0,
-            Self::Text(text) => text.is_empty(),
-            Self::Bytes(bytes) | Self::Encoded(bytes) => bytes.is_empty(),
-            Self::Message(message) => message.is_bare(),
-            Self::List(list) => list.first().is_none(),
-        }
-    }
-    pub(super) fn as_message(self) -> Option<Message<'b>> {
-        if let Self::Message(message) = self { Some(message) } else { None }
-    }
-    pub(super) fn as_list(self) -> Option<List<'b>> {
-        if let Self::List(list) = self { Some(list) } else { None }
-    }
-    pub(super) fn as_text(self) -> Option<&'b str> {
-        if let Self::Text(text) = self { Some(text) } else { None }
-    }
-}
-
-/// Where one value lies, and what has become of it.
-#[derive(Debug, Default)]
-pub(super) struct Slot<'b> {
-    value: Cell<Option<Value<'b>>>,
-    used: Cell<bool>,
-    exact: Cell<bool>,
-}
-
-impl<'b> Slot<'b> {
-    fn of(value: Value<'b>) -> Self {
-        Self { value: Cell::new(Some(value)), ..Self::default() }
-    }
-    pub(super) fn value(&self) -> Option<Value<'b>> {
-        self.value.get()
-    }
-    pub(super) fn put(&self, value: Value<'b>) {
-        self.value.set(Some(value));
-    }
-    /// It found a place in the other message.
-    pub(super) fn use_it(&self) {
-        self.used.set(true);
-    }
-    pub(super) fn is_used(&self) -> bool {
-        self.used.get()
-    }
-    /// It lost nothing; whether that was news.
-    pub(super) fn keep_it(&self) -> bool {
-        !self.exact.replace(true)
-    }
-    pub(super) fn is_exact(&self) -> bool {
-        self.exact.get()
-    }
-}
-
-/// The elements of a repeated field, a chain.
-#[derive(Clone, Copy)]
-pub(super) struct List<'b>(&'b Chain<'b>);
-
-#[derive(Default)]
-struct Chain<'b> {
-    first: Cell<Option<&'b Link<'b>>>,
-    last: Cell<Option<&'b Link<'b>>>,
-    length: Cell<usize>,
-}
-
-pub(super) struct Link<'b> {
-    slot: Slot<'b>,
-    before: Cell<Option<&'b Link<'b>>>,
-    after: Cell<Option<&'b Link<'b>>>,
-}
-
-impl<'b> List<'b> {
-    fn new(room: &'b Room) -> Self {
-        Self(room.alloc(Chain::default()))
-    }
-    pub(super) fn len(self) -> usize {
-        self.0.length.get()
-    }
-    pub(super) fn push(self, room: &'b Room, value: Value<'b>) {
-        let before = self.0.last.get();
-        let link: &'b Link<'b> = room.alloc(Link { slot: Slot::of(value), before: Cell::new(before), after: Cell::new(None) });
-        match before {
-            Some(before) => before.after.set(Some(link)),
-            None => self.0.first.set(Some(link)),
-        }
-        self.0.last.set(Some(link));
-        self.0.length.set(self.len() + 1);
-    }
-    fn first(self) -> Option<&'b Link<'b>> {
-        self.0.first.get()
-    }
-    pub(super) fn slots(self) -> impl Iterator<Item = &'b Slot<'b>> {
-        std::iter::successors(self.first(), |link| link.after.get()).map(|link| &link.slot)
-    }
-    pub(super) fn slot(self, at: usize) -> Option<&'b Slot<'b>> {
-        self.slots().nth(at)
-    }
-    pub(super) fn values(self) -> impl Iterator<Item = Value<'b>> {
-        self.slots().filter_map(Slot::value)
-    }
-    /// The last first.
-    fn backwards(self) -> impl Iterator<Item = Value<'b>> {
-        std::iter::successors(self.0.last.get(), |link| link.before.get()).filter_map(|link| link.slot.value())
-    }
-    /// Keeps the elements that `keep` wants; whether others went. Messages in it are still known by the index that they had.
-    pub(super) fn retain(self, mut keep: impl FnMut(Value<'b>) -> bool) -> bool {
-        let before = self.len();
-        let mut next = self.first();
-        while let Some(link) = next {
-            next = link.after.get();
-            if link.slot.value().is_some_and(&mut keep) {
-                continue;
-            }
-            let before = link.before.get();
-            match before {
-                Some(before) => before.after.set(next),
-                None => self.0.first.set(next),
-            }
-            match next {
-                Some(next) => next.before.set(before),
-                None => self.0.last.set(before),
-            }
-            self.0.length.set(self.len().saturating_sub(1));
-        }
-        self.len() < before
-    }
-    /// From now on, messages in it are known by the index that they have.
-    pub(super) fn recount(self) {
-        for (at, value) in self.values().enumerate() {
-            if let Some(hangs) = value.as_message().and_then(|message| message.0.hangs.as_ref()) {
-                hangs.at.set(Some(at));
-            }
-        }
-    }
-}
-
-impl PartialEq for List<'_> {
-    fn eq(&self, other: &Self) -> bool {
-        self.len() == other.len() && self.values().eq(other.values())
-    }
-}
-impl std::fmt::Debug for List<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_list().entries(self.values()).finish()
-    }
-}
 
 /// What is set in a message. A field without presence that holds its default is not set.
 #[derive(Clone, Copy)]
@@ -336,14 +151,14 @@ impl<'b> Message<'b> {
             }
         }
     }
-    /// An element of a repeated field, made with all before it if it is not there; whether it was there.
-    pub(super) fn element(self, room: &'b Room, field: &'b Field, at: usize) -> Option<(&'b Slot<'b>, bool)> {
+    /// An element of a repeated field, made with all before it if it is not there; how many there were.
+    pub(super) fn element(self, room: &'b Room, field: &'b Field, at: usize) -> Option<(&'b Slot<'b>, usize)> {
         let list = self.list(room, field)?;
-        let there = at < list.len();
+        let before = list.len();
         while list.len() <= at {
             list.push(room, Value::default_of(field, || self.part(room, field, Some(list.len()))));
         }
-        Some((list.slot(at)?, there))
+        Some((list.slot(at)?, before))
     }
     pub(super) fn clear(self, field: &Field) {
         if let Some(slot) = self.at(field.slot()) {
@@ -442,75 +257,4 @@ impl std::fmt::Debug for Message<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_list().entries(self.0.slots.iter().map(Slot::value)).finish()
     }
-}
-
-/// The values of a field; see [`Message::elements`].
-pub(super) enum Elements<'b> {
-    One(Option<&'b Slot<'b>>),
-    Many(usize, Option<&'b Link<'b>>),
-}
-
-impl<'b> Iterator for Elements<'b> {
-    type Item = (Option<usize>, &'b Slot<'b>, Value<'b>);
-    fn next(&mut self) -> Option<Self::Item> {
-        match self {
-            Self::One(slot) => slot.take().and_then(|slot| Some((None, slot, slot.value()?))),
-            Self::Many(at, link) => {
-                let here = (*link)?;
-                let index = *at;
-                (*at, *link) = (index + 1, here.after.get());
-                Some((Some(index), &here.slot, here.slot.value()?))
-            }
-        }
-    }
-}
-
-/// A field of a message or one element of it, for those who want to know where something was.
-#[derive(Clone, Copy)]
-pub(super) struct Place<'b> {
-    message: Message<'b>,
-    name: &'b str,
-    at: Option<usize>,
-}
-
-impl Place<'_> {
-    /// The same field, one element of it.
-    pub(super) fn element(self, at: Option<usize>) -> Self {
-        Self { at, ..self }
-    }
-    /// As reports spell it, with the indices of elements.
-    pub(super) fn text(self) -> String {
-        self.spelt(true)
-    }
-    /// Without indices, as plans spell it.
-    pub(super) fn plain(self) -> String {
-        self.spelt(false)
-    }
-    fn spelt(self, indices: bool) -> String {
-        let mut out = String::with_capacity(USUAL);
-        self.message.spell(indices, &mut out);
-        push(&mut out, self.name, self.at.filter(|_| indices));
-        out
-    }
-}
-
-/// Bytes that most paths have room in.
-const USUAL: usize = 48;
-
-fn push(out: &mut String, name: &str, at: Option<usize>) {
-    if !out.is_empty() {
-        out.push('.');
-    }
-    out.push_str(name);
-    if let Some(at) = at {
-        // Writing to a text does not fail.
-        let _ = write!(out, "[{at}]");
-    }
-}
-
-/// Writes into the room.
-pub(super) fn spelt<'b>(room: &'b Room, text: std::fmt::Arguments<'_>) -> &'b str {
-    let mut out = bumpalo::collections::String::new_in(room);
-    let _ = out.write_fmt(text);
-    out.into_bump_str()
 }

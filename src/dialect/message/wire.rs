@@ -68,6 +68,17 @@ impl Types {
                     return None;
                 }
                 let mut bytes = Cursor { rest: input.bytes()? };
+                if field.is_coding()
+                    && let Some(row) = self.lists.encoded(bytes.rest)
+                    && (field.repeated() || !message.has(field))
+                {
+                    if field.repeated() {
+                        message.list(room, field)?.push(room, Value::Code(row));
+                    } else {
+                        message.set(field, Value::Code(row));
+                    }
+                    continue;
+                }
                 let part = if field.repeated() {
                     let list = message.list(room, field)?;
                     let element = message.part(room, field, Some(list.len()));
@@ -75,6 +86,12 @@ impl Types {
                     element
                 } else {
                     // Said twice, the parts come together.
+                    let known = message.get(field);
+                    if let Some(Value::Code(row)) = known {
+                        message.clear(field);
+                        let part = message.message(room, field)?;
+                        self.merge(room, self.get(*inside)?, &mut Cursor { rest: row.coding() }, part, depth - 1)?;
+                    }
                     message.message(room, field)?
                 };
                 self.merge(room, self.get(*inside)?, &mut bytes, part, depth - 1)?;
@@ -168,7 +185,19 @@ struct Cursor<'a> {
 }
 
 impl<'a> Cursor<'a> {
+    #[inline]
     fn varint(&mut self) -> Option<u64> {
+        match self.rest.split_first() {
+            // Keys, lengths and codes: nearly all of them.
+            Some((byte, rest)) if *byte < 0x80 => {
+                self.rest = rest;
+                Some((*byte).into())
+            }
+            _ => self.long(),
+        }
+    }
+    #[inline(never)]
+    fn long(&mut self) -> Option<u64> {
         let mut value = 0u64;
         for at in 0..10u32 {
             let (byte, rest) = self.rest.split_first()?;
@@ -280,6 +309,7 @@ impl Back {
     fn mark(&self) -> usize {
         self.room.len() - self.at
     }
+    #[inline]
     fn bytes(&mut self, bytes: &[u8]) {
         if bytes.len() > self.at {
             self.grow(bytes.len());
@@ -300,10 +330,16 @@ impl Back {
         }
         (self.room, self.at) = (room, at);
     }
-    fn varint(&mut self, mut value: u64) {
-        if value < 0x80 {
-            return self.bytes(&[value as u8]);
+    #[inline]
+    fn varint(&mut self, value: u64) {
+        match value {
+            0..0x80 => self.bytes(&[value as u8]),
+            0x80..0x4000 => self.bytes(&[value as u8 | 0x80, (value >> 7) as u8]),
+            _ => self.long(value),
         }
+    }
+    #[inline(never)]
+    fn long(&mut self, mut value: u64) {
         let mut bytes = [0; 10];
         let mut used = 0;
         for byte in &mut bytes {
@@ -329,7 +365,8 @@ impl Back {
     fn value(&mut self, scalar: Scalar, value: Value<'_>) {
         match (value, scalar) {
             (Value::Text(text), _) => self.delimited(text.as_bytes()),
-            (Value::Bytes(bytes) | Value::Encoded(bytes), _) => self.delimited(bytes),
+            (Value::Bytes(bytes), _) => self.delimited(bytes),
+            (Value::Code(row), _) => self.delimited(row.coding()),
             (Value::Bool(value), _) => self.bytes(&[u8::from(value)]),
             (Value::I32(value), Scalar::Sint32) => self.varint(u64::from(((value << 1) ^ (value >> 31)) as u32)),
             (Value::I32(value), Scalar::Sfixed32) => self.bytes(&value.to_le_bytes()),
@@ -355,13 +392,14 @@ impl Back {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::LazyLock;
+    use std::sync::{Arc, LazyLock};
 
     use proptest::prelude::*;
     use prost::Message as _;
     use prost_reflect::DynamicMessage;
 
     use super::*;
+    use crate::dialect::codelist::CodeLists;
 
     /// Messages with everything: lists, oneofs, numbers, timestamps, codes, messages in messages.
     const MESSAGES: [&str; 6] = [
@@ -373,7 +411,7 @@ mod tests {
         "weiche.exchange.v1.ReceiveResponse",
     ];
 
-    static TYPES: LazyLock<Types> = LazyLock::new(|| Types::new(crate::proto::pool()));
+    static TYPES: LazyLock<Types> = LazyLock::new(|| Types::new(crate::proto::pool(), &Arc::new(CodeLists::embedded().unwrap())));
 
     /// Some fields, most of them with a value of the right length.
     fn fields(depth: u32) -> BoxedStrategy<Vec<u8>> {

@@ -28,6 +28,8 @@ pub(in crate::dialect) struct Compiler<'a> {
     /// IANA name, known to exist.
     pub(super) zone: String,
     nulls: Vec<String>,
+    /// Of the block that is being compiled, by numbers of fields.
+    ways: Vec<Vec<u32>>,
     /// Everything that is wrong so far.
     pub(in crate::dialect) errors: Vec<DialectError>,
     /// Columns of code lists that the plans use.
@@ -51,7 +53,7 @@ impl<'a> Compiler<'a> {
             }
             zone = "Europe/Berlin".to_owned();
         }
-        Self { annotations, lists, hub, zone, nulls: mapping.nulls.clone(), errors, used_columns: BTreeSet::new() }
+        Self { annotations, lists, hub, zone, nulls: mapping.nulls.clone(), ways: Vec::new(), errors, used_columns: BTreeSet::new() }
     }
 
     /// The plan of a message that stands for a canonical one. `needed` are the ways in which it must carry what is mandatory.
@@ -87,6 +89,7 @@ impl<'a> Compiler<'a> {
             return Block::default();
         }
         above.push(native.full_name().to_owned());
+        let outer = std::mem::take(&mut self.ways);
         let mapping = self.annotations.message(native).unwrap_or_default();
         let merged: BTreeSet<&str> = mapping.merge.iter().flat_map(|merge| merge.fields.iter().map(String::as_str)).collect();
         let mut rules = Vec::new();
@@ -129,7 +132,7 @@ impl<'a> Compiler<'a> {
             }
         }
         above.pop();
-        Block { rules }
+        Block { rules, ways: std::mem::replace(&mut self.ways, outer).len() }
     }
 
     fn field(&mut self, field: &FieldDescriptor, annotation: Option<FieldMapping>, here: &Here, above: &mut Vec<String>) -> Option<Rule> {
@@ -258,6 +261,20 @@ impl<'a> Compiler<'a> {
             return None;
         }
         Some(Carrier { system, version, code, display, inner, bound })
+    }
+
+    /// The number of the message that the last of some steps is taken in; none if it depends on the element, or another field can take it away.
+    pub(super) fn way(&mut self, steps: &[Step]) -> Option<usize> {
+        let (_, way) = steps.split_last()?;
+        if way.iter().any(|step| step.select != Select::One || step.field.is_rivalled()) {
+            return None;
+        }
+        let way: Vec<u32> = way.iter().map(|step| step.field.number()).collect();
+        let known = self.ways.iter().position(|known| *known == way);
+        Some(known.unwrap_or_else(|| {
+            self.ways.push(way);
+            self.ways.len() - 1
+        }))
     }
 
     /// Spellings of "nothing stated" for a field.

@@ -25,6 +25,7 @@ use super::message::{Field, TypeId};
 use super::path::{Select, Step};
 use super::value::boolean::BooleanWords;
 use super::value::date::DateFormat;
+use super::value::din91379::Kind;
 use super::value::name;
 use super::value::null::NullWords;
 use super::value::phone::PhoneStyle;
@@ -68,6 +69,8 @@ impl Plan {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Block {
     pub(super) rules: Vec<Rule>,
+    /// Messages of the hub, below the one where the block stands, that its values lie in; each spot has the number of its own.
+    pub(super) ways: usize,
 }
 
 /// One field of the dialect's message, or several that are one value.
@@ -159,7 +162,15 @@ pub(super) struct Carrier {
 #[derive(Debug, Clone)]
 pub(super) struct Spot {
     pub(super) steps: Vec<Step>,
+    /// Number of the message that its last step is taken in, if each value finds the same one there.
+    pub(super) way: Option<usize>,
+    /// A step selects by a key.
+    pub(super) keyed: bool,
     pub(super) leaf: Leaf,
+    /// DIN 91379 data type of a text, as [`super::hub::FieldShape`] has it.
+    pub(super) datatype: Option<Kind>,
+    /// It lies in a date or another value that is right or wrong as a whole.
+    pub(super) part: bool,
     pub(super) category: Option<DataCategory>,
     /// A mandatory field or inside nothing but mandatory ones: what cannot be said refuses the whole.
     pub(super) mandatory: bool,
@@ -264,6 +275,6 @@ impl Block {
                 Rule::Constant { .. } | Rule::Ignore { .. } => rules.push(rule.clone()),
             }
         }
-        Self { rules }
+        Self { rules, ways: self.ways }
     }
 }

@@ -12,7 +12,7 @@ use crate::dialect::codelist::Column;
 use crate::dialect::error::nearest;
 use crate::dialect::hub::Leaf;
 use crate::dialect::message::{Field, Words};
-use crate::dialect::path::{resolve, spelt};
+use crate::dialect::path::{Select, resolve, spelt};
 use crate::dialect::spelling;
 use crate::dialect::value::boolean::BooleanWords;
 use crate::dialect::value::date::DateFormat;
@@ -110,15 +110,19 @@ impl Compiler<'_> {
             }
         };
         let leaf = Leaf::of(&steps.last()?.field);
-        let (mut category, mut mandatory) = (None, true);
+        let (mut category, mut datatype, mut mandatory) = (None, None, true);
         let mut shape = Some(&here.root);
         for step in here.steps.iter().chain(&steps) {
             let field = shape.and_then(|shape| shape.get(step.field.number()));
             category = field.and_then(|field| field.category).or(category);
+            datatype = field.and_then(|field| field.datatype);
             mandatory &= field.is_some_and(|field| field.mandatory);
             shape = field.and_then(|field| field.inner.as_ref());
         }
-        Some(Spot { steps, leaf, category, mandatory })
+        let around = here.steps.iter().chain(steps.split_last().map(|(_, way)| way).unwrap_or_default());
+        let part = around.into_iter().any(|step| !matches!(step.field.leaf(), Leaf::Message(_)));
+        let keyed = steps.iter().any(|step| matches!(step.select, Select::Key { .. }));
+        Some(Spot { way: self.way(&steps), keyed, steps, leaf, datatype, part, category, mandatory })
     }
 
     fn joint(&mut self, place: &Place, join: &Join) -> Option<Joint> {

@@ -96,8 +96,8 @@ impl Dialects {
     pub fn compile(pool: &DescriptorPool, lists: CodeLists) -> Result<Self, DialectErrors> {
         let annotations = Annotations::new(pool);
         let mut errors = Vec::new();
-        let hub = Arc::new(Hub::new(pool, &mut errors));
         let lists = Arc::new(lists);
+        let hub = Arc::new(Hub::new(pool, &lists, &mut errors));
         let mut versions: BTreeMap<Version, Vec<FileDescriptor>> = BTreeMap::new();
         for file in pool.files().filter(|file| !is_foreign(file.package_name())) {
             match Version::of(&file) {

@@ -5,8 +5,25 @@
 
 use std::cell::Cell;
 
-use crate::dialect::message::{Field, Message, Place, Room, Value};
+use crate::dialect::hub::Leaf;
+use crate::dialect::message::{Field, Message, Place, Room, Slot, Value};
 use crate::dialect::path::{Select, Step};
+use crate::dialect::plan::{Block, Spot};
+use crate::dialect::value::din91379;
+
+/// Where the canonical message is made.
+#[derive(Clone, Copy)]
+pub(super) struct Hall<'b> {
+    pub(super) room: &'b Room,
+    /// A message may be there in which nothing is.
+    hollow: &'b Cell<bool>,
+}
+
+impl<'b> Hall<'b> {
+    pub(super) fn new(room: &'b Room) -> Self {
+        Self { room, hollow: room.alloc(Cell::new(false)) }
+    }
+}
 
 /// A step on the way to a value: the element at an index where there are many.
 #[derive(Clone, Copy)]
@@ -26,14 +43,22 @@ impl<'b> Hop<'b> {
         Self { step, at }
     }
     /// The message there, made if it is not there.
-    fn enter(self, room: &'b Room, message: Message<'b>) -> Option<Message<'b>> {
+    fn enter(self, hall: Hall<'b>, message: Message<'b>) -> Option<Message<'b>> {
         match self.step.select {
-            Select::One => message.message(room, &self.step.field),
-            _ => message.element(room, &self.step.field, self.at)?.0.value()?.as_message(),
+            Select::One => message.message(hall.room, &self.step.field),
+            _ => self.element(hall, message)?.0.value()?.as_message(),
         }
     }
+    /// The slot of the element, made with all before it if it is not there; whether it was there.
+    fn element(self, hall: Hall<'b>, message: Message<'b>) -> Option<(&'b Slot<'b>, bool)> {
+        let (slot, before) = message.element(hall.room, &self.step.field, self.at)?;
+        if before < self.at {
+            hall.hollow.set(true);
+        }
+        Some((slot, self.at < before))
+    }
     /// Puts the value there, unless a fallback finds the place taken; whether it did.
-    fn put(self, room: &'b Room, message: Message<'b>, value: Value<'b>, fallback: bool) -> bool {
+    fn put(self, hall: Hall<'b>, message: Message<'b>, value: Value<'b>, fallback: bool) -> bool {
         let field = &self.step.field;
         if matches!(self.step.select, Select::One) {
             let free = !fallback || !message.has(field);
@@ -42,7 +67,7 @@ impl<'b> Hop<'b> {
             }
             return free;
         }
-        let Some((slot, there)) = message.element(room, field, self.at) else { return false };
+        let Some((slot, there)) = self.element(hall, message) else { return false };
         if fallback && there && slot.value().is_some_and(|said| !said.is_default()) {
             return false;
         }
@@ -60,31 +85,44 @@ pub(super) struct Frame<'f, 'b> {
     above: Option<&'f Frame<'f, 'b>>,
     steps: &'b [Step],
     at: usize,
-    /// The message there, once something was put into it; only kept if nothing can take it away again.
+    /// The message there, once something was put into it, and those below it by their numbers; only kept if nothing can take them away again.
     found: Cell<Option<Message<'b>>>,
+    ways: &'b [Cell<Option<Message<'b>>>],
     lasting: bool,
     keyed: bool,
 }
 
 impl<'f, 'b> Frame<'f, 'b> {
-    pub(super) fn top(hub: Message<'b>) -> Self {
-        Self { above: None, steps: &[], at: 0, found: Cell::new(Some(hub)), lasting: true, keyed: false }
+    pub(super) fn top(room: &'b Room, hub: Message<'b>, block: &Block) -> Self {
+        Self { above: None, steps: &[], at: 0, found: Cell::new(Some(hub)), ways: ways(room, block), lasting: true, keyed: false }
     }
-    pub(super) fn below(&'f self, steps: &'b [Step], at: usize) -> Self {
+    pub(super) fn below(&'f self, room: &'b Room, steps: &'b [Step], at: usize, block: &Block) -> Self {
         let lasting = self.lasting && steps.iter().all(|step| !step.field.is_rivalled());
         let keyed = self.keyed || has_key(steps);
-        Self { above: Some(self), steps, at, found: Cell::new(None), lasting, keyed }
+        Self { above: Some(self), steps, at, found: Cell::new(None), ways: ways(room, block), lasting, keyed }
     }
-    fn message(&self, room: &'b Room) -> Option<Message<'b>> {
+    fn message(&self, hall: Hall<'b>) -> Option<Message<'b>> {
         if let Some(found) = self.found.get() {
             return Some(found);
         }
-        let mut message = self.above?.message(room)?;
+        let mut message = self.above?.message(hall)?;
         for step in self.steps {
-            message = Hop::new(step, self.at).enter(room, message)?;
+            message = Hop::new(step, self.at).enter(hall, message)?;
         }
         self.found.set(Some(message).filter(|_| self.lasting));
         Some(message)
+    }
+    /// The message that the last step of a spot is taken in, made if it is not there.
+    fn around(&self, hall: Hall<'b>, spot: &'b Spot, way: &'b [Step], at: usize) -> Option<Message<'b>> {
+        let known = spot.way.and_then(|way| self.ways.get(way)).filter(|_| self.lasting);
+        if let Some(found) = known.and_then(Cell::get) {
+            return Some(found);
+        }
+        let found = way.iter().try_fold(self.message(hall)?, |message, step| Hop::new(step, at).enter(hall, message))?;
+        if let Some(known) = known {
+            known.set(Some(found));
+        }
+        Some(found)
     }
     fn hops(&self, out: &mut bumpalo::collections::Vec<'b, Hop<'b>>) {
         if let Some(above) = self.above {
@@ -110,6 +148,10 @@ impl<'f, 'b> Frame<'f, 'b> {
     }
 }
 
+fn ways<'b>(room: &'b Room, block: &Block) -> &'b [Cell<Option<Message<'b>>>] {
+    room.alloc_slice_fill_with(block.ways, |_| Cell::new(None))
+}
+
 fn has_key(steps: &[Step]) -> bool {
     steps.iter().any(|step| matches!(step.select, Select::Key { .. }))
 }
@@ -131,10 +173,12 @@ struct Mark<'b> {
 
 /// The canonical message that is being made.
 pub(super) struct Puts<'b> {
-    room: &'b Room,
+    hall: Hall<'b>,
     pub(super) hub: Message<'b>,
     marking: bumpalo::collections::Vec<'b, Marking<'b>>,
     marks: bumpalo::collections::Vec<'b, Mark<'b>>,
+    /// Something may be wrong with a value.
+    doubtful: bool,
     /// Fields that found their place taken.
     pub(super) refused: bumpalo::collections::Vec<'b, Place<'b>>,
     /// Which field of the dialect each place came from, if that is asked for.
@@ -142,41 +186,70 @@ pub(super) struct Puts<'b> {
 }
 
 impl<'b> Puts<'b> {
-    pub(super) fn new(room: &'b Room, hub: Message<'b>, origins: Option<Vec<(String, String)>>) -> Self {
+    pub(super) fn new(hall: Hall<'b>, hub: Message<'b>, origins: Option<Vec<(String, String)>>) -> Self {
+        let room = hall.room;
         let (marking, marks) = (bumpalo::collections::Vec::new_in(room), bumpalo::collections::Vec::new_in(room));
-        Self { room, hub, marking, marks, refused: bumpalo::collections::Vec::new_in(room), origins }
+        Self { hall, hub, marking, marks, doubtful: false, refused: bumpalo::collections::Vec::new_in(room), origins }
     }
 
-    /// A value at the end of some steps below a frame; `at` counts the elements of what is many.
-    pub(super) fn put(&mut self, frame: &Frame<'_, 'b>, steps: &'b [Step], at: usize, value: Value<'b>, origin: Place<'b>, fallback: bool) {
-        if frame.keyed || has_key(steps) {
-            let mut hops = bumpalo::collections::Vec::with_capacity_in(8, self.room);
+    /// Whether a message may be there in which nothing is.
+    pub(super) fn is_hollow(&self) -> bool {
+        self.hall.hollow.get()
+    }
+
+    /// Whether something may be wrong with a value.
+    pub(super) fn is_doubtful(&self) -> bool {
+        self.doubtful
+    }
+    /// A message comes that nobody has looked into.
+    pub(super) fn doubt(&mut self) {
+        self.doubtful = true;
+        self.hall.hollow.set(true);
+    }
+
+    /// A value at a spot below a frame; `at` counts the elements of what is many.
+    pub(super) fn put(&mut self, frame: &Frame<'_, 'b>, spot: &'b Spot, at: usize, value: Value<'b>, origin: Place<'b>, fallback: bool) {
+        if value.is_default() {
+            self.hall.hollow.set(true);
+        }
+        self.doubtful |= spot.part
+            || match value {
+                Value::Text(text) => spot.datatype.is_some_and(|kind| din91379::check(kind, text).is_err()),
+                // A date that was read is one; a code that was put together may be none.
+                Value::Message(_) => spot.leaf == Leaf::Coding,
+                _ => false,
+            };
+        if frame.keyed || spot.keyed {
+            let mut hops = bumpalo::collections::Vec::with_capacity_in(8, self.hall.room);
             frame.hops(&mut hops);
-            hops.extend(steps.iter().map(|step| Hop::new(step, at)));
+            hops.extend(spot.steps.iter().map(|step| Hop::new(step, at)));
             self.marking.push(Marking { hops, value, origin, fallback });
             return;
         }
-        let Some((last, way)) = steps.split_last() else { return };
-        let start = frame.message(self.room);
-        let end = start.and_then(|start| way.iter().try_fold(start, |message, step| Hop::new(step, at).enter(self.room, message)));
-        let Some(message) = end else { return self.refused.push(origin) };
+        let Some((last, way)) = spot.steps.split_last() else { return };
+        let Some(message) = frame.around(self.hall, spot, way, at) else { return self.refuse(origin) };
         self.last(Hop::new(last, at), message, value, origin, fallback);
     }
 
     fn last(&mut self, hop: Hop<'b>, message: Message<'b>, value: Value<'b>, origin: Place<'b>, fallback: bool) {
-        if !hop.put(self.room, message, value, fallback) {
-            self.refused.push(origin);
+        if !hop.put(self.hall, message, value, fallback) {
+            self.refuse(origin);
         } else if let Some(origins) = &mut self.origins {
             origins.push((hop.place(message).text(), origin.text()));
         }
     }
 
+    fn refuse(&mut self, origin: Place<'b>) {
+        self.hall.hollow.set(true);
+        self.refused.push(origin);
+    }
+
     /// Puts what marks elements, now that they are there.
     pub(super) fn mark(&mut self) {
-        let marking = std::mem::replace(&mut self.marking, bumpalo::collections::Vec::new_in(self.room));
+        let marking = std::mem::replace(&mut self.marking, bumpalo::collections::Vec::new_in(self.hall.room));
         for Marking { hops, value, origin, fallback } in marking {
             if self.marked(&hops, value, origin, fallback).is_none() {
-                self.refused.push(origin);
+                self.refuse(origin);
             }
         }
     }
@@ -186,8 +259,9 @@ impl<'b> Puts<'b> {
         let mut message = self.hub;
         for (at, hop) in way.iter().enumerate() {
             let hop = self.aimed(*hop, hops.get(at + 1..)?, message, value);
-            message = hop.enter(self.room, message)?;
+            message = hop.enter(self.hall, message)?;
             if let Select::Key { field: key, wanted, text } = &hop.step.select {
+                self.doubtful |= din91379::check(din91379::Kind::A, text).is_err();
                 message.set(key, wanted.value(text));
             }
         }

@@ -4,16 +4,16 @@
 //! From a dialect's message to the canonical one.
 
 use super::native::texts;
-use super::put::{Frame, Puts};
+use super::put::{Frame, Hall, Puts};
 use super::{Detail, Finding, Lines, verify};
 use crate::dialect::codelist::CodeLists;
 use crate::dialect::hub::Leaf;
-use crate::dialect::message::{Field, Message, Place, Room, Types, spelt};
+use crate::dialect::message::{Field, Message, Place, Room, Types, Value, spelt};
 use crate::dialect::path::Step;
 use crate::dialect::plan::{Block, Native, Plan, Rule, Spelling, Spot, Target, ValueRule};
 use crate::dialect::report::{FieldProblem, ProblemKind};
 use crate::dialect::spelling::{self, Said, code_value, kept, plain_text, row};
-use crate::dialect::value::list;
+use crate::dialect::value::{list, trimmed};
 
 /// The canonical message, what became of each field, and everything that is wrong. With problems the message is not to be used.
 pub(in crate::dialect) fn read<'b>(
@@ -25,9 +25,13 @@ pub(in crate::dialect) fn read<'b>(
     detail: Detail,
 ) -> (Message<'b>, Lines<'b>, Vec<FieldProblem>) {
     let hub = types.empty(room, plan.hub.id);
-    let Reader { lines, mut problems, .. } = run(room, plan, native, hub, detail, None);
-    types.prune(plan.hub.id, hub);
-    let wrong = verify(&plan.hub, lists, hub, Some(&plan.mandatory));
+    let Reader { lines, mut problems, puts, .. } = run(room, plan, native, hub, detail, None);
+    if puts.is_hollow() {
+        types.prune(plan.hub.id, hub);
+    }
+    // What was put was looked at, one by one: in the usual case nothing is left to look for.
+    let sound = !puts.is_doubtful() && plan.hub.is_complete(hub);
+    let wrong = if sound { Vec::new() } else { verify(&plan.hub, lists, hub, Some(&plan.mandatory)) };
     if !wrong.is_empty() {
         // Read once more, now noting which field each place came from: most messages never need to know.
         let again = types.empty(room, plan.hub.id);
@@ -48,8 +52,8 @@ fn run<'b>(
     detail: Detail,
     origins: Option<Vec<(String, String)>>,
 ) -> Reader<'b> {
-    let mut reader = Reader { room, lines: Lines::new(room, detail), problems: Vec::new(), puts: Puts::new(room, hub, origins) };
-    reader.block(native, &plan.block, &Frame::top(hub));
+    let mut reader = Reader { room, lines: Lines::new(room, detail), problems: Vec::new(), puts: Puts::new(Hall::new(room), hub, origins) };
+    reader.block(native, &plan.block, &Frame::top(room, hub, &plan.block));
     reader.puts.mark();
     for place in &reader.puts.refused {
         reader.lines.note(*place, Finding::Dropped("another field says it already"));
@@ -68,6 +72,8 @@ impl<'b> Reader<'b> {
     fn block(&mut self, native: Message<'b>, block: &'b Block, frame: &Frame<'_, 'b>) {
         for rule in &block.rules {
             match rule {
+                // Most are about what is not there.
+                Rule::Value(rule) if rule.native.fields().iter().all(|field| !native.has(field)) => {}
                 Rule::Value(rule) => self.value(native, rule, native.place(&rule.name, None), frame),
                 Rule::Enter { field, to, each, block } => {
                     for (at, _, value) in native.elements(field) {
@@ -76,7 +82,7 @@ impl<'b> Reader<'b> {
                             self.lines.note(native.place(field.name(), at), Finding::Dropped("only the first one is read"));
                             continue;
                         }
-                        self.block(inside, block, &frame.below(to, at.unwrap_or(0)));
+                        self.block(inside, block, &frame.below(self.room, to, at.unwrap_or(0), block));
                     }
                 }
                 Rule::Constant { field, text, way } => {
@@ -103,20 +109,27 @@ impl<'b> Reader<'b> {
 
     fn value(&mut self, native: Message<'b>, rule: &'b ValueRule, place: Place<'b>, frame: &Frame<'_, 'b>) {
         if !rule.way.read {
-            if rule.native.fields().iter().any(|field| native.has(field)) {
-                self.lines.note(place, Finding::Dropped("the field is only written by the gateway"));
-            }
-            return;
+            return self.lines.note(place, Finding::Dropped("the field is only written by the gateway"));
         }
         if let (Spelling::Plain, Native::Field { field, carrier: None }, Target::At(spot)) = (&rule.spelling, &rule.native, &rule.target)
             && matches!(spot.leaf, Leaf::Bytes | Leaf::Message(_) | Leaf::Timestamp | Leaf::PartialDate)
         {
+            self.puts.doubt();
             for (at, _, value) in native.elements(field) {
-                self.puts.put(frame, &spot.steps, at.unwrap_or(0), value, place, rule.fallback);
+                self.puts.put(frame, spot, at.unwrap_or(0), value, place, rule.fallback);
             }
             return;
         }
         let room = self.room;
+        // One text is what nearly every field is.
+        if let (Native::Field { field, carrier: None }, None) = (&rule.native, rule.list)
+            && let Some(Value::Text(text)) = native.get(field)
+        {
+            if !rule.nulls.is_null(text) {
+                self.text(rule, 0, text, place, frame);
+            }
+            return;
+        }
         if let (Some(separator), [_]) = (rule.gather, rule.native.fields()) {
             return self.gathered(native, rule, separator, place, frame);
         }
@@ -163,7 +176,7 @@ impl<'b> Reader<'b> {
                 Err(kind) => self.problem(place, canonical(frame, &rule.target), kind),
                 Ok(texts) => {
                     for (spot, text) in parts.iter().zip(texts) {
-                        if let (Some(spot), false) = (spot, text.trim().is_empty()) {
+                        if let (Some(spot), false) = (spot, trimmed(text).is_empty()) {
                             self.single(rule, spot, at, text, place, frame);
                         }
                     }
@@ -176,7 +189,7 @@ impl<'b> Reader<'b> {
                     for (spot, part) in parts.iter().zip(row.parts()) {
                         let value = last_field(spot).and_then(|field| code_value(self.room, column, row, part, &spot.leaf, field));
                         if let Some(value) = value {
-                            self.puts.put(frame, &spot.steps, at, value, place, rule.fallback);
+                            self.puts.put(frame, spot, at, value, place, rule.fallback);
                         }
                     }
                     self.lines.kept(place);
@@ -190,7 +203,7 @@ impl<'b> Reader<'b> {
         match spelling::read(self.room, &rule.spelling, &spot.leaf, field, text) {
             Ok(None) => {}
             Ok(Some(Said { value, loss })) => {
-                self.puts.put(frame, &spot.steps, at, value, place, rule.fallback);
+                self.puts.put(frame, spot, at, value, place, rule.fallback);
                 match loss {
                     Some(loss) => self.lines.note(place, Finding::Lossy(loss)),
                     None => self.lines.kept(place),

@@ -3,10 +3,12 @@
 
 //! From the canonical message to a dialect's.
 
+use std::cell::Cell;
+
 use bumpalo::collections::Vec as Many;
 
 use super::native::{carry, put};
-use super::seek::{Found, first, seek};
+use super::seek::{Found, first, seek, single};
 use super::{Finding, Lines};
 use crate::dialect::hub::{Leaf, Shape};
 use crate::dialect::message::{Field, Message, Room, Scalar, Types, Value, spelt};
@@ -82,6 +84,24 @@ struct Renderer<'l, 'b> {
     problems: Vec<(&'b str, Option<Found<'b>>)>,
 }
 
+/// The message of the hub that a block stands at, and those below it by their numbers, once they were looked for.
+#[derive(Clone, Copy)]
+struct Hub<'b> {
+    message: Message<'b>,
+    ways: &'b [Cell<Option<Option<Message<'b>>>>],
+}
+
+impl<'b> Hub<'b> {
+    fn first(self, room: &'b Room, spot: &'b Spot) -> Option<Found<'b>> {
+        let (Some(known), Some((last, way))) = (spot.way.and_then(|way| self.ways.get(way)), spot.steps.split_last()) else {
+            return first(room, self.message, &spot.steps);
+        };
+        let around = known.get().unwrap_or_else(|| way.iter().try_fold(self.message, |message, step| message.get(&step.field)?.as_message()));
+        known.set(Some(around));
+        single(room, around?, last, None)
+    }
+}
+
 /// What a message of the dialect says besides, if it says anything.
 type Extra<'b> = (&'b Field, &'b str, Option<&'b Spot>);
 
@@ -91,14 +111,15 @@ impl<'b> Renderer<'_, 'b> {
         let room = self.room;
         let mut wrote = false;
         let mut extras: Many<'b, Extra<'b>> = Many::new_in(room);
+        let hub = Hub { message: hub, ways: room.alloc_slice_fill_with(block.ways, |_| Cell::new(None)) };
         for rule in &block.rules {
             match rule {
                 Rule::Enter { field, to, each, block } => {
                     let at = field.is_list().then_some(0);
                     if to.is_empty() {
-                        wrote |= self.enter(native, field, at, block, hub);
+                        wrote |= self.enter(native, field, at, block, hub.message);
                     } else if !each {
-                        let Some(found) = first(room, hub, to) else { continue };
+                        let Some(found) = first(room, hub.message, to) else { continue };
                         let Some(inside) = found.value.as_message() else { continue };
                         if self.enter(native, field, at, block, inside) {
                             wrote = true;
@@ -106,7 +127,7 @@ impl<'b> Renderer<'_, 'b> {
                         }
                     } else {
                         let mut next = 0;
-                        seek(room, hub, to, &mut |found| {
+                        seek(room, hub.message, to, &mut |found| {
                             let Some(inside) = found.value.as_message() else { return };
                             if self.enter(native, field, Some(next), block, inside) {
                                 wrote = true;
@@ -133,7 +154,7 @@ impl<'b> Renderer<'_, 'b> {
                 let Some(value) = native_value(field, text) else { continue };
                 native.set(field, value);
                 if let Some(spot) = defaulted {
-                    self.lines.below(hub, &spot.steps, Finding::Defaulted);
+                    self.lines.below(hub.message, &spot.steps, Finding::Defaulted);
                 }
             }
         }
@@ -150,17 +171,17 @@ impl<'b> Renderer<'_, 'b> {
         wrote
     }
 
-    fn value(&mut self, native: Message<'b>, rule: &'b ValueRule, hub: Message<'b>) -> bool {
+    fn value(&mut self, native: Message<'b>, rule: &'b ValueRule, hub: Hub<'b>) -> bool {
         let room = self.room;
         match &rule.target {
-            Target::At(spot) if copies(rule, spot) => self.copy(native, rule, spot, hub),
+            Target::At(spot) if copies(rule, spot) => self.copy(native, rule, spot, hub.message),
             Target::At(spot) if spot.many() => {
                 let mut texts = Many::new_in(room);
-                seek(room, hub, &spot.steps, &mut |found| self.text(rule, spot, found, |text| texts.push(text)));
+                seek(room, hub.message, &spot.steps, &mut |found| self.text(rule, spot, found, |text| texts.push(text)));
                 self.put(native, rule, &texts)
             }
             Target::At(spot) => {
-                let Some(found) = first(room, hub, &spot.steps) else { return false };
+                let Some(found) = hub.first(room, spot) else { return false };
                 if rule.gather.is_some() {
                     let mut texts = Many::new_in(room);
                     self.text(rule, spot, found, |text| texts.push(text));
@@ -172,9 +193,9 @@ impl<'b> Renderer<'_, 'b> {
             }
             Target::Join { parts, joint } => {
                 let mut texts = Many::with_capacity_in(parts.len(), room);
-                let mut places = Many::new_in(room);
+                let mut places = Many::with_capacity_in(parts.len(), room);
                 for spot in parts {
-                    let found = spot.as_ref().and_then(|spot| Some((spot, first(room, hub, &spot.steps)?)));
+                    let found = spot.as_ref().and_then(|spot| Some((spot, hub.first(room, spot)?)));
                     let text = found.and_then(|(spot, found)| plain_text(room, &spot.leaf, found.value));
                     texts.push(text.unwrap_or_default());
                     places.extend(found.map(|(_, found)| found));
@@ -185,15 +206,15 @@ impl<'b> Renderer<'_, 'b> {
                 }
                 let said = spelling::join(room, joint, texts.into_bump_slice());
                 // A line that nobody can take apart again is worse than none: it would be refused on its way back.
-                let readable = !rule.way.read || spelling::split(room, joint, said.value, parts.len()).is_ok();
+                let readable = !rule.way.read || said.loss.is_none() || spelling::split(room, joint, said.value, parts.len()).is_ok();
                 let said = if readable { Ok(said) } else { Err("the parts cannot be told apart again") };
                 self.said(rule, spot, &places, said).is_some_and(|text| self.put(native, rule, &[text]))
             }
             Target::Tuple { parts, column } => {
-                let mut places = Many::new_in(room);
+                let mut places = Many::with_capacity_in(parts.len(), room);
                 let mut codes = Many::with_capacity_in(parts.len(), room);
                 for spot in parts {
-                    let found = first(room, hub, &spot.steps);
+                    let found = hub.first(room, spot);
                     let empty = if matches!(spot.leaf, Leaf::Bool) { "false" } else { "" };
                     let code = found.and_then(|found| spelling::code_of(room, column, &spot.leaf, found.value).ok());
                     codes.push(code.unwrap_or(empty));
@@ -227,7 +248,7 @@ impl<'b> Renderer<'_, 'b> {
         let ([field], room) = (rule.native.fields(), self.room) else { return false };
         let mut copied = false;
         seek(room, hub, &spot.steps, &mut |found| {
-            found.exact(self.lines);
+            found.whole(self.lines);
             found.used();
             if field.is_list() || !copied {
                 put(room, native, field, found.value);
@@ -260,18 +281,16 @@ impl<'b> Renderer<'_, 'b> {
         found.iter().for_each(Found::used);
         match checked {
             Ok(said) => {
-                for (place, slot) in found.iter().flat_map(Found::places) {
+                for found in found {
                     match said.loss {
-                        Some(loss) => self.lines.value(place, slot, Finding::Lossy(loss)),
-                        None => self.lines.exact(place, slot),
+                        Some(loss) => found.note(self.lines, Finding::Lossy(loss)),
+                        None => found.exact(self.lines),
                     }
                 }
                 Some(said.value)
             }
             Err(why) => {
-                for (place, slot) in found.iter().flat_map(Found::places) {
-                    self.lines.value(place, slot, Finding::Unmappable(why));
-                }
+                found.iter().for_each(|found| found.note(self.lines, Finding::Unmappable(why)));
                 if spot.mandatory {
                     self.problems.push((&rule.name, found.first().copied()));
                 }

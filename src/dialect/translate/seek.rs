@@ -6,7 +6,7 @@
 use crate::dialect::message::{Field, Message, Place, Room, Slot, Value};
 use crate::dialect::path::{Select, Step};
 
-use super::Lines;
+use super::{Finding, Lines};
 
 /// A value that was found, where it lies, and the keys by which it was found.
 #[derive(Clone, Copy)]
@@ -17,7 +17,7 @@ pub(super) struct Found<'b> {
     keys: Option<&'b Key<'b>>,
 }
 
-struct Key<'b> {
+pub(super) struct Key<'b> {
     message: Message<'b>,
     field: &'b Field,
     above: Option<&'b Key<'b>>,
@@ -39,13 +39,19 @@ impl<'b> Found<'b> {
     pub(super) fn keys_used(&self) {
         self.keys().for_each(|(_, slot)| slot.use_it());
     }
-    /// It lost nothing.
-    pub(super) fn exact(&self, lines: &mut Lines<'b>) {
+    /// It lost nothing, whatever its keys did.
+    pub(super) fn whole(&self, lines: &mut Lines<'b>) {
         lines.exact(self.place, self.slot);
     }
-    /// The places of the value and of its keys.
-    pub(super) fn places(&self) -> impl Iterator<Item = (Place<'b>, &'b Slot<'b>)> {
-        std::iter::once((self.place, self.slot)).chain(self.keys())
+    /// It lost nothing, and its keys neither.
+    pub(super) fn exact(&self, lines: &mut Lines<'b>) {
+        self.whole(lines);
+        self.keys().for_each(|(place, slot)| lines.exact(place, slot));
+    }
+    /// What became of it, and of its keys.
+    pub(super) fn note(&self, lines: &mut Lines<'b>, finding: Finding<'b>) {
+        lines.value(self.place, self.slot, finding);
+        self.keys().for_each(|(place, slot)| lines.value(place, slot, finding));
     }
     fn keys(&self) -> impl Iterator<Item = (Place<'b>, &'b Slot<'b>)> {
         let chain = std::iter::successors(self.keys, |key| key.above);
@@ -58,13 +64,41 @@ pub(super) fn seek<'b>(room: &'b Room, message: Message<'b>, steps: &'b [Step], 
     walk(room, message, steps, None, give);
 }
 
-/// The first of them.
+/// The value at a place that holds one; of several the first, if it has one.
 pub(super) fn first<'b>(room: &'b Room, message: Message<'b>, steps: &'b [Step]) -> Option<Found<'b>> {
-    let mut found = None;
-    walk(room, message, steps, None, &mut |one| {
-        found.get_or_insert(one);
-    });
-    found
+    let (last, way) = steps.split_last()?;
+    let (mut message, mut keys) = (message, None);
+    for step in way {
+        let found = single(room, message, step, keys)?;
+        (message, keys) = (found.value.as_message()?, found.keys);
+    }
+    single(room, message, last, keys)
+}
+
+/// The value that one step leads to.
+#[inline]
+pub(super) fn single<'b>(room: &'b Room, message: Message<'b>, step: &'b Step, keys: Option<&'b Key<'b>>) -> Option<Found<'b>> {
+    let slot = message.slot(&step.field)?;
+    let (slot, at, keys) = match &step.select {
+        Select::One => (slot, None, keys),
+        Select::At(at) | Select::From(at) => (slot.value()?.as_list()?.slot(*at)?, Some(*at), keys),
+        Select::Key { .. } => {
+            let (slot, at, key) = keyed(room, message, step, keys)?;
+            (slot, Some(at), Some(key))
+        }
+    };
+    Some(Found { place: message.place(step.field.name(), at), slot, value: slot.value()?, keys })
+}
+
+/// The element that has a key, and its index.
+fn keyed<'b>(room: &'b Room, message: Message<'b>, step: &'b Step, above: Option<&'b Key<'b>>) -> Option<(&'b Slot<'b>, usize, &'b Key<'b>)> {
+    let Select::Key { field, wanted, text } = &step.select else { return None };
+    let wanted = wanted.value(text);
+    let mut elements = message.slot(&step.field)?.value()?.as_list()?.slots().enumerate();
+    elements.find_map(|(at, slot)| {
+        let message = slot.value()?.as_message().filter(|one| one.says(field, wanted))?;
+        Some((slot, at, &*room.alloc(Key { message, field, above })))
+    })
 }
 
 fn walk<'b>(room: &'b Room, message: Message<'b>, steps: &'b [Step], keys: Option<&'b Key<'b>>, give: &mut dyn FnMut(Found<'b>)) {
@@ -87,11 +121,9 @@ fn walk<'b>(room: &'b Room, message: Message<'b>, steps: &'b [Step], keys: Optio
                 reach(slot, Some(at), keys);
             }
         }
-        Select::Key { field, wanted, text } => {
-            let has = |one: Value<'b>| one.as_message().is_some_and(|one| one.says(field, wanted.value(text)));
-            if let Some((at, slot, Value::Message(one))) = message.elements(&step.field).find(|(_, _, one)| has(*one)) {
-                let key = room.alloc(Key { message: one, field, above: keys });
-                reach(slot, at, Some(key));
+        Select::Key { .. } => {
+            if let Some((slot, at, key)) = keyed(room, message, step, keys) {
+                reach(slot, Some(at), Some(key));
             }
         }
     }

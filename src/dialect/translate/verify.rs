@@ -9,7 +9,7 @@ use crate::dialect::codelist::{CodeLists, Status};
 use crate::dialect::hub::{FieldShape, Leaf, Shape};
 use crate::dialect::message::{Message, Place, Value};
 use crate::dialect::report::{FieldProblem, ProblemKind};
-use crate::dialect::spelling::{coding, day_of, instant_of};
+use crate::dialect::spelling::{coded, day_of, instant_of};
 use crate::dialect::value::din91379;
 
 /// Everything that is wrong with a canonical message. `reachable` limits the mandatory places to those that its source can say.
@@ -68,31 +68,31 @@ impl Verifier<'_> {
     fn wrong(&self, field: &FieldShape, value: Value<'_>) -> Option<ProblemKind> {
         match (&field.leaf, value) {
             (Leaf::Text, Value::Text(text)) => {
-                let datatype = field.datatype?;
-                let kind = if datatype == 'A' { din91379::Kind::A } else { din91379::Kind::C };
+                let kind = field.datatype?;
                 let outside = din91379::check(kind, text).err()?;
-                Some(ProblemKind::OutsideDin91379 { position: outside.position + 1, datatype })
+                Some(ProblemKind::OutsideDin91379 { position: outside.position + 1, datatype: if kind == din91379::Kind::A { 'A' } else { 'C' } })
             }
             (Leaf::Enum(list), Value::Enum(number)) if !list.knows(number) => Some(ProblemKind::UnknownCode { list: list.full_name().to_owned() }),
             (Leaf::PartialDate, value) => day_of(value).is_none().then_some(ProblemKind::ImpossibleDate),
             (Leaf::Timestamp, value) => instant_of(value).is_none().then_some(ProblemKind::ImpossibleDate),
-            (Leaf::Coding, Value::Message(coding)) => self.coding(coding),
-            // What is encoded came out of a list.
+            (Leaf::Coding, value) => self.coding(value),
             _ => None,
         }
     }
 
     /// A code that no list of the gateway has could mean anything, and no rule about topics would find it.
-    fn coding(&self, coding: Message<'_>) -> Option<ProblemKind> {
-        let (system, code) = (coding.text(coding::SYSTEM), coding.text(coding::CODE));
+    fn coding(&self, value: Value<'_>) -> Option<ProblemKind> {
+        if matches!(value, Value::Code(row) if row.status() != Status::Reserved) {
+            return None;
+        }
+        let (system, code) = coded(value)?;
         if system.is_empty() {
             return Some(ProblemKind::CodeWithoutSystem { list: "the code's own list".to_owned() });
         }
-        let known = self.lists.of_system(system);
-        if known.is_empty() {
+        if self.lists.of_system(system).is_empty() {
             return Some(ProblemKind::WrongSystem { list: "a list of the gateway".to_owned() });
         }
-        match known.iter().find_map(|list| list.get(code)) {
+        match self.lists.code(system, code) {
             None => Some(ProblemKind::UnknownCode { list: system.to_owned() }),
             Some(row) if row.status() == Status::Reserved => Some(ProblemKind::ReservedCode { list: system.to_owned() }),
             Some(_) => None,

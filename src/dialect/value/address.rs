@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use super::Converted;
+use super::{Converted, trimmed};
 
 /// The parts of an address; empty where unknown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -34,10 +34,10 @@ const NOT_ON_ONE_LINE: &str = "parts of the address cannot be told apart again o
 /// # Errors
 /// [`AddressError`] if the part after the last comma does not begin with a postal code.
 pub fn split(line: &str) -> Result<Address<'_>, AddressError> {
-    let line = line.trim();
+    let line = trimmed(line);
     if let Some((street, place)) = line.rsplit_once(',') {
-        let (postal_code, city) = split_place(place.trim()).ok_or(AddressError)?;
-        return Ok(Address { postal_code, city, ..split_street(street.trim()) });
+        let (postal_code, city) = split_place(trimmed(place)).ok_or(AddressError)?;
+        return Ok(Address { postal_code, city, ..split_street(trimmed(street)) });
     }
     Ok(match split_place(line) {
         Some((postal_code, city)) => Address { postal_code, city, ..Address::default() },
@@ -50,14 +50,13 @@ pub fn split(line: &str) -> Result<Address<'_>, AddressError> {
 /// # Errors
 /// Those of `out`.
 pub fn join(address: &Address<'_>, out: &mut impl fmt::Write) -> fmt::Result {
-    let [street, number, suffix, code, city] =
-        [address.street, address.house_number, address.suffix, address.postal_code, address.city].map(str::trim);
+    let [street, number, suffix, code, city] = [address.street, address.house_number, address.suffix, address.postal_code, address.city].map(trimmed);
     let blank = |left: bool, right: bool| if left && right { " " } else { "" };
     let numbered = !number.is_empty() || !suffix.is_empty();
     let (first, second) = (!street.is_empty() || numbered, !code.is_empty() || !city.is_empty());
-    write!(out, "{street}{}{number}{suffix}", blank(!street.is_empty(), numbered))?;
-    out.write_str(if first && second { ", " } else { "" })?;
-    write!(out, "{code}{}{city}", blank(!code.is_empty(), !city.is_empty()))
+    let comma = if first && second { ", " } else { "" };
+    let blanks = [blank(!street.is_empty(), numbered), blank(!code.is_empty(), !city.is_empty())];
+    [street, blanks[0], number, suffix, comma, code, blanks[1], city].iter().try_for_each(|part| out.write_str(part))
 }
 
 /// What became of an address on a line: the loss says if [`split`] does not give the same parts back.
@@ -70,18 +69,18 @@ pub fn told<T: AsRef<str>>(address: &Address<'_>, line: T) -> Converted<T> {
 fn split_place(text: &str) -> Option<(&str, &str)> {
     let (code, city) = text.split_once(' ').unwrap_or((text, ""));
     let valid = code.len() == 5 && code.bytes().all(|byte| byte.is_ascii_digit());
-    valid.then(|| (code, city.trim()))
+    valid.then(|| (code, trimmed(city)))
 }
 
 /// The house number begins at the first word after the street that begins with a digit and is followed only by a suffix.
 fn split_street(text: &str) -> Address<'_> {
-    for (at, _) in text.char_indices().filter(|(_, c)| *c == ' ') {
+    for at in (0..text.len()).filter(|at| text.as_bytes().get(*at) == Some(&b' ')) {
         let (street, number) = text.split_at_checked(at).unwrap_or((text, ""));
-        let number = number.trim();
+        let number = trimmed(number);
         let digits = number.bytes().take_while(u8::is_ascii_digit).count();
         let (house_number, suffix) = number.split_at_checked(digits).unwrap_or(("", ""));
-        if digits > 0 && is_suffix(suffix.trim()) && !street.trim().is_empty() {
-            return Address { street: street.trim(), house_number, suffix: suffix.trim(), ..Address::default() };
+        if digits > 0 && is_suffix(trimmed(suffix)) && !trimmed(street).is_empty() {
+            return Address { street: trimmed(street), house_number, suffix: trimmed(suffix), ..Address::default() };
         }
     }
     Address { street: text, ..Address::default() }

@@ -5,6 +5,8 @@
 
 use std::str::FromStr;
 
+use super::trimmed;
+
 /// The two words, made once when a plan is compiled from a pattern such as `ja/nein`; the first means yes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BooleanWords {
@@ -20,7 +22,7 @@ pub struct BooleanError(String);
 impl BooleanWords {
     /// Reads one of the two words, ASCII case and outer blanks aside; none if it is neither.
     pub fn read(&self, text: &str) -> Option<bool> {
-        let text = text.trim();
+        let text = trimmed(text);
         let yes = text.eq_ignore_ascii_case(&self.yes);
         (yes || text.eq_ignore_ascii_case(&self.no)).then_some(yes)
     }

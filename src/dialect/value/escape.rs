@@ -6,9 +6,14 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use super::trimmed;
+
 /// Appends `part` so that `mark` in it does not separate.
 pub(super) fn push_escaped(part: &str, mark: char, out: &mut impl fmt::Write) -> fmt::Result {
     let mut rest = part;
+    if mark.is_ascii() && !part.bytes().any(|byte| byte == mark as u8 || byte == b'\\') {
+        return out.write_str(part);
+    }
     while let Some(at) = rest.find([mark, '\\']) {
         let (before, after) = rest.split_at_checked(at).unwrap_or((rest, ""));
         out.write_str(before)?;
@@ -27,7 +32,7 @@ pub(super) fn split_escaped(text: &str, mark: char) -> impl Iterator<Item = &str
         let here = rest?;
         let end = unescaped(here, mark);
         rest = end.and_then(|end| here.get(end + mark.len_utf8()..));
-        Some(here.get(..end.unwrap_or(here.len())).unwrap_or_default().trim())
+        Some(trimmed(here.get(..end.unwrap_or(here.len())).unwrap_or_default()))
     })
 }
 

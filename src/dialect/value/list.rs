@@ -9,6 +9,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use super::escape::{push_escaped, split_escaped, unescape};
+use super::trimmed;
 
 /// The values of a text; none for an empty one.
 pub fn split(text: &str, separator: char) -> impl Iterator<Item = Cow<'_, str>> {
@@ -21,7 +22,7 @@ pub fn split(text: &str, separator: char) -> impl Iterator<Item = Cow<'_, str>> 
 /// Those of `out`.
 pub fn join<'a>(items: impl IntoIterator<Item = &'a str>, separator: char, out: &mut impl fmt::Write) -> fmt::Result {
     let mut first = true;
-    for item in items.into_iter().map(str::trim).filter(|item| !item.is_empty()) {
+    for item in items.into_iter().map(trimmed).filter(|item| !item.is_empty()) {
         if !std::mem::take(&mut first) {
             out.write_char(separator)?;
         }

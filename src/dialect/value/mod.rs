@@ -17,6 +17,12 @@ pub mod phone;
 
 mod escape;
 
+/// Without outer blanks. Most texts show at their ends that they have none.
+pub(super) fn trimmed(text: &str) -> &str {
+    let solid = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_graphic);
+    if solid(text.as_bytes().first()) && solid(text.as_bytes().last()) { text } else { text.trim() }
+}
+
 /// A converted value and what was lost on the way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Converted<T> {

@@ -10,6 +10,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use super::escape::{push_escaped, split_escaped, unescape};
+use super::trimmed;
 
 /// What stands for a missing part.
 const MISSING: &str = "-";
@@ -51,8 +52,8 @@ impl Join {
     /// # Errors
     /// Those of `out`.
     pub fn join(&self, parts: &[&str], out: &mut impl fmt::Write) -> fmt::Result {
-        let used = parts.iter().rposition(|part| !part.trim().is_empty()).map_or(0, |last| last + 1);
-        for (at, part) in parts.iter().take(used).map(|part| part.trim()).enumerate() {
+        let used = parts.iter().rposition(|part| !trimmed(part).is_empty()).map_or(0, |last| last + 1);
+        for (at, part) in parts.iter().take(used).map(|part| trimmed(part)).enumerate() {
             if at > 0 {
                 out.write_str(&self.separator)?;
             }
@@ -70,7 +71,7 @@ impl Join {
     /// # Errors
     /// [`JoinError::TooMany`]: which comma separates would be a guess.
     pub fn split<'t>(&self, text: &'t str, count: usize) -> Result<impl Iterator<Item = Cow<'t, str>>, JoinError> {
-        let (text, mark) = (text.trim(), self.mark);
+        let (text, mark) = (trimmed(text), self.mark);
         if split_escaped(text, mark).nth(count).is_some() && (count > 0 || !text.is_empty()) {
             return Err(JoinError::TooMany(count));
         }

@@ -3,6 +3,8 @@
 
 //! How systems say nothing: an empty text, `k.A.`, `unbek.`, a field filled with nines.
 
+use super::trimmed;
+
 /// The spellings of "no value" of one field, made once when a plan is compiled. Blanks alone always mean nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct NullWords {
@@ -10,12 +12,6 @@ pub struct NullWords {
     fills: Vec<char>,
     /// A bit for each length of a word, the last for all that are longer: most texts have none of them.
     lengths: u32,
-}
-
-/// Without outer blanks. Most texts show at their ends that they have none.
-fn trimmed(text: &str) -> &str {
-    let solid = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_graphic);
-    if solid(text.as_bytes().first()) && solid(text.as_bytes().last()) { text } else { text.trim() }
 }
 
 fn bit(length: usize) -> u32 {

@@ -9,6 +9,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use super::trimmed;
+
 /// A telephone number in the form of ITU-T E.164: `+`, then 7 to 15 digits, the first not 0.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Phone(Digits);
@@ -121,7 +123,7 @@ impl Phone {
     /// # Errors
     /// [`PhoneError::Shape`], [`PhoneError::NoAreaCode`], [`PhoneError::Length`].
     pub fn read(text: &str) -> Result<Self, PhoneError> {
-        let text = text.trim();
+        let text = trimmed(text);
         let (plus, rest) = text.strip_prefix('+').map_or((false, text), |rest| (true, rest));
         Self::spelt(plus, [rest, ""])
     }

@@ -9,6 +9,7 @@
 //! that occurs twice, two members of one oneof, and groups are refused.
 
 mod compile;
+mod plan;
 mod rules;
 #[cfg(test)]
 mod tests;
@@ -30,7 +31,7 @@ pub const MAX_VIOLATIONS: usize = 20;
 #[derive(Debug)]
 pub struct Rules {
     /// The first is the type itself; the others are reached from it by index, so that types may contain themselves.
-    plans: Vec<compile::Plan>,
+    plans: Vec<plan::Plan>,
 }
 
 /// One broken rule. Never carries the value.

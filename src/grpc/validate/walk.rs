@@ -6,7 +6,7 @@
 use bytes::Buf;
 use prost::encoding::{WireType, decode_key, decode_varint};
 
-use super::compile::{Element, Field, Plan, Scalar, Shape, Value};
+use super::plan::{Element, Field, Plan, Scalar, Shape, Value};
 use super::{MAX_DEPTH, MAX_VIOLATIONS, Violation};
 
 /// Checks `bytes` against the first of `plans`.

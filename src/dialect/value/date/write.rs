@@ -151,12 +151,18 @@ const T: u32 = 'T' as u32;
 
 /// Numbers with so many digits, and the code of a sign where that is none.
 fn digits(out: &mut impl fmt::Write, parts: &[(u32, u32)]) {
+    // The longest: `JJJJ-MM-TTThh:mm:ss`.
+    let mut line = [0u8; 19];
+    let mut used = 0;
     for (number, width) in parts {
-        let digit = |place: u32| char::from_digit(number / 10u32.pow(place) % 10, 10);
-        let signs = (0..*width).rev().filter_map(digit).chain(char::from_u32(*number).filter(|_| *width == 0));
-        // A text takes everything.
-        for sign in signs {
-            let _ = out.write_char(sign);
+        let length = width.max(&1);
+        let mut rest = *number;
+        for place in line.iter_mut().skip(used).take(*length as usize).rev() {
+            *place = if *width == 0 { rest as u8 } else { b'0' + (rest % 10) as u8 };
+            rest /= 10;
         }
+        used += *length as usize;
     }
+    // A text takes everything.
+    let _ = out.write_str(line.get(..used).and_then(|line| std::str::from_utf8(line).ok()).unwrap_or_default());
 }

@@ -43,7 +43,7 @@ pub struct Outside {
 /// The text in normal form C, which the standard demands; borrowed if it is already.
 pub fn normalise(text: &str) -> Cow<'_, str> {
     // Nothing before the marks is ever composed.
-    if text.bytes().fold(true, |all, byte| all & (byte < FIRST_MARK_BYTE)) || is_nfc_quick(text.chars()) == IsNormalized::Yes {
+    if text.is_ascii() || text.bytes().fold(true, |all, byte| all & (byte < FIRST_MARK_BYTE)) || is_nfc_quick(text.chars()) == IsNormalized::Yes {
         return Cow::Borrowed(text);
     }
     let normal: String = text.nfc().collect();
@@ -138,7 +138,7 @@ pub fn without_deprecated(text: &str) -> Converted<Cow<'_, str>> {
     let deprecated = |c: char| matches!(c, 'Ŀ' | 'ŀ' | 'ŉ' | 'ḗ' | '\u{30d}');
     // First bytes of these, and of others.
     let possible = |byte: u8| byte >= FIRST_MARK_BYTE || byte == 0xc4 || byte == 0xc5;
-    if !text.bytes().fold(false, |any, byte| any | possible(byte)) || !text.contains(deprecated) {
+    if text.is_ascii() || !text.bytes().fold(false, |any, byte| any | possible(byte)) || !text.contains(deprecated) {
         return Converted::exact(Cow::Borrowed(text));
     }
     let mut out = String::with_capacity(text.len() + 2);
