@@ -16,10 +16,13 @@ use weiche::cli::init;
 use weiche::clock::{Clock as _, SystemClock, Time};
 use weiche::consent::{Capability, Consent, Grant, Grantor, GrantorKind, Language, Party, Reason, data, explain, in_words};
 use weiche::dialect::{Category, CategoryMask, Dialect, Dialects};
+use weiche::exchange::ReminderKind;
 use weiche::grpc::convert::consent::{mask_to, party_to};
 use weiche::id::RequestId;
 use weiche::numbered::Numbered;
-use weiche::proto::exchange::{CheckConsentRequest, CheckConsentResponse, Decision, SubmitReferralRequest, SubmitReferralResponse};
+use weiche::proto::exchange::{
+    CheckConsentRequest, CheckConsentResponse, Decision, ListRemindersResponse, Reminder, SubmitReferralRequest, SubmitReferralResponse,
+};
 use weiche::proto::types;
 
 use crate::onboarding::{Client, client};
@@ -171,4 +174,38 @@ async fn what_may_go_what_stays_and_why_is_told_in_german_and_english_in_every_i
     }
     shutdown.cancel();
     running.ended().await.unwrap();
+}
+
+/// Says `message` in a dialect and reads it back.
+fn there_and_back<M: Message + Default>(dialect: &Dialect, name: &str, message: &M) -> M {
+    let (native, _) = dialect.render(name, &message.encode_to_vec(), CategoryMask::ALL).unwrap();
+    M::decode(dialect.read(name, &native).unwrap().0).unwrap()
+}
+
+#[test]
+fn every_institution_is_reminded_of_everything_in_its_own_words_and_can_say_where_the_person_lives_if_its_referrals_do() {
+    let dialects = Dialects::embedded().unwrap();
+    for (_, name, _) in ASKING {
+        let dialect = dialects.get(name).unwrap();
+        let method = dialect.implementing("weiche.exchange.v1.ConsentService.ListReminders").unwrap();
+        let reminder = |kind: ReminderKind| Reminder {
+            kind: kind.number(),
+            due_at: Some(prost_types::Timestamp { seconds: 1_796_311_920, nanos: 0 }),
+            consent_id: UNKNOWN.into(),
+            referral_id: UNKNOWN.into(),
+            recall_id: UNKNOWN.into(),
+            institution: "awo-bremen".into(),
+            template: "bremen-standard/3/de".into(),
+        };
+        let kinds = (1..).map_while(ReminderKind::from_number);
+        let list = ListRemindersResponse { reminders: kinds.map(reminder).collect(), next_page_token: "on".into() };
+        assert_eq!(list.reminders.len(), 7);
+        assert_eq!(there_and_back(dialect, &method.response, &list), list, "{name}");
+
+        let method = dialect.implementing("weiche.exchange.v1.ConsentService.CheckConsent").unwrap();
+        let municipality_key = if matches!(name, "awo" | "caritas") { "" } else { "04012000" };
+        let born = types::PartialDate { year: 1990, month: 0, day: 0 };
+        let question = CheckConsentRequest { birth_date: Some(born), municipality_key: municipality_key.into(), ..Default::default() };
+        assert_eq!(there_and_back(dialect, &method.request, &question), question, "{name}");
+    }
 }

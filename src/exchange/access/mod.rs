@@ -123,7 +123,8 @@ impl Exchange {
             necessity: Some(referral.necessity).filter(|code| !code.is_empty()),
             consent: referral.consent,
             state: seen.referral.state,
-            left,
+            // Before a repair it had another delivery; what may have arrived of that one was called back.
+            left: left || !views.is_empty(),
             history: events.into_iter().map(|Event { state, reason, at, .. }| TransferStep { at: At(at), state, reason }).collect(),
             recalls: views,
             entry: accepted,

@@ -10,7 +10,7 @@ use weiche::id::{ConsentId, RequestId};
 use weiche::numbered::Numbered;
 use weiche::proto::audit::EntryKind;
 use weiche::proto::types::RecallAnswer;
-use weiche::referral::{RecallOutcome, StatusReason};
+use weiche::referral::{RecallOutcome, ReferralState, StatusReason};
 
 use super::desk::*;
 
@@ -38,6 +38,21 @@ async fn what_never_left_is_not_told_as_if_it_had() {
     assert!(page.contains("die Angaben zu löschen</dt><dd><bdi>noch keine Antwort"), "{page}");
     assert!(page.contains("zurückgenommen</bdi></dd><dd><bdi>Am 05.10.2026 bei Jobcenter Bremen (fiktiv) zurückgenommen."), "where and when: {page}");
     assert!(!page.contains("Die Einwilligung gilt"), "it does not");
+}
+
+#[tokio::test]
+async fn what_may_have_left_before_a_repair_is_not_told_as_if_it_had_not() {
+    let desk = Desk::open().await;
+    let short = desk.consent(CARITAS, "p-1").to(JOBCENTER, usual()).until(desk.now().plus(DAY)).record().await;
+    let id = desk.accepted(&referral(CARITAS, JOBCENTER, "p-1", short)).await;
+    let item = desk.release_one(JOBCENTER).await;
+    desk.settle(&item, unavailable()).await.unwrap();
+    desk.pass(DAY * 2);
+    desk.deliver_all(JOBCENTER).await;
+    assert_eq!(desk.state(CARITAS, id).await.0, ReferralState::Blocked);
+    let fresh = desk.usual_consent(CARITAS, JOBCENTER, "p-1").await;
+    desk.resubmit(CARITAS, id, Some(fresh)).await.unwrap();
+    assert!(!report(&desk, "p-1").await.contains("Davon wurde nichts verschickt."), "the first attempt may have arrived");
 }
 
 #[tokio::test]
