@@ -20,6 +20,7 @@ mod interleavings;
 mod leaving;
 mod order;
 mod parking;
+mod poison;
 mod privacy;
 mod recalling;
 mod reminding;
