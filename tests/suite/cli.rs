@@ -38,22 +38,38 @@ pub fn json(code: i32, arguments: &[&str]) -> Value {
 pub struct Folder {
     dir: tempfile::TempDir,
     verifier_key: String,
-    port: u16,
+    pub port: u16,
     operators: u16,
     ops: u16,
 }
 
 impl Folder {
     pub fn new() -> Self {
+        Self::made(&[])
+    }
+    /// With other options for `weiche init`.
+    pub fn made(options: &[&str]) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let made = json(0, &["init", dir.path().to_str().unwrap()]);
+        let made = json(0, &[&["init", dir.path().to_str().unwrap()], options].concat());
+        Self::with_ports(dir, made["verifier_key"].as_str().unwrap().to_owned())
+    }
+    /// A second gateway of the same installation, on another machine, as it were.
+    pub fn beside(&self) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(Command::new("cp").arg("-a").arg(self.dir.path().join(".")).arg(dir.path()).status().unwrap().success());
+        Self::with_ports(dir, self.verifier_key.clone())
+    }
+    fn with_ports(dir: tempfile::TempDir, verifier_key: String) -> Self {
         let ports: Vec<_> = (0..3).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
         let ports: Vec<u16> = ports.iter().map(|listener| listener.local_addr().unwrap().port()).collect();
-        let folder =
-            Self { verifier_key: made["verifier_key"].as_str().unwrap().to_owned(), port: ports[0], operators: ports[1], ops: ports[2], dir };
+        let folder = Self { verifier_key, port: ports[0], operators: ports[1], ops: ports[2], dir };
         folder.edit("weiche.toml", |text| {
-            let text = text.replace(":8443\"", &format!(":{}\"", ports[0])).replace(":8444\"", &format!(":{}\"", ports[1]));
-            text.replace(":9464\"", &format!(":{}\"", ports[2])).replace("#: drain_seconds = 20", "drain_seconds = 10")
+            let mut port = ports.iter();
+            let line = |line: &str| match line.starts_with("listen = ") {
+                true => format!("listen = \"127.0.0.1:{}\"", port.next().unwrap()),
+                false => line.replace("#: drain_seconds = 20", "drain_seconds = 10"),
+            };
+            text.lines().map(line).collect::<Vec<_>>().join("\n")
         });
         folder
     }
@@ -126,7 +142,7 @@ impl Serving {
         assert!(Command::new("kill").args([name, &self.child.id().to_string()]).status().unwrap().success());
     }
     /// Waits for words in the log.
-    fn until(&mut self, words: &str) {
+    pub fn until(&mut self, words: &str) {
         let since = Instant::now();
         while !std::fs::read_to_string(&self.log).unwrap().contains(words) {
             assert!(self.child.try_wait().unwrap().is_none() && since.elapsed() < AGES, "never: {words}\n{}", self.said());

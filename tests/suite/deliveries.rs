@@ -43,7 +43,7 @@ pub(super) const AGES: Duration = Duration::from_secs(60);
 
 /// What the recipient does with a call.
 #[derive(Debug, Clone)]
-pub(super) enum Answer {
+pub(crate) enum Answer {
     Stored,
     Late(Duration),
     /// Stored, once there is a permit, which it takes.
@@ -72,6 +72,10 @@ impl System {
     }
     pub(crate) fn calls(&self) -> Vec<(String, Bytes)> {
         self.0.lock().unwrap().calls.clone()
+    }
+    /// How it answers when it is not told otherwise.
+    pub(crate) fn answers(&self, manner: impl Fn(&str, usize) -> Answer + Send + 'static) {
+        self.0.lock().unwrap().manner = Some(Box::new(manner));
     }
 
     async fn answer(self, request: http::Request<Incoming>) -> Result<http::Response<tonic::body::Body>, std::io::Error> {
@@ -264,7 +268,7 @@ impl Site {
     }
     /// How the recipient answers when it is not told otherwise.
     pub(super) fn recipient_answers(&self, manner: impl Fn(&str, usize) -> Answer + Send + 'static) {
-        self.system.0.lock().unwrap().manner = Some(Box::new(manner));
+        self.system.answers(manner);
     }
     /// What the recipient was called for.
     pub(super) fn calls(&self) -> Vec<(String, Bytes)> {

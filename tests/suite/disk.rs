@@ -12,23 +12,19 @@ use std::path::Path;
 use std::process::Command;
 
 use tempfile::TempDir;
-use tonic::{Code, Status};
+use tonic::Code;
 use tonic_types::StatusExt as _;
 use weiche::cli::gateway::GatewayError;
 use weiche::exchange::fsck::{Depth, fsck};
-use weiche::proto::exchange::consent_service_client::ConsentServiceClient;
-use weiche::proto::exchange::referral_service_client::ReferralServiceClient;
-use weiche::proto::exchange::{RecordConsentRequest, SubmitReferralRequest, WithdrawConsentRequest};
 use weiche::referral::ReferralState;
 use weiche::store::{Place, Space, Store};
 
-use crate::deliveries::{RECIPIENT, Site, until};
-use crate::stopping::person::{consent, id, line, referral};
+use crate::centre::{CENTRE, Centre};
+use crate::deliveries::{Site, until};
+use crate::stopping::person::line;
 
 const MIB: u64 = 1 << 20;
 const SIZE: u64 = 64 * MIB;
-const CENTRE: &str = "caritas-bremen";
-const TO: (&str, &str) = (RECIPIENT, "vermittlung-bremen");
 
 /// It goes with the value.
 struct Disk(TempDir);
@@ -70,38 +66,11 @@ impl Drop for Disk {
     }
 }
 
-/// The centre that sends, by the contract.
-struct Centre {
-    consents: ConsentServiceClient<tonic::transport::Channel>,
-    referrals: ReferralServiceClient<tonic::transport::Channel>,
-}
-
-impl Centre {
-    fn of(site: &Site) -> Self {
-        let line = line(site, CENTRE);
-        Self { consents: ConsentServiceClient::new(line.clone()), referrals: ReferralServiceClient::new(line) }
-    }
-    async fn consents(&mut self, person: &str) -> Result<String, Status> {
-        let consent = consent(person);
-        let consent_id = consent.consent_id.clone();
-        self.consents.record_consent(RecordConsentRequest { request_id: id(), consent: Some(consent) }).await?;
-        Ok(consent_id)
-    }
-    async fn submits(&mut self, person: &str, consent: &str) -> Result<String, Status> {
-        let request = SubmitReferralRequest { request_id: id(), referral: Some(referral(person, consent, TO)), validate_only: false };
-        Ok(self.referrals.submit_referral(request).await?.into_inner().referral_id)
-    }
-    async fn withdraws(&mut self, consent: &str) -> Result<(), Status> {
-        let request = WithdrawConsentRequest { request_id: id(), consent_id: consent.into(), ..Default::default() };
-        self.consents.withdraw_consent(request).await.map(|_| ())
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn between_the_reserve_and_the_end_every_withdrawal_is_taken_and_nothing_new() {
     let Some(disk) = Disk::new() else { return };
     let mut site = Site::on_disk(disk.path(), 1024).await;
-    let mut centre = Centre::of(&site);
+    let mut centre = Centre::at(line(&site, CENTRE));
     let fills = std::env::var("WEICHE_FILLS").map_or(2, |fills| fills.parse().unwrap());
     for fill in 0..fills {
         let mut people = Vec::new();
@@ -136,7 +105,7 @@ async fn at_the_very_end_nothing_is_acknowledged_and_nothing_acknowledged_is_los
     let Some(disk) = Disk::new() else { return };
     // Nothing is kept free: it runs into the wall.
     let mut site = Site::on_disk(disk.path(), 0).await;
-    let mut centre = Centre::of(&site);
+    let mut centre = Centre::at(line(&site, CENTRE));
     let consent = centre.consents("p-1").await.unwrap();
     let mut accepted = vec![centre.submits("p-1", &consent).await.unwrap()];
     disk.leave(2 * MIB);

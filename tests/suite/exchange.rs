@@ -21,6 +21,7 @@ mod leaving;
 mod order;
 mod pages;
 mod parking;
+mod poison;
 mod privacy;
 mod recalling;
 mod reminding;

@@ -3,6 +3,7 @@
 
 //! Persons: each gives a consent, is referred, and withdraws.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -110,11 +111,16 @@ pub async fn withdraws(number: usize, lines: [Channel; 3]) -> Done {
 
 /// A line of an institution to the gateway.
 pub fn line(site: &Site, institution: &str) -> Channel {
-    let pem = |name: &str| std::fs::read(site.dir.path().join("certs").join(name)).unwrap();
+    line_to(&site.dir.path().join("certs"), site.on().institutions().port(), institution)
+}
+
+/// The same to a port of this machine.
+pub fn line_to(certs: &Path, port: u16, institution: &str) -> Channel {
+    let pem = |name: &str| std::fs::read(certs.join(name)).unwrap();
     let anchors = Anchors::from_pem(&pem("servers-ca.pem"), SystemClock.now()).unwrap();
     let credentials = Credentials::from_pem(&pem(&format!("institution/{institution}.pem")), &pem(&format!("institution/{institution}.key")));
     let tls = Arc::new(client_config(Some(credentials.unwrap()), &anchors, Expected::Host).unwrap());
-    channel(&format!("https://127.0.0.1:{}", site.on().institutions().port()), tls).unwrap()
+    channel(&format!("https://127.0.0.1:{port}"), tls).unwrap()
 }
 
 pub fn id() -> String {

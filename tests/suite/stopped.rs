@@ -1,0 +1,87 @@
+// SPDX-FileCopyrightText: 2026 The Weiche authors
+// SPDX-License-Identifier: EUPL-1.2
+
+//! A gateway's process sleeps (SIGSTOP) with a call under way, longer than its lease. With `WEICHE_TEST_STORE` another gateway of the same server
+//! delivers meanwhile; on a file there is no other. When the sleeper wakes up, its outcome changes nothing that has happened since.
+//!
+//! `WEICHE_PAUSES` sets how often; docs/PROMISES.md has the command.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use weiche::dialect::Dialects;
+use weiche::store::Place;
+
+use crate::centre::{CENTRE, Centre};
+use crate::cli::{Folder, ends};
+use crate::deliveries::{Answer, RECIPIENT, System, read, until};
+use crate::stopping::person::line_to;
+
+/// The shortest that there is, in seconds.
+const LEASE: u64 = 5;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_slept_past_its_lease_changes_nothing_when_it_wakes_up() {
+    let dialects = Dialects::embedded().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("https://127.0.0.1:{}", listener.local_addr().unwrap().port());
+    let unused = tempfile::tempdir().unwrap();
+    let folder = match crate::places::empty(unused.path()).await {
+        Place::Server(url) => Folder::made(&["--store", &url]),
+        Place::File(_) => Folder::new(),
+    };
+    folder.edit("agreement.toml", |text| text.replace("https://localhost:7106", &address));
+    folder.edit("weiche.toml", |text| text.replace("#: lease_seconds = 30", &format!("lease_seconds = {LEASE}")));
+    let (system, stop) = (System::default(), CancellationToken::new());
+    system.serve_as(RECIPIENT, listener, folder.path("certs").as_ref(), stop.clone());
+
+    let mut sleeper = folder.serve();
+    let other = std::env::var_os("WEICHE_TEST_STORE").map(|_| folder.beside());
+    let mut centre = Centre::at(line_to(folder.path("certs").as_ref(), folder.port, CENTRE));
+    let consent = centre.consents("p-1").await.unwrap();
+    for _ in 0..std::env::var("WEICHE_PAUSES").map_or(1, |pauses| pauses.parse().unwrap()) {
+        let (before, permits) = (system.calls().len(), Arc::new(Semaphore::new(0)));
+        // Beside another one the sleeper's own attempt fails when it wakes up: that must not count any more.
+        let first = if other.is_some() { Answer::Never } else { Answer::When(permits.clone()) };
+        system.answers(move |_, call| if call == before { first.clone() } else { Answer::Stored });
+        centre.submits("p-1", &consent).await.unwrap();
+        until("called", || async { system.calls().len() == before + 1 }).await;
+        sleeper.signal("-STOP");
+        match &other {
+            Some(other) => {
+                let mut awake = other.serve();
+                until("the other one has delivered", || async { system.calls().len() == before + 2 }).await;
+                until("and noted it", || async { open(&other.admin(0, &["status"])) == 0 }).await;
+                sleeper.signal("-CONT");
+                sleeper.until("the outcome came after the lease had ended");
+                assert_eq!((system.calls().len(), open(&other.admin(0, &["status"]))), (before + 2, 0), "nobody has sent it again");
+                awake.signal("-TERM");
+                assert_eq!(awake.ended(), Some(0));
+            }
+            None => {
+                permits.add_permits(1);
+                tokio::time::sleep(Duration::from_secs(LEASE + 1)).await;
+                sleeper.signal("-CONT");
+                until("it is noted", || async { open(&folder.admin(0, &["status"])) == 0 }).await;
+            }
+        }
+        let calls = system.calls().split_off(before);
+        let ids: Vec<_> = calls.iter().map(|call| read(&dialects, call).delivery_id).collect();
+        assert!(ids.len() <= 2 && ids.iter().all(|id| *id == ids[0]), "the recipient applies it once: {ids:?}");
+    }
+    sleeper.signal("-TERM");
+    assert_eq!(sleeper.ended(), Some(0));
+    ends(0, &["fsck", "--config", &folder.config()]);
+    ends(0, &["audit", "replay", "--config", &folder.config()]);
+    stop.cancel();
+}
+
+/// What waits or is under way for the recipient.
+fn open(status: &str) -> u64 {
+    let status: serde_json::Value = serde_json::from_str(status).unwrap();
+    let all = status["recipients"].as_array().unwrap();
+    all.iter().find(|one| one["recipient"] == RECIPIENT).unwrap()["open"].as_u64().unwrap()
+}
