@@ -198,8 +198,6 @@ impl CategoryMask {
     pub const NONE: Self = Self(0);
     /// All 26.
     pub const ALL: Self = Self((1 << Category::ALL.len()) - 1);
-    /// In no set.
-    pub(super) const NEVER: Self = Self(1 << 31);
     /// Categories of Art. 9 and 10 GDPR: they need an explicit tick of their own.
     pub const SPECIAL: Self =
         Self(Category::Health.mask().0 | Category::ReligionEthnicity.mask().0 | Category::Sexual.mask().0 | Category::Criminal.mask().0);
@@ -226,6 +224,16 @@ impl CategoryMask {
     /// Whether everything in `other` is in it.
     pub const fn covers(self, other: Self) -> bool {
         other.0 & !self.0 == 0
+    }
+
+    /// What a set must cover that [contains](Self::contains) `category`.
+    pub(super) fn needed(category: impl Into<Kind>) -> Self {
+        match category.into() {
+            Kind::Of(category) => category.mask(),
+            Kind::Routing => Self::EMPTY,
+            // A bit that no set has.
+            Kind::Unnamed => Self(1 << 31),
+        }
     }
 
     /// Whether it holds nothing.
@@ -296,16 +304,6 @@ impl SubAssign for CategoryMask {
 impl From<Category> for DataCategory {
     fn from(category: Category) -> Self {
         DataCategory::try_from(i32::from(category.number())).unwrap_or(DataCategory::Unspecified)
-    }
-}
-/// What a set must cover for a field to pass.
-impl From<Kind> for CategoryMask {
-    fn from(kind: Kind) -> Self {
-        match kind {
-            Kind::Of(category) => category.mask(),
-            Kind::Routing => Self::EMPTY,
-            Kind::Unnamed => Self::NEVER,
-        }
     }
 }
 impl From<DataCategory> for CategoryMask {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use prost_reflect::{DescriptorPool, FieldDescriptor, Kind, MessageDescriptor};
 
 use super::annotation::Place;
-use super::category::{CategoryMask, Kind as Needed};
+use super::category::CategoryMask;
 use super::codelist::CodeLists;
 use super::error::DialectError;
 use super::message::{Field, Message, TypeId, Types, Words};
@@ -234,7 +234,7 @@ impl Reader<'_> {
                 category,
                 needs: match (category, &inner) {
                     (None, Some(_)) => CategoryMask::EMPTY,
-                    (category, _) => Needed::from(category.unwrap_or_default()).into(),
+                    (category, _) => CategoryMask::needed(category.unwrap_or_default()),
                 },
                 mandatory,
                 datatype,

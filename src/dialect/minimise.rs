@@ -78,6 +78,8 @@ impl<'b> Strip<'_, 'b> {
                 continue;
             }
             match value {
+                // Nothing is inside a text or a number that its category does not speak of.
+                Value::Text(_) | Value::Bool(_) | Value::I32(_) | Value::U32(_) | Value::Enum(_) => {}
                 Value::List(list) => {
                     let mut at = 0;
                     let gone = list.retain(|value| {

@@ -21,7 +21,7 @@ use prost_reflect::MessageDescriptor;
 use super::category::CategoryMask;
 use super::codelist::Column;
 use super::hub::{Leaf, Shape};
-use super::message::{Field, TypeId};
+use super::message::{Field, Message, TypeId};
 use super::path::{Select, Step};
 use super::value::boolean::BooleanWords;
 use super::value::date::DateFormat;
@@ -136,6 +136,13 @@ impl Native {
         match self {
             Self::Field { field, .. } => field.name().to_owned(),
             Self::Merge { fields, .. } => fields.iter().map(Field::name).collect::<Vec<_>>().join("+"),
+        }
+    }
+    /// Whether a message says anything there.
+    pub(super) fn is_in(&self, message: Message<'_>) -> bool {
+        match self {
+            Self::Field { field, .. } => message.has(field),
+            Self::Merge { fields, .. } => fields.iter().any(|field| message.has(field)),
         }
     }
     pub(super) fn fields(&self) -> &[Field] {

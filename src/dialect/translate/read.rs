@@ -73,7 +73,7 @@ impl<'b> Reader<'b> {
         for rule in &block.rules {
             match rule {
                 // Most are about what is not there.
-                Rule::Value(rule) if rule.native.fields().iter().all(|field| !native.has(field)) => {}
+                Rule::Value(rule) if !rule.native.is_in(native) => {}
                 Rule::Value(rule) => self.value(native, rule, native.place(&rule.name, None), frame),
                 Rule::Enter { field, to, each, block } => {
                     for (at, _, value) in native.elements(field) {
@@ -225,4 +225,29 @@ fn canonical(frame: &Frame<'_, '_>, target: &Target) -> String {
 
 fn last_field(spot: &Spot) -> Option<&Field> {
     spot.steps.last().map(|step| &step.field)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use prost_reflect::{DynamicMessage, Value};
+
+    use crate::dialect::{Dialects, ProblemKind};
+    use prost::Message as _;
+
+    #[test]
+    fn a_year_that_comes_alone_is_looked_at_with_the_date_that_it_is_part_of() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/dialects/seven");
+        let dialects = Dialects::of_folder(&folder).unwrap();
+        let mut client = DynamicMessage::new(dialects.pool().get_message_by_name("seven.v1.Client").unwrap());
+        let impossible = |client: &DynamicMessage| {
+            let read = dialects.get("seven").unwrap().read("seven.v1.Client", &client.encode_to_vec());
+            read.unwrap_err().problems().iter().any(|problem| problem.kind == ProblemKind::ImpossibleDate)
+        };
+        client.set_field_by_name("born_year", Value::I32(1991));
+        assert!(!impossible(&client));
+        client.set_field_by_name("born_year", Value::I32(12_345));
+        assert!(impossible(&client));
+    }
 }
