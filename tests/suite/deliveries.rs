@@ -57,13 +57,15 @@ pub(crate) enum Answer {
 #[derive(Clone, Default)]
 pub(crate) struct System(Arc<Mutex<Kept>>);
 
+type Manner = Box<dyn Fn(&str, usize) -> Answer + Send>;
+
 #[derive(Default)]
 struct Kept {
     calls: Vec<(String, Bytes)>,
     times: Vec<Instant>,
     next: VecDeque<Answer>,
     /// When nothing is told: by the method and how many calls there were before.
-    manner: Option<Box<dyn Fn(&str, usize) -> Answer + Send>>,
+    manner: Option<Manner>,
 }
 
 impl System {

@@ -62,8 +62,7 @@ async fn asked_to_stop_again_and_again_nothing_acknowledged_is_lost_and_nobody_i
         longest = longest.max(asked.elapsed());
         assert!(asked.elapsed() < IN_TIME, "{:?}", asked.elapsed());
     }
-    let accepted = accepted.lock().unwrap();
-    let ids: Vec<ReferralId> = accepted.iter().map(|id| id.parse().unwrap()).collect();
+    let ids: Vec<ReferralId> = accepted.lock().unwrap().iter().map(|id| id.parse().unwrap()).collect();
     let mut conn = Store::read_only(&Place::File(folder.path("weiche.db").into())).await.unwrap();
     let there = conn.rows_in("SELECT id FROM referral WHERE id {}", ids.iter().map(|id| id.as_bytes())).await.unwrap();
     assert_eq!(there.len(), ids.len(), "acknowledged and lost");

@@ -35,7 +35,7 @@ enum Kind {
 fn kind(person: usize, turn: usize) -> Kind {
     match person {
         _ if person % 2 == 1 || turn != person / 2 % EACH => Kind::Good,
-        _ if person % 80 == 0 => Kind::Fails,
+        _ if person.is_multiple_of(80) => Kind::Fails,
         _ if person % 80 == 40 => Kind::Kills,
         _ => Kind::Refused,
     }
