@@ -3,6 +3,7 @@
 
 //! The canonical messages as the translator sees them: what kind of value a field holds, and of which category it is.
 
+use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
@@ -125,6 +126,7 @@ impl Hub {
             category: pool.get_extension_by_name("weiche.type.v1.category"),
             mandatory: pool.get_extension_by_name("weiche.type.v1.mandatory"),
             types: &types,
+            known: RefCell::default(),
         };
         let mut shapes = HashMap::new();
         let messages: Vec<_> = pool.all_messages().filter(|message| is_canonical(message.package_name())).collect();
@@ -175,19 +177,23 @@ struct Reader<'a> {
     types: &'a Types,
     category: Option<prost_reflect::ExtensionDescriptor>,
     mandatory: Option<prost_reflect::ExtensionDescriptor>,
+    /// What was read already: a message is part of many.
+    known: RefCell<HashMap<String, (Option<DataCategory>, bool)>>,
 }
 
 impl Reader<'_> {
-    fn own(&self, field: &FieldDescriptor) -> Option<DataCategory> {
-        let extension = self.category.as_ref()?;
-        let options = field.options();
-        if !options.has_extension(extension) {
-            return None;
-        }
-        DataCategory::try_from(options.get_extension(extension).as_enum_number()?).ok()
+    /// The category that a field itself names, and whether it is mandatory.
+    fn said(&self, field: &FieldDescriptor) -> (Option<DataCategory>, bool) {
+        *self.known.borrow_mut().entry(field.full_name().to_owned()).or_insert_with(|| {
+            let options = field.options();
+            let named = self.category.as_ref().filter(|category| options.has_extension(category));
+            let category = named.and_then(|category| DataCategory::try_from(options.get_extension(category).as_enum_number()?).ok());
+            let mandatory = self.mandatory.as_ref().is_some_and(|mandatory| options.get_extension(mandatory).as_bool() == Some(true));
+            (category, mandatory)
+        })
     }
-    fn mandatory(&self, field: &FieldDescriptor) -> bool {
-        self.mandatory.as_ref().is_some_and(|extension| field.options().get_extension(extension).as_bool() == Some(true))
+    fn own(&self, field: &FieldDescriptor) -> Option<DataCategory> {
+        self.said(field).0
     }
     fn shape(
         &self,
@@ -227,7 +233,7 @@ impl Reader<'_> {
                 _ => None,
             };
             let inner = inside.map(|inside| self.shape(&inside, category, above, errors));
-            let mandatory = self.mandatory(&field);
+            let (_, mandatory) = self.said(&field);
             fields.push(FieldShape {
                 field: self.types.field(&field),
                 leaf,
