@@ -26,7 +26,7 @@ use weiche::identity::tls::{Audience, Credentials, Expected, ServerTls, client_c
 use weiche::identity::{Caller, Connections};
 use weiche::pki::{Anchors, Authority, Issued, Profile, Validity};
 
-use crate::captured::Captured;
+use crate::captured::{Captured, Listening};
 
 const DOMAIN: &str = "weiche.example.invalid";
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -483,7 +483,7 @@ async fn a_refusal_is_logged_with_reason_address_and_serial_and_nothing_else() {
     let lines = Captured::default();
     let writer = lines.clone();
     let subscriber = tracing_subscriber::fmt().json().with_max_level(tracing::Level::WARN).with_writer(move || writer.clone()).finish();
-    let _guard = tracing::subscriber::set_default(subscriber);
+    let _listening = Listening::to(subscriber);
     let pki = Pki::new();
     let gateway = Gateway::start(&pki, Limits::default(), AGES).await;
     let two = Profile::improper(&[

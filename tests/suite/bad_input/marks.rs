@@ -6,7 +6,7 @@
 use std::path::Path;
 
 use super::*;
-use crate::captured::Captured;
+use crate::captured::{Captured, Listening};
 
 const MARK: &str = "zqxvwk";
 
@@ -76,7 +76,7 @@ async fn a_mark_in_every_text_of_a_case_is_in_no_trace_no_error_no_file_and_not_
     let filter = tracing_subscriber::EnvFilter::new("weiche=trace,info");
     let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(move || writer.clone()).finish();
     // This test's runtime is this thread: everything that the gateway says is seen.
-    let _guard = tracing::subscriber::set_default(subscriber);
+    let _listening = Listening::to(subscriber);
 
     let site = Site::new().await;
     let submit = |case: Value| request(SUBMIT, json!({"requestId": fresh(), "referral": case}));

@@ -13,7 +13,7 @@ use weiche::proto::types;
 use weiche::referral::{RecallOutcome, ReferralState, StatusReason};
 
 use super::desk::*;
-use crate::captured::Captured;
+use crate::captured::{Captured, Listening};
 
 /// A referral with a canary in every text that could be about the person; each names its category.
 pub fn full(from: &str, to: &str, subject: &str, consent: ConsentId) -> types::Referral {
@@ -70,7 +70,7 @@ async fn a_canary_in_every_field_is_in_no_column_no_entry_and_no_trace() {
     let writer = captured.clone();
     let subscriber = tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(move || writer.clone()).finish();
     // This test's runtime is this thread: everything the exchange does is seen.
-    let _guard = tracing::subscriber::set_default(subscriber);
+    let _listening = Listening::to(subscriber);
 
     let desk = Desk::open().await;
     let subject = "canary-subject";
