@@ -33,7 +33,7 @@ use weiche::proto::audit::Entry;
 use weiche::proto::exchange::SubmitReferralRequest;
 use weiche::proto::types::{self, RecallNotice, StatusChange};
 use weiche::referral::{ReferralState, StatusReason};
-use weiche::store::{Connection, Place, Space, Store, Value};
+use weiche::store::{Connection, Place, Space, Store, StoreError, Value};
 use weiche::vault::Vault;
 
 use super::trouble::Trouble;
@@ -153,7 +153,15 @@ impl Desk {
     pub async fn start(&mut self) -> Result<(), OpenError> {
         let key = SigningKey::from_seed(ORIGIN, &[7; 32]).unwrap();
         let free = self.free.clone();
-        let (store, mut writer) = Store::open(&self.place).await.unwrap();
+        // A process that another test is just starting has this one's files, and their locks, for a moment.
+        let mut tries = 0;
+        let (store, mut writer) = loop {
+            match Store::open(&self.place).await {
+                Err(StoreError::InUse(_)) if tries < 100 => tries += 1,
+                opened => break opened.unwrap(),
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        };
         let mut clock: Arc<dyn Clock> = self.clock.clone();
         if let Some(trouble) = &self.trouble {
             clock = trouble.own.clone();
