@@ -40,8 +40,10 @@ use recipients::Taken;
 use report::Report;
 use stream::Stream;
 
-/// Everything accepted must have arrived after so long.
-const ARRIVAL: Duration = Duration::from_secs(60);
+/// Everything accepted must have arrived after so long: what a killed gateway had handed to a stream comes again when its lease of a minute has ended.
+const ARRIVAL: Duration = Duration::from_secs(90);
+/// After so long without another one, nothing more comes. A killed gateway leaves leases that end one after the other.
+const QUIET: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(5)];
 /// Calls at a time while referrals are stored beforehand.
 const FILLING: usize = 128;
 /// What a gateway may take to come to rest before its memory is looked at.
@@ -161,7 +163,7 @@ impl Bench {
         let at_rest = report::AtRest::of(self.idle, stored, self.gateway.usage());
         let warm = load::run(self.source.clone(), how, WARM_UP, stop.clone()).await;
         let before = stored + warm.accepted;
-        self.arrived(before).await;
+        self.arrived(before, QUIET[0]).await;
 
         let bar = terminal::progress("load");
         bar.set_length(args.seconds);
@@ -182,7 +184,7 @@ impl Bench {
         bar.finish_and_clear();
 
         let accepted = before + outcome.accepted;
-        let arrived = self.arrived(accepted).await;
+        let arrived = self.arrived(accepted, QUIET[usize::from(args.kill)]).await;
         self.finish.cancel();
         if args.pull {
             let _ended = tokio::time::timeout(ARRIVAL, self.recipient.join_next()).await;
@@ -231,21 +233,24 @@ impl Bench {
             stop.store(count >= wanted, Ordering::Relaxed);
         };
         bar.finish_and_clear();
-        self.arrived(filled.accepted).await;
+        self.arrived(filled.accepted, QUIET[0]).await;
         tokio::time::sleep(REST).await;
         Ok(filled.accepted)
     }
 
-    /// Waits until as many deliveries have arrived as were accepted, and no more come (calls whose answers the sender did not get), or no longer.
-    async fn arrived(&self, accepted: u64) -> usize {
-        let (end, mut seen) = (Instant::now() + ARRIVAL, 0);
+    /// Waits until as many deliveries have arrived as were accepted, and for `quiet` no more come (calls whose answers the sender did not get), or no
+    /// longer.
+    async fn arrived(&self, accepted: u64, quiet: Duration) -> usize {
+        let (end, mut seen, mut since) = (Instant::now() + ARRIVAL, 0, Instant::now());
         loop {
             let count = self.taken.count();
-            if (count as u64 >= accepted && count == seen) || Instant::now() > end {
+            if count != seen {
+                (seen, since) = (count, Instant::now());
+            }
+            if (count as u64 >= accepted && since.elapsed() >= quiet) || Instant::now() > end {
                 return count;
             }
-            seen = count;
-            tokio::time::sleep(Duration::from_millis(100)).await;
+            tokio::time::sleep(QUIET[0]).await;
         }
     }
 }
