@@ -225,6 +225,11 @@ impl Agreement {
         self.members.get(id)
     }
 
+    /// What people call a member; one that has left the agreement has only its id.
+    pub fn name_of<'a>(&'a self, id: &'a InstitutionId) -> &'a str {
+        self.member(id).map_or(id.as_str(), |member| &member.name)
+    }
+
     /// One unit, also a closed one.
     pub fn unit(&self, institution: &InstitutionId, unit: &UnitId) -> Option<&Unit> {
         self.members.get(institution)?.units.get(unit)

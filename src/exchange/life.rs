@@ -71,7 +71,7 @@ impl Exchange {
 
     /// The recalls of a referral and what the recipient did about them, for one of its sides, oldest first; the norms in the clear.
     pub async fn recalls(&self, seen: &Overview) -> Result<Vec<Recall>, Refusal> {
-        let mut recalls = referral::recalls_of(&mut self.store.reader().await?, &seen.referral.id).await?;
+        let mut recalls = referral::recalls_of(&mut self.store.reader().await?, &[seen.referral.id]).await?;
         for recall in &mut recalls {
             if let Some(answer) = &mut recall.answer {
                 answer.norm = self.vault.open_text(recall.id.as_bytes(), &answer.norm)?;

@@ -59,17 +59,20 @@ impl Periods {
 
     /// The day after which a referral may go that last changed at `changed`: the same rule, told beforehand.
     pub fn transfer_kept_until(&self, changed: Time) -> Option<Day> {
-        let local = jiff::Timestamp::from_millisecond(changed.0).and_then(|at| at.in_tz("Europe/Berlin")).ok()?;
-        Some(Day { year: i32::from(local.year()) + i32::from(self.transfers_years), month: 12, day: 31 })
+        Some(Day { year: i32::from(year_of(changed)?) + i32::from(self.transfers_years), month: 12, day: 31 })
     }
 
     /// Referrals that last changed before this instant may go: the beginning of a year in Bremen.
     pub fn transfers_before(&self, now: Time) -> Time {
-        let year = jiff::Timestamp::from_millisecond(now.0).and_then(|at| at.in_tz("Europe/Berlin")).map(|local| local.year());
-        let first = year.ok().and_then(|year| jiff::civil::Date::new(year.checked_sub(i16::try_from(self.transfers_years).ok()?)?, 1, 1).ok());
+        let first = year_of(now).and_then(|year| jiff::civil::Date::new(year.checked_sub(i16::try_from(self.transfers_years).ok()?)?, 1, 1).ok());
         let begin = first.and_then(|first| first.in_tz("Europe/Berlin").ok());
         begin.map_or(Time(i64::MIN), |begin| Time(begin.timestamp().as_millisecond()))
     }
+}
+
+/// In which year of Bremen's calendar it is.
+fn year_of(at: Time) -> Option<i16> {
+    Some(jiff::Timestamp::from_millisecond(at.0).ok()?.in_tz("Europe/Berlin").ok()?.year())
 }
 
 /// What a run erased, or would erase.

@@ -65,9 +65,6 @@ impl Room {
                 false => tracing::info!(free, reserve, "there is room on the disk again; everything is accepted"),
             }
         }
-        #[expect(clippy::cast_precision_loss, reason = "for a gauge")]
-        metrics::gauge!("weiche_disk_free_bytes").set(free as f64);
-        metrics::gauge!("weiche_disk_short").set(if short { 1.0 } else { 0.0 });
         Some(RoomNow { free, reserve, short })
     }
 

@@ -47,10 +47,10 @@ impl Exchange {
 fn write(page: &mut Page, texts: &Texts, consent: &Consent, code: Option<&WithdrawalCode>, agreement: &Agreement, now: Time) {
     let say = |word| texts.get("receipt", word);
     page.heading(1, say("title")).provenance().paragraph(say("intro"));
-    let collected_by = institution(agreement, &consent.voluntariness.collected_by);
+    let collected_by = agreement.name_of(&consent.voluntariness.collected_by);
     let given = if consent.grantor.kind == GrantorKind::Own { "given" } else { "given_for" };
     let who = texts.term("grantor", &consent.grantor.kind);
-    let places = [("date", &*texts.day(consent.granted_at)), ("institution", &collected_by), ("who", &who)];
+    let places = [("date", &*texts.day(consent.granted_at)), ("institution", collected_by), ("who", &who)];
     page.paragraph(&texts.fill("receipt", given, &places));
     let status = consent.status_at(now);
     match (status, consent.valid_from, consent.ends_at()) {
@@ -69,7 +69,7 @@ fn write(page: &mut Page, texts: &Texts, consent: &Consent, code: Option<&Withdr
         page.facts([(say("special").to_owned(), data(texts, consent.special_explicit))]);
     }
     if let Some(release) = &consent.secrecy_release {
-        let towards: Vec<_> = release.towards.iter().map(|id| institution(agreement, id)).collect();
+        let towards: Vec<_> = release.towards.iter().map(|id| agreement.name_of(id)).collect();
         page.facts([(texts.fill("receipt", "secrecy", &[("institutions", &towards.join(", "))]), release.functions.join(", "))]);
     }
 
@@ -112,14 +112,10 @@ pub(super) fn data(texts: &Texts, mask: CategoryMask) -> String {
     mask.iter().map(|category| texts.get("category", category.name()).to_owned()).collect::<Vec<_>>().join(BETWEEN)
 }
 
-fn institution(agreement: &Agreement, id: &InstitutionId) -> String {
-    agreement.member(id).map_or_else(|| id.to_string(), |member| member.name.clone())
-}
-
 /// Institution, unit and function, as the person knows them.
 fn unit(agreement: &Agreement, party: &Party) -> String {
-    let unit = agreement.unit(&party.institution, &party.unit).map_or_else(|| party.unit.to_string(), |unit| unit.name.clone());
-    let parts = [institution(agreement, &party.institution), unit, party.function.clone()];
+    let unit = agreement.unit(&party.institution, &party.unit).map_or(party.unit.as_str(), |unit| &unit.name);
+    let parts = [agreement.name_of(&party.institution), unit, &party.function];
     parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", ")
 }
 

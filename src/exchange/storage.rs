@@ -54,19 +54,14 @@ pub async fn load(conn: &mut Connection, recent: &Recent, wanted: &Wanted, now: 
         set.recalls.loaded(recall.id, recall);
     }
 
-    for id in &wanted.recalls_of {
-        for recall in referral::recalls_of(conn, id).await? {
-            set.recalls.loaded(recall.id, recall);
-        }
-    }
-
-    let mut whole: Vec<_> = wanted.referrals.clone();
+    let (mut whole, mut with_recalls) = (wanted.referrals.clone(), wanted.recalls_of.clone());
     for referral in referral::of_subjects(conn, &wanted.everything_of).await? {
         whole.push(referral.id);
-        for recall in referral::recalls_of(conn, &referral.id).await? {
-            set.recalls.loaded(recall.id, recall);
-        }
+        with_recalls.push(referral.id);
         set.referrals.loaded(referral.id, referral);
+    }
+    for recall in referral::recalls_of(conn, &with_recalls).await? {
+        set.recalls.loaded(recall.id, recall);
     }
     for consent in consent::of_subjects(conn, &wanted.everything_of).await? {
         set.consents.loaded(consent.id, Arc::new(consent));

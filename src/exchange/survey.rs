@@ -127,7 +127,11 @@ impl Exchange {
 
     /// Sets the metrics of the queues and of the disk. Their labels are members of agreements, and no more.
     pub async fn measure(&self) -> Result<(), Refusal> {
-        self.room.look();
+        if let Some(RoomNow { free, short, .. }) = self.room() {
+            #[expect(clippy::cast_precision_loss, reason = "for a gauge")]
+            metrics::gauge!("weiche_disk_free_bytes").set(free as f64);
+            metrics::gauge!("weiche_disk_short").set(if short { 1.0 } else { 0.0 });
+        }
         let (queues, now) = (self.queues().await?, self.clock.now());
         let (_, recalls) = referral::overdue_recalls(&mut self.store.reader().await?, now, 0).await?;
         let agreement = self.agreement();

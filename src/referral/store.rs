@@ -211,9 +211,12 @@ pub async fn load_recalls(conn: &mut Connection, ids: &[RecallId]) -> Result<Vec
     conn.rows_in(select_recall!("WHERE id {}"), ids.iter().map(|id| id.as_bytes())).await?.iter().map(recall_from_row).collect()
 }
 
-/// The recalls of one referral, oldest first.
-pub async fn recalls_of(conn: &mut Connection, id: &ReferralId) -> Result<Vec<Recall>, StoreError> {
-    conn.rows(select_recall!("WHERE referral = $1 ORDER BY issued_at"), [id.as_bytes().into()]).await?.iter().map(recall_from_row).collect()
+/// The recalls of referrals, oldest first.
+pub async fn recalls_of(conn: &mut Connection, ids: &[ReferralId]) -> Result<Vec<Recall>, StoreError> {
+    let rows = conn.rows_in(select_recall!("WHERE referral {}"), ids.iter().map(|id| id.as_bytes())).await?;
+    let mut recalls = rows.iter().map(recall_from_row).collect::<Result<Vec<_>, _>>()?;
+    recalls.sort_by_key(|recall| recall.issued_at);
+    Ok(recalls)
 }
 
 /// Recalls by id, those after `after`.

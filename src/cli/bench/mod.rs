@@ -42,8 +42,10 @@ use stream::Stream;
 
 /// Everything accepted must have arrived after so long: what a killed gateway had handed to a stream comes again when its lease of a minute has ended.
 const ARRIVAL: Duration = Duration::from_secs(90);
-/// After so long without another one, nothing more comes. A killed gateway leaves leases that end one after the other.
-const QUIET: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(5)];
+/// After so long without another one, nothing more comes.
+const QUIET: Duration = Duration::from_millis(100);
+/// The same after a kill: the killed process left leases that end one after the other.
+const QUIET_AFTER_KILL: Duration = Duration::from_secs(5);
 /// Calls at a time while referrals are stored beforehand.
 const FILLING: usize = 128;
 /// What a gateway may take to come to rest before its memory is looked at.
@@ -163,7 +165,7 @@ impl Bench {
         let at_rest = report::AtRest::of(self.idle, stored, self.gateway.usage());
         let warm = load::run(self.source.clone(), how, WARM_UP, stop.clone()).await;
         let before = stored + warm.accepted;
-        self.arrived(before, QUIET[0]).await;
+        self.arrived(before, QUIET).await;
 
         let bar = terminal::progress("load");
         bar.set_length(args.seconds);
@@ -184,7 +186,7 @@ impl Bench {
         bar.finish_and_clear();
 
         let accepted = before + outcome.accepted;
-        let arrived = self.arrived(accepted, QUIET[usize::from(args.kill)]).await;
+        let arrived = self.arrived(accepted, if args.kill { QUIET_AFTER_KILL } else { QUIET }).await;
         self.finish.cancel();
         if args.pull {
             let _ended = tokio::time::timeout(ARRIVAL, self.recipient.join_next()).await;
@@ -233,7 +235,7 @@ impl Bench {
             stop.store(count >= wanted, Ordering::Relaxed);
         };
         bar.finish_and_clear();
-        self.arrived(filled.accepted, QUIET[0]).await;
+        self.arrived(filled.accepted, QUIET).await;
         tokio::time::sleep(REST).await;
         Ok(filled.accepted)
     }
@@ -250,7 +252,7 @@ impl Bench {
             if (count as u64 >= accepted && since.elapsed() >= quiet) || Instant::now() > end {
                 return count;
             }
-            tokio::time::sleep(QUIET[0]).await;
+            tokio::time::sleep(QUIET).await;
         }
     }
 }

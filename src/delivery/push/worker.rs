@@ -138,12 +138,12 @@ async fn one<W: Work>(work: Arc<W>, item: W::Item, place: Option<OwnedSemaphoreP
             () = ends.cut.cancelled() => return,
         }
     };
-    // The recipient is done with it: the next may begin while the outcome is being noted.
     if let Some(reached) = outcome::reached(&outcome)
         && way.note(reached)
     {
         work.reached(reached);
     }
+    // The recipient is done with it: the next may begin while the outcome is being noted.
     drop(place);
     work.settle(item, outcome).await;
 }

@@ -24,7 +24,7 @@ use crate::id::{InstitutionId, UnitId};
 use crate::ledger;
 use crate::numbered::Numbered;
 use crate::proto::audit::Entry;
-use crate::referral::{self, Event, Referral};
+use crate::referral::{self, Event, Recall, Referral};
 
 impl PersonReport {
     /// Whether nothing at all is there.
@@ -91,7 +91,6 @@ impl Exchange {
         let (carried, stored) = (referral.carried, referral.stored);
         let mut conn = self.store.reader().await?;
         let left = crate::outbox::load(&mut conn, &[referral.delivery]).await?.iter().any(crate::outbox::Delivery::may_have_arrived);
-        let recalls = referral::recalls_of(&mut conn, &referral.id).await?;
         let accepted = referral::event(&mut conn, &referral.id, referral.id.as_bytes()).await?.map(|event| event.leaf);
         let entry = match accepted {
             Some(leaf) => ledger::store::entries(&mut conn, leaf, 1).await?.pop(),
@@ -105,12 +104,7 @@ impl Exchange {
         };
         // As its sender sees it, and no more.
         let (seen, events) = self.referral(caller, &referral.id.to_string()).await?;
-        let mut views = Vec::with_capacity(recalls.len());
-        for recall in recalls {
-            let norm = recall.answer.as_ref().map_or("", |answer| answer.norm.as_str());
-            let norm = self.vault.open_text(recall.id.as_bytes(), norm)?;
-            views.push(RecallView { at: At(recall.issued_at), reason: recall.reason, outcome: recall.answer.map(|answer| answer.outcome), norm });
-        }
+        let recalls: Vec<_> = self.recalls(&seen).await?.into_iter().map(recall_view).collect();
         let unit = |institution: &InstitutionId, unit: &UnitId| place(agreement, institution, unit);
         Ok(Transfer {
             at: At(referral.submitted_at),
@@ -124,9 +118,9 @@ impl Exchange {
             consent: referral.consent,
             state: seen.referral.state,
             // Before a repair it had another delivery; what may have arrived of that one was called back.
-            left: left || !views.is_empty(),
+            left: left || !recalls.is_empty(),
             history: events.into_iter().map(|Event { state, reason, at, .. }| TransferStep { at: At(at), state, reason }).collect(),
-            recalls: views,
+            recalls,
             entry: accepted,
             receipt,
             delete_after: self.periods.transfer_kept_until(referral.changed_at).filter(|_| referral.state.may_be_erased()),
@@ -135,9 +129,14 @@ impl Exchange {
     }
 }
 
+fn recall_view(recall: Recall) -> RecallView {
+    let (outcome, norm) = recall.answer.map(|answer| (answer.outcome, answer.norm)).unzip();
+    RecallView { at: At(recall.issued_at), reason: recall.reason, outcome, norm: norm.unwrap_or_default() }
+}
+
 fn consent_view(consent: Consent, now: Time, agreement: &Agreement) -> ConsentView {
     let unit = |party: &Party| place(agreement, &party.institution, &party.unit);
-    let name = |id: &InstitutionId| agreement.member(id).map_or_else(|| id.to_string(), |member| member.name.clone());
+    let name = |id: &InstitutionId| agreement.name_of(id).to_owned();
     let step = |event: crate::consent::Event| ConsentStep {
         at: At(event.at),
         status: event.status,
@@ -174,7 +173,7 @@ fn consent_view(consent: Consent, now: Time, agreement: &Agreement) -> ConsentVi
 
 /// Names for people; those of a unit that has left the agreement are its ids.
 fn place(agreement: &Agreement, institution: &InstitutionId, unit: &UnitId) -> Place {
-    let member = agreement.member(institution).map_or(institution.as_str(), |member| member.name.as_str());
+    let member = agreement.name_of(institution);
     let name = agreement.unit(institution, unit).map_or(unit.as_str(), |unit| unit.name.as_str());
     Place { institution: institution.clone(), unit: unit.clone(), name: format!("{member}, {name}") }
 }
