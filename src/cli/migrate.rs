@@ -10,7 +10,7 @@ use super::serve;
 use super::terminal::{Exit, Failure, Output};
 use crate::store::Store;
 
-/// Brings the tables of a configuration's database up to this program; changes nothing if they are
+/// Brings the tables of a configuration's database up to this program; changes nothing if they are, or are newer and for this program too
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Configuration file, as `weiche init` writes it

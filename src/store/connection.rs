@@ -13,8 +13,8 @@ use sqlx::postgres::{PgArguments, PgConnection};
 use sqlx::sqlite::{SqliteArguments, SqliteConnection};
 use sqlx::{AssertSqlSafe, Connection as _, Postgres, SqlSafeStr, Sqlite};
 
-use super::StoreError;
 use super::value::{Row, Value, array, bound};
+use super::{StoreError, Tables};
 use crate::clock::Time;
 
 /// Most rows in one statement of SQLite. Statements come in sizes of powers of two up to this, so that each table has a handful of them, all
@@ -146,11 +146,11 @@ impl Connection {
         self.execute(how, []).await.map(|_| ())
     }
 
-    /// Version of the tables (0: none) and the one that this program needs.
-    pub async fn version(&mut self) -> Result<(i64, i64), StoreError> {
+    /// Which tables there are, seen from this program.
+    pub async fn tables(&mut self) -> Result<Tables, StoreError> {
         match self.engine() {
-            Engine::Sqlite(conn) => super::sqlite::versions(conn).await,
-            Engine::Postgres(conn) => super::postgres::versions(conn).await,
+            Engine::Sqlite(conn) => super::sqlite::tables(conn).await,
+            Engine::Postgres(conn) => super::postgres::tables(conn).await,
         }
     }
 

@@ -59,7 +59,7 @@ impl Copying {
             }
             Place::Server(url) => postgres::alone(url).await?,
         };
-        is_current(&mut source).await?;
+        source.tables().await?.same()?;
         // The lock comes before the first read, which is the moment that is copied.
         if source.is_shared() {
             source.execute("BEGIN ISOLATION LEVEL REPEATABLE READ", []).await?;
@@ -79,7 +79,7 @@ impl Copying {
             }
             Place::Server(url) => {
                 let mut conn = postgres::alone(url).await?;
-                if conn.version().await?.0 == 0 {
+                if conn.tables().await?.found == 0 {
                     postgres::create(url).await?;
                 }
                 conn
@@ -94,7 +94,7 @@ impl Copying {
     }
 
     async fn take_target(&mut self, to: &Place) -> Result<(), StoreError> {
-        is_current(&mut self.target).await?;
+        self.target.tables().await?.same()?;
         self.target.begin_at_once().await?;
         for table in shape(&mut self.target).await?.keys() {
             let empty = if table == HEAD { format!("SELECT 1 FROM {table} WHERE size > 0") } else { format!("SELECT 1 FROM {table} LIMIT 1") };
@@ -175,11 +175,6 @@ impl Copying {
         }
         Ok(())
     }
-}
-
-async fn is_current(conn: &mut Connection) -> Result<(), StoreError> {
-    let (found, wanted) = conn.version().await?;
-    if found == wanted { Ok(()) } else { Err(StoreError::Version { found, wanted }) }
 }
 
 /// The tables of a database but sqlx's own, with their columns in order.

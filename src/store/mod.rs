@@ -15,6 +15,7 @@ mod place;
 mod postgres;
 mod space;
 mod sqlite;
+mod tables;
 mod value;
 
 use std::fs::File;
@@ -27,6 +28,7 @@ pub use connection::{Connection, Insert};
 pub use copy::Copying;
 pub use place::Place;
 pub use space::Space;
+pub use tables::Tables;
 pub use value::{Row, Value};
 
 /// Why the database cannot be used.
@@ -59,7 +61,7 @@ pub enum StoreError {
         /// As needed.
         wanted: &'static str,
     },
-    /// The tables are not those of this program.
+    /// The tables are not for this program.
     #[error("database: its tables are of version {found}, this program needs {wanted}; {}", if found < wanted { "run `weiche migrate`" } else { "start the newer program" })]
     Version {
         /// As found; 0: none.
@@ -109,7 +111,7 @@ impl Store {
         }
     }
 
-    /// Brings the tables up to this program's version; from which version to which.
+    /// Brings the tables up to this program's version; from which version to which. Newer ones that it may work on stay as they are.
     pub async fn migrate(place: &Place) -> Result<(i64, i64), StoreError> {
         match place {
             Place::File(path) => sqlite::migrate(path).await,
@@ -125,7 +127,7 @@ impl Store {
         }
     }
 
-    /// Opens a database that exists, refuses unsafe settings and tables of another version. The one writing connection comes with it.
+    /// Opens a database that exists, refuses unsafe settings and tables that are not for this program. The one writing connection comes with it.
     pub async fn open(place: &Place) -> Result<(Self, Connection), StoreError> {
         let (readers, writer, file) = match place {
             Place::File(path) => {
@@ -196,6 +198,9 @@ pub fn id16(bytes: &[u8], column: &'static str) -> Result<[u8; 16], StoreError> 
 pub fn id32(bytes: &[u8], column: &'static str) -> Result<[u8; 32], StoreError> {
     bytes.try_into().map_err(|_| StoreError::Damaged(column))
 }
+
+/// The migrations that were run: version and description.
+const APPLIED: &str = "SELECT version, description FROM _sqlx_migrations WHERE success";
 
 /// The version that this program's migrations lead to.
 fn newest(migrations: &Migrator) -> i64 {

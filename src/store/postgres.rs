@@ -9,7 +9,7 @@ use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{ConnectOptions as _, Connection as _, PgConnection, PgPool, Row as _};
 
-use super::{Connection, StoreError};
+use super::{Connection, StoreError, Tables};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
 
@@ -33,11 +33,14 @@ pub async fn create(url: &str) -> Result<(), StoreError> {
 /// Brings the tables up to date. sqlx takes an advisory lock, so that two at once do it once.
 pub async fn migrate(url: &str) -> Result<(i64, i64), StoreError> {
     let mut conn = options(url)?.connect().await?;
-    let before = version(&mut conn).await?;
-    MIGRATIONS.run(&mut conn).await?;
-    let after = version(&mut conn).await?;
+    let before = tables(&mut conn).await?;
+    if before.found <= before.wanted {
+        MIGRATIONS.run(&mut conn).await?;
+    }
+    let after = tables(&mut conn).await?;
     conn.close().await?;
-    Ok((before, after))
+    after.usable()?;
+    Ok((before.found, after.found))
 }
 
 /// Readers and the writer.
@@ -52,10 +55,7 @@ pub async fn open(url: &str) -> Result<(PgPool, Connection), StoreError> {
 pub async fn writer(url: &str) -> Result<Connection, StoreError> {
     let mut conn = options(url)?.connect().await?;
     check(&mut conn).await?;
-    let (found, wanted) = (version(&mut conn).await?, super::newest(&MIGRATIONS));
-    if found != wanted {
-        return Err(StoreError::Version { found, wanted });
-    }
+    tables(&mut conn).await?.usable()?;
     Ok(conn.into())
 }
 
@@ -86,18 +86,11 @@ fn options(url: &str) -> Result<PgConnectOptions, StoreError> {
     Ok(options.application_name("weiche").statement_cache_capacity(256).disable_statement_logging())
 }
 
-/// Version of the tables, and the one that this program needs.
-pub(super) async fn versions(conn: &mut PgConnection) -> Result<(i64, i64), StoreError> {
-    Ok((version(conn).await?, super::newest(&MIGRATIONS)))
-}
-
-/// The newest migration that was run; 0: none.
-async fn version(conn: &mut PgConnection) -> Result<i64, StoreError> {
+/// Which tables there are.
+pub(super) async fn tables(conn: &mut PgConnection) -> Result<Tables, StoreError> {
     let there: bool = sqlx::query_scalar("SELECT to_regclass('_sqlx_migrations') IS NOT NULL").fetch_one(&mut *conn).await?;
-    if !there {
-        return Ok(0);
-    }
-    Ok(sqlx::query_scalar("SELECT COALESCE(MAX(version), 0) FROM _sqlx_migrations WHERE success").fetch_one(conn).await?)
+    let applied = if there { sqlx::query_as(super::APPLIED).fetch_all(conn).await? } else { Vec::new() };
+    Ok(Tables::of(&applied, super::newest(&MIGRATIONS)))
 }
 
 /// Refuses a server that may forget what it has acknowledged, or that does not write.

@@ -14,7 +14,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use sqlx::{ConnectOptions as _, Connection as _, Row as _, SqliteConnection, SqlitePool};
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Connection, Space, StoreError};
+use super::{Connection, Space, StoreError, Tables};
 use crate::clock::Stopwatch;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
@@ -41,11 +41,14 @@ pub async fn create(path: &Path) -> Result<(), StoreError> {
 pub async fn migrate(path: &Path) -> Result<(i64, i64), StoreError> {
     let _lock = lock(path)?;
     let mut conn = options(path)?.connect().await?;
-    let before = version(&mut conn).await?;
-    MIGRATIONS.run(&mut conn).await?;
-    let after = version(&mut conn).await?;
+    let before = tables(&mut conn).await?;
+    if before.found <= before.wanted {
+        MIGRATIONS.run(&mut conn).await?;
+    }
+    let after = tables(&mut conn).await?;
     conn.close().await?;
-    Ok((before, after))
+    after.usable()?;
+    Ok((before.found, after.found))
 }
 
 /// Readers, the writer, the lock, and who moves the write-ahead log into the file.
@@ -54,10 +57,7 @@ pub async fn open(path: &Path) -> Result<(SqlitePool, Connection, File, Checkpoi
     let lock = lock(path)?;
     let mut writer = options.clone().connect().await?;
     check(&mut writer).await?;
-    let (found, wanted) = (version(&mut writer).await?, super::newest(&MIGRATIONS));
-    if found != wanted {
-        return Err(StoreError::Version { found, wanted });
-    }
+    tables(&mut writer).await?.usable()?;
     let full = Space::at(path).map_or(FULL, |disk| FULL.min(disk.total / PART));
     let checkpoints = Checkpoints::begin(options.clone().connect().await?, i64::try_from(full / PAGE).unwrap_or(i64::MAX));
     let mut writer = Connection::from(writer);
@@ -210,19 +210,12 @@ pub(super) fn lock(path: &Path) -> Result<File, StoreError> {
     }
 }
 
-/// Version of the tables, and the one that this program needs.
-pub(super) async fn versions(conn: &mut SqliteConnection) -> Result<(i64, i64), StoreError> {
-    Ok((version(conn).await?, super::newest(&MIGRATIONS)))
-}
-
-/// The newest migration that was run; 0: none.
-async fn version(conn: &mut SqliteConnection) -> Result<i64, StoreError> {
+/// Which tables there are.
+pub(super) async fn tables(conn: &mut SqliteConnection) -> Result<Tables, StoreError> {
     const THERE: &str = "SELECT COUNT(*) FROM sqlite_master WHERE name = '_sqlx_migrations'";
     let there: i64 = sqlx::query_scalar(THERE).fetch_one(&mut *conn).await?;
-    if there == 0 {
-        return Ok(0);
-    }
-    Ok(sqlx::query_scalar("SELECT COALESCE(MAX(version), 0) FROM _sqlx_migrations WHERE success").fetch_one(conn).await?)
+    let applied = if there == 0 { Vec::new() } else { sqlx::query_as(super::APPLIED).fetch_all(conn).await? };
+    Ok(Tables::of(&applied, super::newest(&MIGRATIONS)))
 }
 
 /// What sqlx was asked for is not always what SQLite does: look.

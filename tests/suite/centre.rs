@@ -35,7 +35,11 @@ impl Centre {
         Ok(consent_id)
     }
     pub async fn submits(&mut self, person: &str, consent: &str) -> Result<String, Status> {
-        let request = SubmitReferralRequest { request_id: id(), referral: Some(referral(person, consent, TO)), validate_only: false };
+        self.submits_as(&id(), person, consent).await
+    }
+    /// Under a request id, with which it may be said again.
+    pub async fn submits_as(&mut self, request: &str, person: &str, consent: &str) -> Result<String, Status> {
+        let request = SubmitReferralRequest { request_id: request.into(), referral: Some(referral(person, consent, TO)), validate_only: false };
         Ok(self.referrals.submit_referral(request).await?.into_inner().referral_id)
     }
     pub async fn withdraws(&mut self, consent: &str) -> Result<(), Status> {

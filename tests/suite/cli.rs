@@ -84,8 +84,12 @@ impl Folder {
         std::fs::write(&path, change(std::fs::read_to_string(&path).unwrap())).unwrap();
     }
     pub fn serve(&self) -> Serving {
+        self.serve_with(env!("CARGO_BIN_EXE_weiche"))
+    }
+    /// The same by another program.
+    pub fn serve_with(&self, program: &str) -> Serving {
         let log = std::fs::File::create(self.path("serve.log")).unwrap();
-        let child = Command::new(env!("CARGO_BIN_EXE_weiche"))
+        let child = Command::new(program)
             .args(["serve", "--config", &self.config()])
             .env_remove("WEICHE_LOG")
             .stderr(log)

@@ -42,4 +42,5 @@ mod stopping;
 mod store;
 mod tidy;
 mod tls;
+mod upgrading;
 mod upkeep;

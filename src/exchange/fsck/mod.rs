@@ -84,12 +84,9 @@ impl Check {
 }
 
 /// Looks at a database of which `conn` sees one moment ([`Connection::snapshot`], or a transaction of its own). `signed` is what the rollback guard
-/// said before that moment; none: there is no guard to ask. Tables of another version are an error: this program cannot judge them.
+/// said before that moment; none: there is no guard to ask. Tables that are not for this program are an error: it cannot judge them.
 pub async fn fsck(conn: &mut Connection, signed: Option<&Checkpoint>, depth: Depth<'_>, watch: &Watch<'_>) -> Result<Report, StoreError> {
-    let (found, wanted) = conn.version().await?;
-    if found != wanted {
-        return Err(StoreError::Version { found, wanted });
-    }
+    conn.tables().await?.usable()?;
     let mut checks = Vec::new();
     let (tree, mut replay) = log::walk(conn, signed, &mut checks, watch).await?;
     let (referrals, deliveries) = (replay.referrals.len(), replay.deliveries.len());
