@@ -19,7 +19,7 @@ pub use store::{InForce, changes, in_force, save, save_changes};
 pub use terms::{DataProtectionRegime, LegalBasis, MemberKind, Onward, Purpose, UnitKind};
 pub use texts::{Module, Policy, Template, TextChange, Texts, TextsError};
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -38,7 +38,7 @@ pub struct Agreement {
     digest: [u8; 32],
     municipalities: BTreeMap<String, Municipality>,
     members: BTreeMap<InstitutionId, Member>,
-    routes: BTreeMap<InstitutionId, BTreeMap<InstitutionId, Vec<Route>>>,
+    rules: Vec<Rule>,
     necessities: BTreeMap<String, Necessity>,
     betreuer_areas: BTreeMap<String, BetreuerArea>,
     texts: Texts,
@@ -138,6 +138,15 @@ pub struct Unit {
     pub active: bool,
     /// Youngest and oldest age in years that it serves, inclusive (JMD 12 to 26, MBE from 27).
     pub ages: Option<(u8, u8)>,
+}
+
+/// Who of one side may send to whom of the other; nobody to itself. By the sets and not by each pair of them: a country has thousands of members.
+#[derive(Debug, Clone)]
+struct Rule {
+    from: BTreeSet<InstitutionId>,
+    to: BTreeSet<InstitutionId>,
+    /// One route for each purpose.
+    purposes: Vec<Route>,
 }
 
 /// One permitted flow: from one member to another, for one purpose.
@@ -242,12 +251,16 @@ impl Agreement {
 
     /// The rule for this flow. None: there is no such route.
     pub fn route(&self, from: &InstitutionId, to: &InstitutionId, purpose: Purpose) -> Option<&Route> {
-        self.routes.get(from)?.get(to)?.iter().find(|route| route.purpose == purpose)
+        let permits = |rule: &&Rule| from != to && rule.from.contains(from) && rule.to.contains(to);
+        self.rules.iter().filter(permits).flat_map(|rule| &rule.purposes).find(|route| route.purpose == purpose)
     }
 
-    /// All flows, by sender and recipient.
-    pub fn routes(&self) -> impl Iterator<Item = (&InstitutionId, &InstitutionId, &Route)> {
-        self.routes.iter().flat_map(|(from, to)| to.iter().flat_map(move |(to, routes)| routes.iter().map(move |r| (from, to, r))))
+    /// All flows of a sender, with the recipient of each.
+    pub fn routes_of<'a>(&'a self, from: &InstitutionId) -> impl Iterator<Item = (&'a InstitutionId, &'a Route)> {
+        self.rules.iter().filter(move |rule| rule.from.contains(from)).flat_map(move |rule| {
+            let others = rule.to.iter().filter(move |to| *to != from);
+            others.flat_map(|to| rule.purposes.iter().map(move |route| (to, route)))
+        })
     }
 
     /// The necessity behind a code.

@@ -6,6 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -29,6 +30,7 @@ impl Args {
     pub(super) async fn run(self) -> Result<Exit, Failure> {
         let config = load(&self.config)?;
         telemetry::init(config.log.format, &config.log.level).map_err(|error| Failure::usage(&error))?;
+        room_for(config.limits.connections)?;
         let (mut terminate, mut interrupt, hang_up) = (on(SignalKind::terminate())?, on(SignalKind::interrupt())?, on(SignalKind::hangup())?);
         let listeners = Listeners::bind(&config).await.map_err(|error| failure(&error))?;
         let shutdown = CancellationToken::new();
@@ -49,6 +51,27 @@ impl Args {
         tracing::info!(cut = ended.cut, "stopped");
         Ok(Exit::Done)
     }
+}
+
+/// File descriptors beside those of callers' connections: database, log, institutions that are called.
+const OTHER_DESCRIPTORS: u64 = 512;
+
+/// Takes as many file descriptors as the system allows (a shell gives 1,024 of them) for so many connections at each of two listeners. Without one no
+/// connection is accepted, but no page is written either: a configuration that may use up all of them is refused.
+pub(super) fn room_for(connections: usize) -> Result<(), Failure> {
+    let needed = 2 * connections as u64 + OTHER_DESCRIPTORS;
+    let mut allowed = getrlimit(Resource::Nofile);
+    let most = allowed.maximum.unwrap_or(needed);
+    if most < needed {
+        let problem = format!("{connections} connections need {needed} open files, this process may have {most}");
+        let help = "raise LimitNOFILE of the service, or lower `connections` under [limits]";
+        return Err(Failure::new(Exit::Usage, "too few open files are allowed").with(problem, help));
+    }
+    if allowed.current.is_some_and(|current| current < most) {
+        allowed.current = Some(most);
+        setrlimit(Resource::Nofile, allowed).map_err(|error| Failure::failed(&error))?;
+    }
+    Ok(())
 }
 
 async fn reload(mut hang_up: Signal, reloader: Reloader) {

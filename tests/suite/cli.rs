@@ -198,6 +198,16 @@ fn what_init_makes_passes_the_check_and_nobody_else_can_read_its_secrets() {
 }
 
 #[test]
+fn connections_for_which_there_are_too_few_open_files_are_refused() {
+    let folder = Folder::new();
+    let serve = format!("ulimit -n 1000 && exec {} serve --config {}", env!("CARGO_BIN_EXE_weiche"), folder.config());
+    let output = Command::new("sh").args(["-c", &serve]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "{}", told(&output));
+    assert!(told(&output).contains("512 connections need 1536 open files, this process may have 1000"), "{}", told(&output));
+    assert!(told(&output).contains("LimitNOFILE"), "{}", told(&output));
+}
+
+#[test]
 fn check_names_every_problem_of_a_configuration_with_its_line_and_what_to_do() {
     let folder = Folder::new();
     folder.edit("weiche.toml", |text| {

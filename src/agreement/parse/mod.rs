@@ -21,7 +21,7 @@ use toml::value::Datetime;
 use self::entries::{BetreuerAreaEntry, NecessityEntry, RecallEntry, ValidityEntry};
 use self::members::{members, municipalities};
 use self::reading::Reading;
-use self::routes::{category_sets, routes};
+use self::routes::{category_sets, rules};
 use super::{Agreement, BetreuerArea, Necessity, RecallTerms, Validity};
 use crate::dialect::CategoryMask;
 
@@ -80,7 +80,7 @@ fn read(reading: &mut Reading<'_>, mut file: DeTable<'_>) -> Option<Agreement> {
     let necessities = necessities(reading, &mut file);
     let betreuer_areas = betreuer_areas(reading, &mut file, &sets);
     let texts = texts::texts(reading, &mut file, &sets);
-    let routes = routes(reading, &mut file, &members, &necessities, &sets);
+    let rules = rules(reading, &mut file, &members, &necessities, &sets);
     for (key, value) in file {
         reading.problem(&value.span(), format!("unknown entry `{}`", key.get_ref()), "remove it or correct its spelling");
     }
@@ -93,7 +93,7 @@ fn read(reading: &mut Reading<'_>, mut file: DeTable<'_>) -> Option<Agreement> {
         digest: digest(reading.source),
         municipalities,
         members,
-        routes,
+        rules,
         necessities,
         betreuer_areas,
         texts,

@@ -13,7 +13,7 @@ use toml::de::DeTable;
 
 use super::entries::RouteEntry;
 use super::reading::Reading;
-use crate::agreement::{LegalBasis, Member, MemberKind, Necessity, Purpose, Route};
+use crate::agreement::{LegalBasis, Member, MemberKind, Necessity, Purpose, Route, Rule};
 use crate::dialect::{Category, CategoryMask};
 use crate::id::InstitutionId;
 
@@ -32,63 +32,78 @@ pub(super) fn category_sets(reading: &mut Reading<'_>, file: &mut DeTable<'_>) -
     sets
 }
 
-pub(super) type Routes = BTreeMap<InstitutionId, BTreeMap<InstitutionId, Vec<Route>>>;
-
-pub(super) fn routes(
+pub(super) fn rules(
     reading: &mut Reading<'_>,
     file: &mut DeTable<'_>,
     members: &BTreeMap<InstitutionId, Member>,
     necessities: &BTreeMap<String, Necessity>,
     sets: &BTreeMap<String, CategoryMask>,
-) -> Routes {
-    let mut all = Routes::new();
+) -> Vec<Rule> {
+    let mut rules = Vec::new();
     for (span, entry) in reading.entries::<RouteEntry>(file, "route") {
         reading.text(&span, &entry.rule, "rule");
-        let from = parties(reading, &span, &entry.from, members);
-        let to = parties(reading, &span, &entry.to, members);
+        let [from, to] = [&entry.from, &entry.to].map(|names| parties(reading, &span, names, members));
         let feedback = reading.mask(&span, &entry.feedback, sets);
         check_basis(reading, &span, &entry, necessities, &from, &to);
         if entry.purposes.is_empty() {
             reading.problem(&span, format!("route `{}` has no purpose", entry.rule), "name each purpose with its widest categories");
         }
-        let rule: Arc<str> = Arc::from(entry.rule.as_str());
-        for (name, categories) in &entry.purposes {
-            let Some(purpose) = purpose(name) else {
-                reading.problem(&span, format!("`{name}` is no purpose"), "use a name of weiche.type.v1.Purpose such as JOB_SEARCH");
+        let name: Arc<str> = Arc::from(entry.rule.as_str());
+        let mut rule = Rule { from: from.into_keys().cloned().collect(), to: to.into_keys().cloned().collect(), purposes: Vec::new() };
+        for (purpose_name, categories) in &entry.purposes {
+            let Some(purpose) = purpose(purpose_name) else {
+                reading.problem(&span, format!("`{purpose_name}` is no purpose"), "use a name of weiche.type.v1.Purpose such as JOB_SEARCH");
                 continue;
             };
             let widest = reading.mask(&span, categories, sets);
             if !widest.contains(Category::Ident) {
-                reading.problem(&span, format!("{name} on route `{}` leaves out IDENT", entry.rule), "nobody can be referred without a name");
+                reading.problem(&span, format!("{purpose_name} on route `{name}` leaves out IDENT"), "nobody can be referred without a name");
             }
-            for from in &from {
-                for to in to.iter().filter(|to| to.id != from.id) {
-                    let flows = all.entry(from.id.clone()).or_default().entry(to.id.clone()).or_default();
-                    if let Some(other) = flows.iter().find(|flow| flow.purpose == purpose) {
-                        let message = format!("{} to {} for {name} is on the routes `{}` and `{rule}`", from.id, to.id, other.rule);
-                        reading.problem(&span, message, "one flow has one rule: merge them");
-                        continue;
-                    }
-                    let (rule, necessity) = (rule.clone(), entry.necessity.clone());
-                    flows.push(Route { rule, purpose, widest, feedback, legal_basis: entry.legal_basis, necessity, onward: entry.onward });
+            for other in &rules {
+                if let Some((from, to, flow)) = both(other, &rule, purpose) {
+                    let message = format!("{from} to {to} for {purpose_name} is on the routes `{}` and `{name}`", flow.rule);
+                    reading.problem(&span, message, "one flow has one rule: merge them");
                 }
             }
+            let necessity = entry.necessity.clone();
+            rule.purposes.push(Route {
+                rule: name.clone(),
+                purpose,
+                widest,
+                feedback,
+                legal_basis: entry.legal_basis,
+                necessity,
+                onward: entry.onward,
+            });
         }
+        rules.push(rule);
     }
-    all
+    rules
+}
+
+/// A flow for this purpose that stands in one rule and would stand in the other.
+fn both<'a>(one: &'a Rule, other: &Rule, purpose: Purpose) -> Option<(&'a InstitutionId, &'a InstitutionId, &'a Route)> {
+    let flow = one.purposes.iter().find(|flow| flow.purpose == purpose)?;
+    let to = |from| one.to.iter().find(|to| *to != from && other.to.contains(to));
+    one.from.iter().filter(|from| other.from.contains(from)).find_map(|from| to(from).map(|to| (from, to, flow)))
 }
 
 /// Members named by id, or by kind as `kind:centre_provider`.
-fn parties<'m>(reading: &mut Reading<'_>, span: &Range<usize>, names: &[String], members: &'m BTreeMap<InstitutionId, Member>) -> Vec<&'m Member> {
-    let mut found: Vec<&Member> = Vec::new();
+fn parties<'m>(
+    reading: &mut Reading<'_>,
+    span: &Range<usize>,
+    names: &[String],
+    members: &'m BTreeMap<InstitutionId, Member>,
+) -> BTreeMap<&'m InstitutionId, &'m Member> {
+    let mut found = BTreeMap::new();
     if names.is_empty() {
         reading.problem(span, "a route needs somebody on both sides", "fill `from` and `to`");
     }
     for name in names {
-        let named: Vec<&Member> = match name.strip_prefix("kind:").map(kind) {
-            Some(Some(kind)) => members.values().filter(|m| m.kind == kind).collect(),
+        let named: Vec<_> = match name.strip_prefix("kind:").map(kind) {
+            Some(Some(kind)) => members.iter().filter(|(_, member)| member.kind == kind).collect(),
             Some(None) => Vec::new(),
-            None => members.values().filter(|m| m.id.as_str() == name).collect(),
+            None => members.iter().filter(|(id, _)| id.as_str() == name).collect(),
         };
         if named.is_empty() {
             reading.problem(
@@ -97,11 +112,7 @@ fn parties<'m>(reading: &mut Reading<'_>, span: &Range<usize>, names: &[String],
                 "use a member's id, or kind:centre_provider, kind:jobcenter, kind:agentur; there is no kind for immigration authorities, on purpose",
             );
         }
-        for member in named {
-            if !found.iter().any(|m| m.id == member.id) {
-                found.push(member);
-            }
-        }
+        found.extend(named);
     }
     found
 }
@@ -112,12 +123,12 @@ fn check_basis(
     span: &Range<usize>,
     entry: &RouteEntry,
     necessities: &BTreeMap<String, Necessity>,
-    from: &[&Member],
-    to: &[&Member],
+    from: &BTreeMap<&InstitutionId, &Member>,
+    to: &BTreeMap<&InstitutionId, &Member>,
 ) {
     let rule = &entry.rule;
     if entry.legal_basis.is_statutory() {
-        if let Some(party) = from.iter().chain(to).find(|m| !m.section_35) {
+        if let Some(party) = from.values().chain(to.values()).find(|m| !m.section_35) {
             let message = format!("route `{rule}` is statutory, but `{}` is no section 35 body", party.id);
             reading.problem(span, message, "centres take part on consent only");
         }
@@ -131,7 +142,7 @@ fn check_basis(
         reading.problem(span, format!("route `{rule}` names the unknown necessity `{code}`"), "add it as [[necessity]]");
     }
     if entry.legal_basis == LegalBasis::Consent
-        && let Some(bound) = from.iter().find(|m| m.section_203)
+        && let Some(bound) = from.values().find(|m| m.section_203)
     {
         let message = format!("route `{rule}` lets `{}` send without a release from secrecy", bound.id);
         reading.problem(span, message, "a sender bound by section 203 StGB needs CONSENT_WITH_SECRECY_RELEASE");

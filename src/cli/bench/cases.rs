@@ -4,6 +4,8 @@
 //! What a benchmark sends: one plausible person's referral of some 1.3 KB per invented person, rendered once into the sender's dialect.
 //! Between calls only the request id in the bytes changes, so that the load costs the machine as little as it can.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use prost::Message;
 use uuid::Uuid;
@@ -19,12 +21,12 @@ use crate::proto::types;
 const PLACEHOLDER: Uuid = Uuid::from_u128(0x0f1e_2d3c_4b5a_4978_8796_a5b4_c3d2_e1f0);
 
 /// Who sends in a benchmark, and how.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Sender {
     /// Member of the agreement.
-    pub institution: &'static str,
+    pub institution: Cow<'static, str>,
     /// Its unit.
-    unit: &'static str,
+    pub unit: &'static str,
     /// Its contract.
     dialect: &'static str,
     /// The canonical method behind its own.
@@ -32,13 +34,26 @@ pub struct Sender {
 }
 
 /// Makes a call for every referral.
-pub const CALLING: Sender =
-    Sender { institution: "awo-bremen", unit: "mbe-groepelingen", dialect: "awo", method: "weiche.exchange.v1.ReferralService.SubmitReferral" };
+pub const CALLING: Sender = Sender {
+    institution: Cow::Borrowed("awo-bremen"),
+    unit: "mbe-groepelingen",
+    dialect: "awo",
+    method: "weiche.exchange.v1.ReferralService.SubmitReferral",
+};
 /// Sends many through a stream that stays open.
-pub const STREAMING: Sender =
-    Sender { institution: "drk-bremen", unit: "mbe-vegesack", dialect: "drk", method: "weiche.exchange.v1.ReferralService.SubmitReferrals" };
+pub const STREAMING: Sender = Sender {
+    institution: Cow::Borrowed("drk-bremen"),
+    unit: "mbe-vegesack",
+    dialect: "drk",
+    method: "weiche.exchange.v1.ReferralService.SubmitReferrals",
+};
 
 impl Sender {
+    /// Another member like this one.
+    pub fn like(self, institution: String) -> Self {
+        Self { institution: institution.into(), ..self }
+    }
+
     /// Whether it keeps a stream open.
     pub fn streams(&self) -> bool {
         self.method == STREAMING.method
@@ -86,7 +101,7 @@ impl Template {
 }
 
 /// An invented person with a consent.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Person {
     number: usize,
     sender: Sender,
@@ -94,23 +109,23 @@ pub struct Person {
 }
 
 impl Person {
-    /// The sender's person with this number.
+    /// The sender's person with this number, with the same consent whenever it is asked for.
     pub fn new(sender: Sender, number: usize) -> Self {
-        Self { number, sender, consent: Uuid::new_v4() }
+        Self { number, sender, consent: uuid::Builder::from_random_bytes((number as u128).to_be_bytes()).into_uuid() }
     }
 
     fn subject_ref(&self) -> String {
         format!("bench-{:08}", self.number)
     }
 
-    /// A consent for all recipients of the benchmark.
-    pub fn consent(&self, recipients: &[Recipient], now: Time) -> RecordConsentRequest {
+    /// A consent for a recipient.
+    pub fn consent(&self, to: &Recipient, now: Time) -> RecordConsentRequest {
         let party = |institution: &str, unit: &str| types::Party { institution: institution.into(), unit: unit.into(), function: String::new() };
         let categories: Vec<i32> = CategoryMask::ALL.iter().map(|category| i32::from(category.number())).filter(|n| !(20..=23).contains(n)).collect();
-        let grant = |to: &Recipient| types::ConsentGrant {
-            recipient: Some(party(to.institution, to.unit)),
+        let grant = types::ConsentGrant {
+            recipient: Some(party(&to.institution, to.unit)),
             purpose: to.purpose.into(),
-            categories: categories.clone(),
+            categories,
             feedback_categories: vec![],
         };
         let granted = now.minus(std::time::Duration::from_secs(24 * 3600));
@@ -121,14 +136,14 @@ impl Person {
                 consent_id: self.consent.to_string(),
                 recorded_by_role: "beratung".into(),
                 subject_ref: self.subject_ref(),
-                controller: Some(party(self.sender.institution, self.sender.unit)),
+                controller: Some(party(&self.sender.institution, self.sender.unit)),
                 regime: types::DataProtectionRegime::GdprBdsg.into(),
                 dpo_contact: "datenschutz@awo.example.invalid".into(),
-                grants: recipients.iter().map(grant).collect(),
+                grants: vec![grant],
                 secrecy_release: Some(types::SecrecyRelease {
                     functions: vec!["Beratungsfachkraft Migrationsberatung".into()],
                     professions: vec![6],
-                    towards: recipients.iter().map(|to| to.institution.to_owned()).collect(),
+                    towards: vec![to.institution.to_string()],
                 }),
                 form: types::ConsentForm::WrittenSignature.into(),
                 evidence: Some(types::ConsentEvidence { media_type: "application/pdf".into(), sha256: "ab".repeat(32), location: "Akte".into() }),
@@ -154,7 +169,7 @@ impl Person {
                     onward_duties: true,
                 }),
                 voluntariness: Some(types::ConsentVoluntariness {
-                    collected_by: self.sender.institution.into(),
+                    collected_by: self.sender.institution.to_string(),
                     no_benefit_linkage: true,
                     refusal_without_reason: false,
                 }),
@@ -191,8 +206,8 @@ impl Person {
         types::Referral {
             sender_case_number: format!("HB-2026-{:05}", self.number),
             subject_ref: self.subject_ref(),
-            sender: Some(types::Party { institution: self.sender.institution.into(), unit: self.sender.unit.into(), function: String::new() }),
-            recipient: Some(types::Party { institution: to.institution.into(), unit: to.unit.into(), function: String::new() }),
+            sender: Some(types::Party { institution: self.sender.institution.to_string(), unit: self.sender.unit.into(), function: String::new() }),
+            recipient: Some(types::Party { institution: to.institution.to_string(), unit: to.unit.into(), function: String::new() }),
             purpose: to.purpose.into(),
             consent: Some(types::ConsentReference { consent_id: self.consent.to_string(), ..Default::default() }),
             authored_at: Some(prost_types::Timestamp { seconds: 1_772_442_900, nanos: 0 }),
@@ -236,20 +251,29 @@ impl Person {
 }
 
 /// Whom a benchmark sends to.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Recipient {
     /// Member of the agreement.
-    pub institution: &'static str,
+    pub institution: Cow<'static, str>,
     /// Its unit.
     pub unit: &'static str,
     /// A purpose that the agreement has for it.
     pub purpose: types::Purpose,
 }
 
+impl Recipient {
+    /// Another member like this one.
+    pub fn like(self, institution: String) -> Self {
+        Self { institution: institution.into(), ..self }
+    }
+}
+
 /// Called by the gateway.
-pub const PUSHED: Recipient = Recipient { institution: "jobcenter-bremen", unit: "vermittlung-mitte", purpose: types::Purpose::JobSearch };
+pub const PUSHED: Recipient =
+    Recipient { institution: Cow::Borrowed("jobcenter-bremen"), unit: "vermittlung-mitte", purpose: types::Purpose::JobSearch };
 /// Pulls through its own stream.
-pub const PULLING: Recipient = Recipient { institution: "caritas-bremen", unit: "mbe-mitte", purpose: types::Purpose::CounsellingReferral };
+pub const PULLING: Recipient =
+    Recipient { institution: Cow::Borrowed("caritas-bremen"), unit: "mbe-mitte", purpose: types::Purpose::CounsellingReferral };
 
 /// Why a request could not be built.
 #[derive(Debug, thiserror::Error)]

@@ -112,21 +112,29 @@ pub struct Source {
     /// One per person.
     pub templates: Vec<Template>,
     next: AtomicU64,
+    accepted: AtomicU64,
 }
 
 impl Source {
-    /// By these ways.
+    /// By these ways: person by person the next one, again and again.
     pub fn new(ways: Vec<Way>, templates: Vec<Template>) -> Self {
-        Self { ways, templates, next: AtomicU64::new(0) }
+        Self { ways, templates, next: AtomicU64::new(0), accepted: AtomicU64::new(0) }
     }
 
     /// The next call: persons in turn, so that no lane is asked for twice at a time.
     async fn send(&self, id: Uuid) -> Result<(), tonic::Code> {
-        let turn = usize::try_from(self.next.fetch_add(1, Ordering::Relaxed)).unwrap_or(0);
-        let (Some(way), Some(template)) = (self.ways.get(turn % self.ways.len()), self.templates.get(turn % self.templates.len())) else {
+        let person = usize::try_from(self.next.fetch_add(1, Ordering::Relaxed)).unwrap_or(0) % self.templates.len();
+        let (Some(way), Some(template)) = (self.ways.get(person % self.ways.len()), self.templates.get(person)) else {
             return Err(tonic::Code::Internal);
         };
-        way.send(id, template.with(id)).await
+        way.send(id, template.with(id)).await?;
+        self.accepted.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Accepted so far.
+    pub fn accepted(&self) -> u64 {
+        self.accepted.load(Ordering::Relaxed)
     }
 }
 

@@ -9,7 +9,9 @@
 
 mod cases;
 mod load;
+mod network;
 mod process;
+mod profile;
 mod recipients;
 mod report;
 mod stream;
@@ -26,6 +28,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::transport::Channel;
 
 use super::init::{self, Plan};
+use super::serve;
 use super::terminal::{self, Exit, Failure, Output};
 use crate::clock::{Clock as _, SystemClock};
 use crate::delivery::channel;
@@ -33,14 +36,17 @@ use crate::dialect::Dialects;
 use crate::identity::tls::{Credentials, Expected, client_config};
 use crate::pki::Anchors;
 use crate::proto::exchange::consent_service_client::ConsentServiceClient;
-use cases::{CALLING, PULLING, PUSHED, Person, Recipient, STREAMING, Sender};
+use cases::Sender;
 use load::{Loop, Source, Way};
+use network::Network;
 use process::{Gateway, Usage};
+use profile::Profile;
 use recipients::Taken;
-use report::Report;
+use report::{AtRest, Before, Report};
 use stream::Stream;
 
-/// Everything accepted must have arrived after so long: what a killed gateway had handed to a stream comes again when its lease of a minute has ended.
+/// After so long without another delivery what has not arrived is lost: what a killed gateway had handed to a stream comes again when its lease of a minute
+/// has ended.
 const ARRIVAL: Duration = Duration::from_secs(90);
 /// After so long without another one, nothing more comes.
 const QUIET: Duration = Duration::from_millis(100);
@@ -48,6 +54,8 @@ const QUIET: Duration = Duration::from_millis(100);
 const QUIET_AFTER_KILL: Duration = Duration::from_secs(5);
 /// Calls at a time while referrals are stored beforehand.
 const FILLING: usize = 128;
+/// Consents that are recorded at a time: fewer than one address may have handshakes under way.
+const RECORDING: usize = 32;
 /// What a gateway may take to come to rest before its memory is looked at.
 const REST: Duration = Duration::from_secs(3);
 /// Load before anything is counted: connections, plans and caches are made once.
@@ -80,6 +88,18 @@ pub struct Args {
     /// So many referrals are stored and delivered before anything is measured
     #[arg(long, default_value_t = 0)]
     stored: u64,
+    /// So many wait for a recipient that does not answer before it comes back and anything is measured
+    #[arg(long, default_value_t = 0, conflicts_with = "stored")]
+    queued: u64,
+    /// So many centres, each with its own connection and persons, instead of one
+    #[arg(long, default_value_t = 1, conflicts_with_all = ["pull", "stream", "gateways"])]
+    centres: usize,
+    /// So many Jobcenters that are called, each with its own case system and persons, instead of one
+    #[arg(long, default_value_t = 1, conflicts_with = "pull")]
+    jobcenters: usize,
+    /// A year or a day of real work, instead of the options that say how much
+    #[arg(long, value_enum, conflicts_with_all = ["pull", "stream", "gateways", "centres", "jobcenters", "persons", "stored", "queued", "rate"])]
+    profile: Option<Profile>,
     /// Kills the gateway in the middle and starts it again: nothing acknowledged may be lost
     #[arg(long)]
     kill: bool,
@@ -95,7 +115,10 @@ pub struct Args {
 }
 
 impl Args {
-    pub(super) async fn run(self, output: Output) -> Result<Exit, Failure> {
+    pub(super) async fn run(mut self, output: Output) -> Result<Exit, Failure> {
+        if let Some(profile) = self.profile {
+            profile.set(&mut self);
+        }
         let report = Bench::prepare(&self).await?.run(&self).await?;
         output.print(&report);
         Ok(if report.is_sound() { Exit::Done } else { Exit::Broken })
@@ -105,13 +128,16 @@ impl Args {
 /// A gateway with both its sides, ready to be loaded.
 struct Bench {
     gateway: Gateway,
+    network: Network,
     source: Arc<Source>,
     taken: Taken,
     request_bytes: usize,
     /// What the gateway held when it had just started.
     idle: Usage,
-    /// The recipient's tasks; they end with the value.
-    recipient: JoinSet<()>,
+    /// Where recipients are called; connections wait there until they begin to receive.
+    doors: Vec<TcpListener>,
+    /// The recipients' tasks; they end with the value.
+    receiving: JoinSet<()>,
     /// Asks a recipient that pulls to finish its stream.
     finish: CancellationToken,
 }
@@ -119,50 +145,70 @@ struct Bench {
 impl Bench {
     async fn prepare(args: &Args) -> Result<Self, Failure> {
         let folder = Folder::new(args.dir.clone())?;
-        let recipient = if args.pull { PULLING } else { PUSHED };
-        let door = listen().await?;
-        let mut plan = Plan { agreement: agreement(local(&door)?.port()), listen: doors().await?, ..Plan::default() };
+        let country = args.centres > 1 || args.jobcenters > 1;
+        let network = if country { Network::country(args.centres, args.jobcenters) } else { Network::pair(args.stream, args.pull) };
+        let mut doors = Vec::new();
+        for _ in &network.recipients {
+            doors.push(listen().await?);
+        }
+        let ports = doors.iter().map(|door| Ok(local(door)?.port())).collect::<Result<Vec<_>, Failure>>()?;
+        let mut plan = Plan { agreement: network.agreement(&ports), listen: three().await?, ..Plan::default() };
         plan.store = args.store.clone().unwrap_or(plan.store);
         init::create(&folder.path, &plan).await.map_err(|error| Failure::failed(&error))?;
+        if country {
+            serve::room_for(args.centres)?;
+            let config = folder.path.join(init::CONFIG);
+            let text = std::fs::read_to_string(&config).map_err(|error| Failure::failed(&error))?;
+            let room = format!("connections = {}", args.centres + 64);
+            std::fs::write(&config, text.replace("#: connections = 512", &room)).map_err(|error| Failure::failed(&error))?;
+        }
         let mut more = Vec::new();
         for _ in 1..args.gateways {
-            more.push(doors().await?);
+            more.push(three().await?);
         }
         let gateway = Gateway::start(folder, plan.listen, &more).await?;
         tokio::time::sleep(WARM_UP).await;
         let idle = gateway.usage();
 
         let certs = gateway.dir().join("certs");
-        let (taken, finish) = (Taken::default(), CancellationToken::new());
-        let mut tasks = JoinSet::new();
-        if args.pull {
-            let (channel, taken, finish) = (dial(&certs, recipient.institution, plan.listen[0])?, taken.clone(), finish.clone());
-            tasks.spawn(async move {
-                // A killed gateway ends the stream: the case system opens the next one.
-                while !finish.is_cancelled() {
-                    let _ = recipients::pull(channel.clone(), 256, taken.clone(), finish.clone()).await;
-                    let _finished = tokio::time::timeout(Duration::from_millis(200), finish.cancelled()).await;
-                }
-            });
-        } else {
-            let tls = process::server_tls(&certs, recipient.institution)?;
-            tasks.spawn(recipients::serve(door, tls, taken.clone()));
-        }
-
-        let sender = if args.stream { STREAMING } else { CALLING };
-        let persons: Vec<Person> = (0..args.persons.max(1)).map(|number| Person::new(sender, number)).collect();
-        record_consents(dial(&certs, sender.institution, plan.listen[0])?, &persons, recipient).await?;
-        let ways: Vec<_> = gateway.doors().take(args.connections.clamp(1, 8)).map(|door| dial(&certs, sender.institution, door)).collect();
-        let source = source(sender, ways.into_iter().collect::<Result<_, _>>()?, &persons, recipient)?;
+        let connections = if country { args.centres } else { args.connections.clamp(1, 8) };
+        let senders = network.senders.iter().cycle().zip(gateway.doors()).take(connections);
+        let channels = senders.map(|(sender, door)| dial(&certs, &sender.institution, door)).collect::<Result<Vec<_>, _>>()?;
+        record_consents(&channels, &network, args.persons.max(1)).await?;
+        let source = source(channels, &network, args.persons.max(1))?;
         let request_bytes = source.templates.first().map_or(0, cases::Template::len);
-        Ok(Self { gateway, source: Arc::new(source), taken, request_bytes, idle, recipient: tasks, finish })
+        let (source, taken) = (Arc::new(source), Taken::default());
+        Ok(Self { gateway, network, source, taken, request_bytes, idle, doors, receiving: JoinSet::new(), finish: CancellationToken::new() })
+    }
+
+    /// From now on recipients take what is for them.
+    fn receive(&mut self, args: &Args) -> Result<(), Failure> {
+        let certs = self.gateway.dir().join("certs");
+        let Some(door) = self.gateway.doors().next() else { return Ok(()) };
+        for (recipient, listener) in self.network.recipients.iter().zip(self.doors.drain(..)) {
+            let (taken, finish) = (self.taken.clone(), self.finish.clone());
+            if args.pull {
+                let channel = dial(&certs, &recipient.institution, door)?;
+                self.receiving.spawn(async move {
+                    // A killed gateway ends the stream: the case system opens the next one.
+                    while !finish.is_cancelled() {
+                        let _ = recipients::pull(channel.clone(), 256, taken.clone(), finish.clone()).await;
+                        let _finished = tokio::time::timeout(Duration::from_millis(200), finish.cancelled()).await;
+                    }
+                });
+            } else {
+                let tls = process::server_tls(&certs, &recipient.institution)?;
+                self.receiving.spawn(recipients::serve(listener, tls, taken));
+            }
+        }
+        Ok(())
     }
 
     async fn run(mut self, args: &Args) -> Result<Report, Failure> {
         let how = args.rate.map_or(Loop::Closed(args.concurrency), Loop::Open);
         let stop = Arc::new(AtomicBool::new(false));
-        let stored = if args.stored > 0 { self.fill(args.stored).await? } else { 0 };
-        let at_rest = report::AtRest::of(self.idle, stored, self.gateway.usage());
+        let at_rest = self.before(args).await?;
+        let stored = at_rest.before.as_ref().map_or(0, |before| before.referrals);
         let warm = load::run(self.source.clone(), how, WARM_UP, stop.clone()).await;
         let before = stored + warm.accepted;
         self.arrived(before, QUIET).await;
@@ -189,7 +235,7 @@ impl Bench {
         let arrived = self.arrived(accepted, if args.kill { QUIET_AFTER_KILL } else { QUIET }).await;
         self.finish.cancel();
         if args.pull {
-            let _ended = tokio::time::timeout(ARRIVAL, self.recipient.join_next()).await;
+            let _ended = tokio::time::timeout(ARRIVAL, self.receiving.join_next()).await;
         }
         let audit = self.gateway.stop_and_verify().await?;
         Ok(Report {
@@ -219,37 +265,61 @@ impl Bench {
         })
     }
 
-    /// Stores so many referrals, or a few more, through the ordinary way, and waits until all are delivered and the gateway is at rest.
+    /// Stores what is to be there before the load, through the ordinary way, and lets the gateway come to rest.
+    async fn before(&mut self, args: &Args) -> Result<AtRest, Failure> {
+        let idle_mib = report::mib(self.idle.resident);
+        if args.queued == 0 {
+            self.receive(args)?;
+        }
+        if args.stored.max(args.queued) == 0 {
+            return Ok(AtRest { idle_mib, before: None });
+        }
+        let begun = Instant::now();
+        let referrals = self.fill(args.stored.max(args.queued)).await?;
+        if args.queued == 0 {
+            self.arrived(referrals, QUIET).await;
+        }
+        let seconds = begun.elapsed().as_secs_f64();
+        tokio::time::sleep(REST).await;
+        let resident_mib = report::mib(self.gateway.usage().resident);
+        let back = Instant::now();
+        if args.queued > 0 {
+            self.receive(args)?;
+            self.arrived(referrals, QUIET).await;
+        }
+        let delivered_in_seconds = (args.queued > 0).then(|| back.elapsed().as_secs_f64());
+        Ok(AtRest { idle_mib, before: Some(Before { referrals, seconds, resident_mib, delivered_in_seconds }) })
+    }
+
+    /// Has so many referrals accepted, or a few more.
     async fn fill(&self, wanted: u64) -> Result<u64, Failure> {
         let bar = terminal::progress("stored");
         bar.set_length(wanted);
         let (stop, ages) = (Arc::new(AtomicBool::new(false)), Duration::from_secs(24 * 3600));
         let mut filling = tokio::spawn(load::run(self.source.clone(), Loop::Closed(FILLING), ages, stop.clone()));
-        let filled = loop {
+        loop {
             tokio::select! {
-                filled = &mut filling => break filled.map_err(|error| Failure::failed(&error))?,
-                () = tokio::time::sleep(Duration::from_millis(100)) => {}
+                filled = &mut filling => {
+                    bar.finish_and_clear();
+                    return filled.map(|filled| filled.accepted).map_err(|error| Failure::failed(&error));
+                }
+                () = tokio::time::sleep(Duration::from_millis(20)) => {}
             }
-            let count = self.taken.count() as u64;
-            bar.set_position(count);
-            stop.store(count >= wanted, Ordering::Relaxed);
-        };
-        bar.finish_and_clear();
-        self.arrived(filled.accepted, QUIET).await;
-        tokio::time::sleep(REST).await;
-        Ok(filled.accepted)
+            bar.set_position(self.source.accepted());
+            stop.store(self.source.accepted() >= wanted, Ordering::Relaxed);
+        }
     }
 
-    /// Waits until as many deliveries have arrived as were accepted, and for `quiet` no more come (calls whose answers the sender did not get), or no
-    /// longer.
+    /// Waits until as many deliveries have arrived as were accepted, and for `quiet` no more come (calls whose answers the sender did not get), or
+    /// nothing comes any more.
     async fn arrived(&self, accepted: u64, quiet: Duration) -> usize {
-        let (end, mut seen, mut since) = (Instant::now() + ARRIVAL, 0, Instant::now());
+        let (mut seen, mut since) = (0, Instant::now());
         loop {
             let count = self.taken.count();
             if count != seen {
                 (seen, since) = (count, Instant::now());
             }
-            if (count as u64 >= accepted && since.elapsed() >= quiet) || Instant::now() > end {
+            if (count as u64 >= accepted && since.elapsed() >= quiet) || since.elapsed() > ARRIVAL {
                 return count;
             }
             tokio::time::sleep(QUIET).await;
@@ -257,25 +327,29 @@ impl Bench {
     }
 }
 
-/// The sender's side: a template per person in its own dialect, and a way over each connection.
-fn source(sender: Sender, channels: Vec<Channel>, persons: &[Person], to: Recipient) -> Result<Source, Failure> {
+/// The senders' side: a template per person in its sender's dialect, and a way over each connection.
+fn source(channels: Vec<Channel>, network: &Network, persons: usize) -> Result<Source, Failure> {
     let dialects = Dialects::embedded().map_err(|error| Failure::failed(&error))?;
-    let (_, method) = sender.speaks(&dialects).map_err(|error| Failure::failed(&error))?;
-    let path: PathAndQuery = method.path.parse().map_err(|_| Failure::new(Exit::Failed, "a method's path cannot be read"))?;
-    let templates = persons.iter().map(|person| person.submission(&dialects, &to)).collect::<Result<_, _>>();
-    let way = |channel| if sender.streams() { Way::Stream(Stream::open(channel, path.clone())) } else { Way::Calls(channel, path.clone()) };
-    Ok(Source::new(channels.into_iter().map(way).collect(), templates.map_err(|error| Failure::failed(&error))?))
+    let way = |(sender, channel): (&Sender, Channel)| {
+        let (_, method) = sender.speaks(&dialects).map_err(|error| Failure::failed(&error))?;
+        let path: PathAndQuery = method.path.parse().map_err(|_| Failure::new(Exit::Failed, "a method's path cannot be read"))?;
+        Ok(if sender.streams() { Way::Stream(Stream::open(channel, path)) } else { Way::Calls(channel, path) })
+    };
+    let ways = network.senders.iter().cycle().zip(channels).map(way).collect::<Result<_, Failure>>()?;
+    let templates = (0..persons).map(|number| network.person(number).submission(&dialects, network.recipient(number))).collect::<Result<_, _>>();
+    Ok(Source::new(ways, templates.map_err(|error| Failure::failed(&error))?))
 }
 
-async fn record_consents(channel: Channel, persons: &[Person], to: Recipient) -> Result<(), Failure> {
+async fn record_consents(channels: &[Channel], network: &Network, persons: usize) -> Result<(), Failure> {
     let bar = terminal::progress("consents");
-    bar.set_length(persons.len() as u64);
+    bar.set_length(persons as u64);
     let now = SystemClock.now();
     let mut calls = JoinSet::new();
-    for person in persons {
-        let (mut client, request) = (ConsentServiceClient::new(channel.clone()), person.consent(&[to], now));
+    for (number, channel) in (0..persons).zip(channels.iter().cycle()) {
+        let request = network.person(number).consent(network.recipient(number), now);
+        let mut client = ConsentServiceClient::new(channel.clone());
         calls.spawn(async move { client.record_consent(request).await.map(|_| ()) });
-        if calls.len() >= 64 {
+        if calls.len() >= RECORDING {
             done(calls.join_next().await)?;
         }
         bar.inc(1);
@@ -305,13 +379,6 @@ fn dial(certs: &Path, institution: &str, gateway: std::net::SocketAddr) -> Resul
     channel(&format!("https://localhost:{}", gateway.port()), config).map_err(|error| Failure::failed(&error))
 }
 
-/// The agreement of the demonstration, its recipient here and its pace beyond what is measured.
-fn agreement(port: u16) -> String {
-    init::AGREEMENT
-        .replace("https://localhost:7105", &format!("https://localhost:{port}"))
-        .replace("in_flight = 64, per_second = 2000", "in_flight = 256, per_second = 100000")
-}
-
 async fn listen() -> Result<TcpListener, Failure> {
     TcpListener::bind("127.0.0.1:0").await.map_err(|error| Failure::failed(&error))
 }
@@ -321,7 +388,7 @@ fn local(listener: &TcpListener) -> Result<std::net::SocketAddr, Failure> {
 }
 
 /// Three addresses that were free a moment ago.
-async fn doors() -> Result<[std::net::SocketAddr; 3], Failure> {
+async fn three() -> Result<[std::net::SocketAddr; 3], Failure> {
     let [one, two, three] = [listen().await?, listen().await?, listen().await?];
     Ok([local(&one)?, local(&two)?, local(&three)?])
 }

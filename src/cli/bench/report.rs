@@ -47,7 +47,7 @@ pub struct Report {
     pub errors: BTreeMap<String, u64>,
     /// What the gateway's process used.
     pub gateway: Option<Cost>,
-    /// Its resident memory before the load.
+    /// Before the load.
     pub at_rest: AtRest,
     /// How long nobody listened, with `--kill`.
     pub killed_for_seconds: Option<f64>,
@@ -85,22 +85,26 @@ pub struct Cost {
     pub peak_mib: f64,
 }
 
-/// Resident memory of the gateway while nothing happens.
+/// The gateway while nothing happens.
 #[derive(Debug, Serialize)]
 pub struct AtRest {
-    /// Just started.
+    /// Resident memory just started.
     pub idle_mib: f64,
-    /// Referrals stored and delivered before the load, with `--stored`.
-    pub stored: u64,
-    /// With these, some seconds after the last.
-    pub stored_mib: f64,
+    /// What was stored before the load.
+    pub before: Option<Before>,
 }
 
-impl AtRest {
-    /// From two looks at the process.
-    pub fn of(idle: Usage, stored: u64, with_stored: Usage) -> Self {
-        Self { idle_mib: mib(idle.resident), stored, stored_mib: mib(with_stored.resident) }
-    }
+/// Referrals that were stored before the load, with `--stored` or `--queued`.
+#[derive(Debug, Serialize)]
+pub struct Before {
+    /// So many.
+    pub referrals: u64,
+    /// Until all were accepted, and delivered unless they waited.
+    pub seconds: f64,
+    /// Resident memory with these, some seconds after the last.
+    pub resident_mib: f64,
+    /// How long it took to deliver them when the recipient came back, with `--queued`.
+    pub delivered_in_seconds: Option<f64>,
 }
 
 /// From the exported and verified log.
@@ -132,7 +136,8 @@ impl Cost {
     }
 }
 
-fn mib(bytes: u64) -> f64 {
+/// Of bytes.
+pub fn mib(bytes: u64) -> f64 {
     bytes as f64 / (1024.0 * 1024.0)
 }
 
@@ -176,10 +181,18 @@ impl fmt::Display for Report {
                 "cost        {cpu_us_per_delivery:.0} us of processor a delivered referral, {resident_mib:.0} MiB, {peak_mib:.0} MiB at most"
             )?;
         }
-        let AtRest { idle_mib, stored, stored_mib } = &self.at_rest;
-        match stored {
-            0 => writeln!(f, "at rest     {idle_mib:.0} MiB just started")?,
-            stored => writeln!(f, "at rest     {idle_mib:.0} MiB just started, {stored_mib:.0} MiB with {stored} stored referrals")?,
+        writeln!(f, "at rest     {:.0} MiB just started", self.at_rest.idle_mib)?;
+        if let Some(Before { referrals, seconds, resident_mib, delivered_in_seconds }) = &self.at_rest.before {
+            let pace = *referrals as f64 / seconds.max(f64::EPSILON);
+            let state = if delivered_in_seconds.is_some() { "waiting" } else { "stored" };
+            writeln!(f, "            {resident_mib:.0} MiB with {referrals} {state}, in {seconds:.0} s ({pace:.0}/s)")?;
+            if let Some(seconds) = delivered_in_seconds {
+                writeln!(
+                    f,
+                    "            delivered in {seconds:.0} s ({:.0}/s) when their recipient came back",
+                    *referrals as f64 / seconds.max(f64::EPSILON)
+                )?;
+            }
         }
         if let Some(seconds) = self.killed_for_seconds {
             writeln!(f, "killed      in the middle; listening again after {seconds:.2} s")?;
