@@ -55,6 +55,14 @@ pub struct Overdue {
 }
 
 impl Exchange {
+    /// Rings for all for whom something is due: what waited for its time, leases that have ended, what another gateway has queued. One question for all of
+    /// them, however many there are.
+    pub async fn ring_due(&self) -> Result<(), Refusal> {
+        let due = outbox::due_recipients(&mut self.store.reader().await?, self.clock.now()).await?;
+        due.iter().for_each(|recipient| self.wake.ring(recipient));
+        Ok(())
+    }
+
     /// The queues, by recipient. Cheap to ask for: a long queue is counted from time to time and not for everybody who asks.
     pub async fn queues(&self) -> Result<Arc<BTreeMap<String, QueueState>>, Refusal> {
         let mut surveyed = self.surveyed.lock().await;

@@ -319,7 +319,7 @@ impl Writer {
         if head.size != self.tree.size() {
             self.catch_up(head).await?;
             self.progress.send_replace(Progress { size: self.tree.size() });
-            self.wake.ring_all();
+            self.wake.elsewhere();
         }
         Ok(())
     }

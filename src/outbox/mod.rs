@@ -20,4 +20,4 @@ pub use delivery::{Delivery, FOREVER, Kind, LaneId, LeaseToken, State};
 pub use ended::{accepted_before, erase, erase_contents, with_content};
 pub use recipient::{parked_until, save_parked, save_success};
 pub use store::{DueQuery, due, load, of_referrals, open_in, payloads, save};
-pub use survey::{Place, QueueState, front, neighbours, survey};
+pub use survey::{Place, QueueState, due_recipients, front, neighbours, survey};

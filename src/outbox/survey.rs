@@ -86,6 +86,19 @@ pub async fn survey(conn: &mut Connection, now: Time) -> Result<BTreeMap<String,
     Ok(queues)
 }
 
+/// For whom something is due. Goes from one recipient to the next by the index, past all that waits for each.
+pub async fn due_recipients(conn: &mut Connection, now: Time) -> Result<Vec<InstitutionId>, StoreError> {
+    const SQL: &str = "WITH RECURSIVE next (id) AS ( \
+                         SELECT MIN(recipient) FROM delivery WHERE state IN (1, 2) AND in_front = 1 \
+                         UNION ALL \
+                         SELECT (SELECT MIN(recipient) FROM delivery WHERE state IN (1, 2) AND in_front = 1 AND recipient > next.id) FROM next \
+                         WHERE next.id IS NOT NULL) \
+                       SELECT id FROM next WHERE id IS NOT NULL \
+                         AND EXISTS (SELECT 1 FROM delivery WHERE recipient = next.id AND state IN (1, 2) AND in_front = 1 AND due_at <= $1)";
+    let rows = conn.rows(SQL, [now.0.into()]).await?;
+    rows.iter().map(|row| row.text(0)?.parse().map_err(|_| StoreError::Damaged("recipient"))).collect()
+}
+
 /// What is in front of the lanes of a recipient, the longest due first; `after` is the cursor of the page before.
 pub async fn front(
     conn: &mut Connection,

@@ -50,6 +50,8 @@ use crate::grpc::{listener, router, services};
 use crate::identity::Connections;
 use crate::identity::tls::ServerTls;
 
+/// How often it is looked for what is due by time alone.
+const ROUSE: Duration = Duration::from_secs(1);
 /// How often the queues are counted for the metrics.
 const MEASURE: Duration = Duration::from_secs(15);
 /// How often the clock is asked what has ended.
@@ -251,6 +253,7 @@ impl Serving {
         let operators = tokio::spawn(door(&inner, listeners.operators, inner.operators.clone(), for_operators, &close));
         let sweep = tokio::spawn(sweep(inner.clone(), close.clone()));
         let retain = tokio::spawn(retain(inner.clone(), close.clone()));
+        let rouse = tokio::spawn(rouse(inner.clone(), close.clone()));
         let measure = tokio::spawn(measure(inner.clone(), close.clone(), ops.is_some()));
 
         let failure = tokio::select! {
@@ -261,7 +264,7 @@ impl Serving {
         inner.health.set(Condition::Draining);
         close.cancel();
         let within = inner.config.drain_within;
-        let ((), institutions, operators, ..) = tokio::join!(inner.push.stop(within), institutions, operators, sweep, retain, measure);
+        let ((), institutions, operators, ..) = tokio::join!(inner.push.stop(within), institutions, operators, sweep, retain, rouse, measure);
         let cut = [institutions, operators].into_iter().flatten().map(|drained| drained.cut).sum();
         // With the last use case the writer ends, and closes the database.
         drop(inner);
@@ -353,6 +356,21 @@ async fn retain(inner: Arc<Inner>, close: CancellationToken) {
         match ran {
             Ok((purged, emptied)) => tracing::info!(?purged, emptied, "what was due is erased"),
             Err(error) => tracing::warn!(%error, "what is due could not be erased; the next run does it"),
+        }
+    }
+}
+
+/// Once a second, and when another gateway has written, tells those for whom something is due.
+async fn rouse(inner: Arc<Inner>, close: CancellationToken) {
+    loop {
+        // A database that is away is the writer's to tell; what is due then is due in a second, too.
+        if let Err(error) = inner.exchange.ring_due().await {
+            tracing::debug!(%error, "what is due could not be looked for");
+        }
+        tokio::select! {
+            () = close.cancelled() => return,
+            () = inner.exchange.wake().until_elsewhere() => {}
+            () = tokio::time::sleep(ROUSE) => {}
         }
     }
 }

@@ -20,8 +20,6 @@ use super::way::Way;
 use crate::agreement::Pacing;
 use crate::exchange::Outcome;
 
-/// How often a worker looks without being rung: what becomes due by the clock alone rings no bell.
-const LOOK: Duration = Duration::from_secs(1);
 /// When only a few places are free, more become free in a moment: a release for each would cost a place in a commit each.
 const GATHER: Duration = Duration::from_millis(2);
 /// Deliveries taken at one time at most: the writer holds them all in one transaction.
@@ -95,19 +93,18 @@ pub(super) async fn run<W: Work>(work: Arc<W>, bell: Arc<Notify>, pacing: Pacing
         let at_once = if way.is_open() { MOST } else { 1 };
         closed = if way.is_open() { 0 } else { closed };
         let limit = available.min(at_once).min(u32::try_from(places.available_permits()).unwrap_or(MOST));
-        let look = LOOK.mul_f64(rand::random_range(0.75..1.25));
+        let mut rung = false;
         let until = async {
             tokio::select! {
-                () = bell.notified() => {}
+                () = bell.notified() => rung = true,
                 () = ends.stop.cancelled() => {}
-                () = tokio::time::sleep(look) => {}
             }
         };
         // Not within a select: what has been started must get its attempt, or be put back.
         let started;
         (taken, started) = work.next(limit, due, until).await;
-        // Rung, or waited long enough: see what is there. As many as asked for: there may be more.
-        due = taken == 0 || taken >= limit;
+        // Rung: see what is there. As many as asked for: there may be more.
+        due = rung || taken >= limit;
         if taken > 0 {
             pace.take(taken);
             let places = places.clone().try_acquire_many_owned(taken).ok();
@@ -275,15 +272,15 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_ring_is_heard_at_once_and_what_falls_due_by_itself_is_found() {
+    async fn a_ring_is_heard_at_once_and_nobody_looks_without_one() {
         let bench = start(due([]), 4, 1000);
-        bench.work.gate.0.add_permits(2);
+        bench.work.gate.0.add_permits(1);
         bench.until("first look", |work| work.asked.load(Ordering::SeqCst) == 1).await;
         bench.work.due.lock().unwrap().push_back(1);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        assert_eq!(bench.work.asked.load(Ordering::SeqCst), 1);
         bench.bell.notify_one();
         bench.until("rung", |work| work.settled.lock().unwrap().len() == 1).await;
-        bench.work.due.lock().unwrap().push_back(2);
-        bench.until("found", |work| work.settled.lock().unwrap().len() == 2).await;
     }
 
     #[tokio::test]

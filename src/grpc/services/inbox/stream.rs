@@ -31,7 +31,7 @@ use crate::grpc::status::{ErrorReason, Refusal};
 use crate::id::DeliveryId;
 use crate::outbox::{Failure, LeaseToken};
 
-/// How often a stream looks for what has become due by time alone, for leases that have ended, and whether the institution reads.
+/// How often a stream sees whether leases have ended, and whether the institution reads.
 pub(super) const LOOK: Duration = Duration::from_secs(1);
 /// When only a few credits are free, more acknowledgements are on the way: a release for each would cost a commit each.
 const GATHER: Duration = Duration::from_millis(5);
@@ -163,18 +163,18 @@ impl<D: Desk> Line<D> {
                 continue;
             }
             self.gather().await;
+            let mut rung = false;
             let until = async {
                 tokio::select! {
                     biased;
                     () = self.stop.cancelled() => {}
-                    () = self.bell.notified() => {}
+                    () = self.bell.notified() => rung = true,
                     _ = look.tick() => {}
                 }
             };
             let room = self.room();
             let came = self.desk.next(u32::try_from(room).unwrap_or(u32::MAX), due, until).await?;
-            // Rung, or waited long enough.
-            due = came.is_empty();
+            due = rung;
             if came.len() >= room {
                 // There may be more, for whoever has room next.
                 self.bell.notify_one();

@@ -288,6 +288,7 @@ async fn an_item_comes_again_only_when_its_lease_has_ended() {
     tokio::time::sleep(LOOK).await;
     assert!(institution.is_quiet().await);
     institution.pass(Duration::from_millis(1));
+    institution.bell.notify_one();
     assert_eq!(institution.read(1).await, [1]);
 }
 
