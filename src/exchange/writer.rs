@@ -301,6 +301,7 @@ impl Writer {
             let Some(job) = job else { return Ok(()) };
             let _ = job.answer.send(Err(Refusal::Unavailable));
         };
+        self.way_back.found()?;
         self.conn = conn;
         self.recent = Recent::default();
         tracing::info!("the database server is back");

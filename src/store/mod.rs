@@ -22,7 +22,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
+use arc_swap::ArcSwapOption;
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::{PgPool, SqlitePool};
 
@@ -62,6 +62,9 @@ pub enum StoreError {
         /// As needed.
         wanted: &'static str,
     },
+    /// The server is gone, and none has taken its place.
+    #[error("the database server is lost")]
+    Lost,
     /// The server does not answer.
     #[error("the database server has not answered for {0:?}")]
     Silent(Duration),
@@ -106,22 +109,20 @@ pub struct Store {
 
 enum Readers {
     Sqlite(SqlitePool),
-    Postgres(Arc<ArcSwap<PgPool>>),
+    /// None: the server is lost.
+    Postgres(Arc<ArcSwapOption<PgPool>>),
 }
 
 /// The way back to a server that was lost, or to its successor.
 pub struct WayBack {
     place: Place,
-    readers: Option<Arc<ArcSwap<PgPool>>>,
+    readers: Option<Arc<ArcSwapOption<PgPool>>>,
 }
 
 impl WayBack {
-    /// The server is lost: whoever reads from it is told so at once, even if nothing comes from there any more, and reads over new connections.
+    /// The server is lost: whoever reads from it is told so at once, even if nothing comes from there any more, and so is who comes to read.
     pub fn lost(&self) {
-        if let (Some(readers), Place::Server(url)) = (&self.readers, &self.place)
-            && let Ok(new) = postgres::readers(url)
-        {
-            let old = readers.swap(Arc::new(new));
+        if let Some(old) = self.readers.as_ref().and_then(|readers| readers.swap(None)) {
             // Bids farewell to each connection, which nobody has to wait for.
             tokio::spawn(async move { old.close().await });
         }
@@ -130,6 +131,14 @@ impl WayBack {
     /// A new writing connection.
     pub async fn writer(&self) -> Result<Connection, StoreError> {
         Store::writer(&self.place).await
+    }
+
+    /// Its server, or the successor, is the one that is wanted: it may be read again.
+    pub fn found(&self) -> Result<(), StoreError> {
+        if let (Some(readers), Place::Server(url)) = (&self.readers, &self.place) {
+            readers.store(Some(Arc::new(postgres::readers(url)?)));
+        }
+        Ok(())
     }
 }
 
@@ -167,7 +176,7 @@ impl Store {
             }
             Place::Server(url) => {
                 let writer = postgres::writer(url).await?;
-                (Readers::Postgres(Arc::new(ArcSwap::from_pointee(postgres::readers(url)?))), writer, None)
+                (Readers::Postgres(Arc::new(ArcSwapOption::from_pointee(postgres::readers(url)?))), writer, None)
             }
         };
         Ok((Self { place: place.clone(), readers, file }, writer))
@@ -186,7 +195,7 @@ impl Store {
         Ok(match &self.readers {
             Readers::Sqlite(pool) => pool.acquire().await?.into(),
             Readers::Postgres(pool) => {
-                let pool = pool.load_full();
+                let pool = pool.load_full().ok_or(StoreError::Lost)?;
                 Connection::reading(pool.acquire().await?, pool.close_event())
             }
         })
@@ -227,7 +236,11 @@ impl Store {
     pub async fn close(&self) {
         match &self.readers {
             Readers::Sqlite(pool) => pool.close().await,
-            Readers::Postgres(pool) => pool.load_full().close().await,
+            Readers::Postgres(pool) => {
+                if let Some(pool) = pool.load_full() {
+                    pool.close().await;
+                }
+            }
         }
     }
 }
