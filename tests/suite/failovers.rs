@@ -28,6 +28,7 @@ use weiche::store::{Place, Store};
 use crate::centre::{CENTRE, TO};
 use crate::cli::{Folder, ends};
 use crate::deliveries::{RECIPIENT, System, read, until};
+use crate::stopping::number;
 use crate::stopping::person::{consent, id, line_to, referral};
 
 /// What befalls the leader, in turn; words of `deploy/ha/cluster`.
@@ -274,12 +275,11 @@ async fn nothing_acknowledged_is_lost_when_the_server_fails_over_and_both_gatewa
     let dialects = Dialects::embedded().unwrap();
     let (mut arrived, mut order, mut twice) = (HashMap::new(), Vec::new(), 0);
     for call in system.calls().iter().filter(|call| call.0.ends_with("/VorgangEmpfangen")) {
-        let call = read(&dialects, call);
-        let referral = call.referral.unwrap().referral_id;
-        match arrived.insert(referral.clone(), call.delivery_id.clone()) {
+        let (referral, delivery) = (number(&dialects, call), read(&dialects, call).delivery_id);
+        match arrived.insert(referral.clone(), delivery.clone()) {
             None => order.push(referral),
             Some(first) => {
-                assert_eq!(first, call.delivery_id, "one referral is one delivery, however often it comes");
+                assert_eq!(first, delivery, "one referral is one delivery, however often it comes");
                 twice += 1;
             }
         }

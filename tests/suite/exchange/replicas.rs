@@ -14,6 +14,7 @@ use weiche::store::{Place, Store, StoreError};
 
 use super::desk::*;
 use super::replay;
+use super::trouble::Fault;
 
 /// Two gateways on one database; none without a server.
 async fn two() -> Option<(Desk, Desk)> {
@@ -162,6 +163,37 @@ async fn a_server_that_goes_away_is_waited_for_and_what_was_acknowledged_is_ther
     let arrived: Vec<_> = other.deliver_all(JOBCENTER).await.iter().map(|item| item.referral().referral_id.clone()).collect();
     assert_eq!(arrived, acknowledged);
     replay::check(&other).await;
+    one.verify_log().await;
+}
+
+#[tokio::test]
+async fn a_commit_that_is_cut_off_before_or_after_it_happened_is_one_call_in_the_end() {
+    let one = Desk::open_in_trouble().await;
+    if one.place.file().is_some() {
+        return;
+    }
+    let other = one.beside().await;
+    let consent = one.usual_consent(CARITAS, JOBCENTER, "p-1").await;
+    let case = referral(CARITAS, JOBCENTER, "p-1", consent);
+    for (fault, kept) in [(Fault::Fails, 0), (Fault::Unanswered, 1)] {
+        for turn in 0..5 {
+            let (before, request) = (one.count("referral").await, RequestId::random());
+            one.trouble.as_ref().unwrap().next(Some(fault));
+            assert_eq!(one.submit_as(request, &case).await.err(), Some(Refusal::Unavailable), "nobody knows yet");
+            assert_eq!(one.count("referral").await, before + kept, "{fault:?}");
+            // Asked again, at either: the answer that was lost, or the first.
+            let desk = if turn % 2 == 0 { &one } else { &other };
+            let mut tries = 0;
+            while desk.submit_as(request, &case).await.is_err() {
+                tries += 1;
+                assert!(tries < 100, "back within seconds");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+            assert_eq!(one.count("referral").await, before + 1);
+        }
+    }
+    assert_eq!(other.deliver_all(JOBCENTER).await.len(), 10);
+    replay::check(&one).await;
     one.verify_log().await;
 }
 
