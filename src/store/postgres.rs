@@ -19,8 +19,6 @@ const OLDEST: i64 = 140_000;
 const READERS: u32 = 8;
 /// How long a connection may take to come about before the caller is told to come back.
 const CONNECT: Duration = Duration::from_secs(5);
-/// How long the server may take to let the writer in: whoever takes longer is the machine that just fell silent.
-const REACH: Duration = Duration::from_secs(2);
 /// How long a standby may take to confirm what the server holds.
 const CONFIRM: Duration = Duration::from_secs(30);
 /// How long a gateway may leave its transaction open and do nothing, asleep or cut off, before the server ends it: all others wait for it.
@@ -70,7 +68,7 @@ pub async fn writer(url: &str) -> Result<Connection, StoreError> {
         let (found, wanted) = versions(&mut conn).await?;
         if found == wanted { Ok(conn) } else { Err(StoreError::Version { found, wanted }) }
     };
-    let mut conn = tokio::time::timeout(REACH, reach).await.map_err(|_| StoreError::Silent(REACH))??;
+    let mut conn = tokio::time::timeout(CONNECT, reach).await.map_err(|_| StoreError::Silent(CONNECT))??;
     // A server that crashed or was promoted shows transactions that no standby has confirmed, and to read costs no confirmation: an answer from them
     // could be lost with it. A commit waits for all before it.
     let confirm = sqlx::query("SELECT pg_logical_emit_message(true, 'weiche', '')").execute(&mut conn);

@@ -2,10 +2,10 @@
 // SPDX-License-Identifier: EUPL-1.2
 
 //! PostgreSQL fails over under two gateways that are submitting, withdrawing and delivering over real sockets: its leader is killed, crashes, falls
-//! silent, loses its cable, or hands over by plan. Callers repeat what was not answered, at the other gateway, under the same request id. Afterwards
-//! this process, which has seen every answer and every delivery, judges; then the log is replayed and verified.
+//! silent, loses its cable or its standbys, or hands over by plan. Callers repeat what was not answered, at the other gateway, under the same request
+//! id. Afterwards this process, which has seen every answer and every delivery, judges; then the log is replayed and verified.
 //!
-//! Needs the servers of `deploy/ha`: `scripts/long failovers`. `WEICHE_FAILOVERS` sets how often.
+//! Needs the servers of `deploy/ha`: `scripts/long failovers`. `WEICHE_FAILOVERS` sets how often. With `WEICHE_HA_LOSES=1` it must fail.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -32,7 +32,7 @@ use crate::stopping::number;
 use crate::stopping::person::{consent, id, line_to, referral};
 
 /// What befalls the leader, in turn; words of `deploy/ha/cluster`.
-const FAULTS: [&str; 5] = ["kill-leader", "switchover", "pause-leader", "cut-leader", "crash-leader"];
+const FAULTS: [&str; 6] = ["lonely-leader", "kill-leader", "switchover", "pause-leader", "cut-leader", "crash-leader"];
 /// Where the servers are.
 const NODES: [&str; 3] = ["10.117.115.11", "10.117.115.12", "10.117.115.13"];
 /// Callers who refer, each a person of their own: one lane each.
@@ -225,7 +225,7 @@ async fn nothing_acknowledged_is_lost_when_the_server_fails_over_and_both_gatewa
     if std::env::var_os("WEICHE_HA").is_none() {
         return;
     }
-    let failovers: usize = std::env::var("WEICHE_FAILOVERS").map_or(5, |count| count.parse().unwrap());
+    let failovers: usize = std::env::var("WEICHE_FAILOVERS").map_or(6, |count| count.parse().unwrap());
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("https://127.0.0.1:{}", listener.local_addr().unwrap().port());
     let unused = tempfile::tempdir().unwrap();

@@ -177,6 +177,10 @@ async fn a_commit_that_is_cut_off_before_or_after_it_happened_is_one_call_in_the
     let case = referral(CARITAS, JOBCENTER, "p-1", consent);
     for (fault, kept) in [(Fault::Fails, 0), (Fault::Unanswered, 1)] {
         for turn in 0..5 {
+            // It has found its way back.
+            while one.on().release(&who(AWO), 1, LEASE).await.is_err() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
             let (before, request) = (one.count("referral").await, RequestId::random());
             one.trouble.as_ref().unwrap().next(Some(fault));
             assert_eq!(one.submit_as(request, &case).await.err(), Some(Refusal::Unavailable), "nobody knows yet");
