@@ -143,7 +143,7 @@ impl Exchange {
         let clock: Arc<dyn Clock> = following.clone();
         let (vault_of, key_of, room) = (vault.clone(), key.clone(), Arc::new(room));
         let shared = (wake.clone(), demands.clone(), room.clone());
-        let (writer, progress) = Writer::new((store.place().clone(), conn), key_of, guard, vault_of, agreement.clone(), following, shared).await?;
+        let (writer, progress) = Writer::new((store.way_back(), conn), key_of, guard, vault_of, agreement.clone(), following, shared).await?;
         let (writer, task) = writer.spawn();
         let exchange = Self {
             store,

@@ -100,7 +100,10 @@ impl From<crate::vault::VaultError> for Refusal {
 
 impl From<crate::store::StoreError> for Refusal {
     fn from(error: crate::store::StoreError) -> Self {
-        tracing::error!(%error, "store");
+        // The writer has said so, once for all.
+        if !matches!(error, crate::store::StoreError::Lost) {
+            tracing::error!(%error, "store");
+        }
         Self::Unavailable
     }
 }

@@ -39,7 +39,7 @@ use crate::clock::{Clock as _, FollowingClock, Stopwatch, Time};
 use crate::ledger::store::{Appended, Head, LogStoreError};
 use crate::ledger::{self, Checkpoint, Hash, Note, RollbackGuard, SigningKey, Tiles, Tree};
 use crate::outbox::{Delivery, State};
-use crate::store::{Connection, Place, Store, StoreError};
+use crate::store::{Connection, StoreError, WayBack};
 use crate::vault::Vault;
 
 /// Commands in one transaction at most: beyond a few hundred the cost per command no longer falls, and the first waits for the last.
@@ -52,6 +52,8 @@ const BUSY: Duration = Duration::from_millis(250);
 const LONGEST: Duration = Duration::from_secs(30);
 /// How often to look whether another gateway has written.
 const LOOK: Duration = Duration::from_millis(200);
+/// Longest look: it waits for nobody's lock. A server that has fallen silent is found out by it.
+const LONGEST_LOOK: Duration = Duration::from_secs(5);
 /// Pause between attempts to reach a server that is gone.
 const AGAIN: Duration = Duration::from_millis(500);
 
@@ -136,7 +138,7 @@ pub struct Progress {
 
 /// The writer's belongings.
 pub struct Writer {
-    place: Place,
+    way_back: WayBack,
     conn: Connection,
     tree: Tree,
     recent: Recent,
@@ -173,25 +175,20 @@ pub enum WriterError {
     /// The system gives no thread.
     #[error("no thread for the writer: {0}")]
     Thread(std::io::Error),
-    /// The server did not answer.
-    #[error("the database server has not answered for 30 seconds")]
-    Silent,
 }
 
 impl WriterError {
     /// Whether a new connection to the server may help.
     fn is_lost_connection(&self) -> bool {
-        matches!(
-            self,
-            Self::Store(StoreError::Sql(_) | StoreError::Unsafe { .. }) | Self::Log(LogStoreError::Store(StoreError::Sql(_))) | Self::Silent
-        )
+        let (Self::Store(error) | Self::Log(LogStoreError::Store(error))) = self else { return false };
+        matches!(error, StoreError::Sql(_) | StoreError::Unsafe { .. } | StoreError::Silent(_) | StoreError::Unconfirmed(_))
     }
 }
 
 impl Writer {
     /// Takes the log up again and checks it against what was signed before.
     pub async fn new(
-        (place, mut conn): (Place, Connection),
+        (way_back, mut conn): (WayBack, Connection),
         key: Arc<SigningKey>,
         guard: RollbackGuard,
         vault: Arc<Vault>,
@@ -199,20 +196,13 @@ impl Writer {
         clock: Arc<FollowingClock>,
         (wake, demands, room): (Wake, Demands, Arc<Room>),
     ) -> Result<(Self, watch::Receiver<Progress>), WriterError> {
-        let tree = ledger::store::resume(&mut conn).await?;
+        let tree = resume(&mut conn, &guard, key.origin()).await?;
         let changes = agreement::changes(&mut conn).await?;
         agreement.store(Arc::new(Agreement::clone(&agreement.load()).with_changes(&changes)));
-        guard.check(&Checkpoint { origin: key.origin().to_owned(), size: tree.size(), root: tree.root() })?;
-        let signed = guard.last().size;
-        if signed > 0 {
-            let plan = ledger::Plan::root(signed);
-            let tiles = ledger::store::read_tiles(&mut conn, plan.tiles()).await?;
-            guard.check_history(plan.cut(&tiles)?.first().copied().unwrap_or_else(Hash::empty_root))?;
-        }
         let (progress, seen) = watch::channel(Progress { size: tree.size() });
         let recent = Recent::default();
         let tally = Tally::default();
-        Ok((Self { place, conn, tree, recent, key, guard, vault, agreement, clock, progress, wake, demands, room, tally }, seen))
+        Ok((Self { way_back, conn, tree, recent, key, guard, vault, agreement, clock, progress, wake, demands, room, tally }, seen))
     }
 
     /// Starts the task. It ends when every handle is gone, or when a write has failed.
@@ -239,8 +229,9 @@ impl Writer {
                 job = ordinary.recv() => jobs.extend(job),
                 () = self.demands.stirred() => stirred = true,
                 _ = look.tick(), if self.conn.is_shared() => {
-                    if let Err(error) = self.look().await {
-                        self.recover(error, &mut [&mut urgent, &mut ordinary]).await?;
+                    let looked = tokio::time::timeout(LONGEST_LOOK, self.look()).await;
+                    if let Err(error) = looked.unwrap_or(Err(StoreError::Silent(LONGEST_LOOK).into())) {
+                        self.recover(error, &mut urgent, &mut ordinary).await?;
                     }
                     continue;
                 }
@@ -260,7 +251,7 @@ impl Writer {
             }
             let (commands, answers): (Vec<_>, Vec<_>) = jobs.drain(..).map(|job| (job.command, job.answer)).unzip();
             let committed = match self.conn.is_shared() {
-                true => tokio::time::timeout(LONGEST, self.commit(commands)).await.unwrap_or(Err(WriterError::Silent)),
+                true => tokio::time::timeout(LONGEST, self.commit(commands)).await.unwrap_or(Err(StoreError::Silent(LONGEST).into())),
                 false => self.commit(commands).await,
             };
             match committed {
@@ -270,46 +261,51 @@ impl Writer {
                         let _ = answer.send(result);
                     }
                     if let Err(error) = self.conn.between().await {
-                        self.recover(error.into(), &mut [&mut urgent, &mut ordinary]).await?;
+                        self.recover(error.into(), &mut urgent, &mut ordinary).await?;
                     }
                 }
                 Err(error) => {
                     for answer in answers {
                         let _ = answer.send(Err(Refusal::Unavailable));
                     }
-                    self.recover(error, &mut [&mut urgent, &mut ordinary]).await?;
+                    self.recover(error, &mut urgent, &mut ordinary).await?;
                 }
             }
         }
         self.guard.close()?;
-        self.conn.close().await?;
+        match self.conn.is_shared() {
+            // A server that is away needs no farewell.
+            true => drop(self.conn.close().await),
+            false => self.conn.close().await?,
+        }
         Ok(())
     }
 
-    /// After a failed write: nothing more on a file; on a server a new connection, and everybody is refused until it is there.
-    async fn recover(&mut self, error: WriterError, lanes: &mut [&mut mpsc::Receiver<Job>]) -> Result<(), WriterError> {
+    /// After a failed write: nothing more on a file; on a server a new connection, and everybody is refused at once until it is there.
+    async fn recover(&mut self, error: WriterError, urgent: &mut mpsc::Receiver<Job>, ordinary: &mut mpsc::Receiver<Job>) -> Result<(), WriterError> {
         if !self.conn.is_shared() || !error.is_lost_connection() {
             tracing::error!(%error, "the log cannot be written; nothing is accepted and nothing is sent until a restart");
             return Err(error);
         }
         tracing::error!(%error, "the database server is lost; nothing is accepted and nothing is sent until it is back");
         metrics::counter!("weiche_database_lost_total").increment(1);
-        loop {
-            for job in lanes.iter_mut().flat_map(|lane| std::iter::from_fn(|| lane.try_recv().ok())) {
-                let _ = job.answer.send(Err(Refusal::Unavailable));
-            }
-            match tokio::time::timeout(AGAIN * 4, Store::writer(&self.place)).await {
-                Ok(Ok(conn)) => {
-                    self.conn = conn;
-                    self.recent = Recent::default();
-                    tracing::info!("the database server is back");
-                    return Ok(());
-                }
-                Ok(Err(error)) => tracing::debug!(%error, "the database server is not back"),
-                Err(_) => {}
-            }
-            tokio::time::sleep(AGAIN).await;
-        }
+        self.way_back.lost();
+        let mut back = std::pin::pin!(back(&self.way_back, &self.guard, self.key.origin()));
+        let conn = loop {
+            let job = tokio::select! {
+                conn = &mut back => break conn?,
+                job = urgent.recv() => job,
+                job = ordinary.recv() => job,
+            };
+            // Every handle is gone: the gateway ends, and nobody waits for the server.
+            let Some(job) = job else { return Ok(()) };
+            let _ = job.answer.send(Err(Refusal::Unavailable));
+        };
+        self.way_back.found()?;
+        self.conn = conn;
+        self.recent = Recent::default();
+        tracing::info!("the database server is back");
+        Ok(())
     }
 
     /// Whether another gateway has written: what it queued may be for those who wait here.
@@ -445,6 +441,40 @@ impl Writer {
             let _ = answer.send(committed(result));
         }
         Ok(results.into_iter().map(committed).collect())
+    }
+}
+
+/// Takes the log up, which must be the one that was signed: nothing of it is missing, nothing is different.
+async fn resume(conn: &mut Connection, guard: &RollbackGuard, origin: &str) -> Result<Tree, WriterError> {
+    let tree = ledger::store::resume(conn).await?;
+    guard.check(&Checkpoint { origin: origin.to_owned(), size: tree.size(), root: tree.root() })?;
+    let signed = guard.last().size;
+    if signed > 0 {
+        let plan = ledger::Plan::root(signed);
+        let tiles = ledger::store::read_tiles(conn, plan.tiles()).await?;
+        guard.check_history(plan.cut(&tiles)?.first().copied().unwrap_or_else(Hash::empty_root))?;
+    }
+    Ok(tree)
+}
+
+/// A connection to the server or its successor, once there is one. A successor that has not got all that was signed is an error.
+async fn back(way: &WayBack, guard: &RollbackGuard, origin: &str) -> Result<Connection, WriterError> {
+    loop {
+        let found = async {
+            let mut conn = way.writer().await?;
+            let resumed = tokio::time::timeout(LONGEST_LOOK, resume(&mut conn, guard, origin)).await;
+            resumed.unwrap_or(Err(StoreError::Silent(LONGEST_LOOK).into()))?;
+            Ok(conn)
+        };
+        match found.await {
+            Ok(conn) => return Ok(conn),
+            Err(error) if WriterError::is_lost_connection(&error) => tracing::debug!(%error, "the database server is not back"),
+            Err(error) => {
+                tracing::error!(%error, "the database server that is back is not the one that was lost");
+                return Err(error);
+            }
+        }
+        tokio::time::sleep(AGAIN).await;
     }
 }
 

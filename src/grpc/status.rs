@@ -268,7 +268,7 @@ fn describe(reason: ErrorReason) -> (Code, &'static str) {
         R::Draining => (Code::Unavailable, "Die Vermittlungsstelle wird gerade neu gestartet. Bitte in wenigen Sekunden erneut verbinden."),
         R::StoreUnavailable => (
             Code::Unavailable,
-            "Die Datenhaltung antwortet nicht. Es wurde nichts angenommen. Bitte später mit derselben Vorgangskennung erneut senden.",
+            "Die Datenhaltung antwortet nicht. Bitte in einigen Sekunden mit derselben Vorgangskennung erneut senden: Doppelt angenommen wird nichts.",
         ),
         R::LedgerUnavailable => {
             (Code::Unavailable, "Das Protokoll kann nicht geschrieben werden; deshalb wird nichts weitergegeben. Bitte später erneut senden.")

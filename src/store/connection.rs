@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use sqlx::pool::PoolConnection;
+use sqlx::pool::{CloseEvent, PoolConnection};
 use sqlx::postgres::{PgArguments, PgConnection};
 use sqlx::sqlite::{SqliteArguments, SqliteConnection};
 use sqlx::{AssertSqlSafe, Connection as _, Postgres, SqlSafeStr, Sqlite};
@@ -33,13 +33,14 @@ pub struct Insert<const N: usize> {
 }
 
 /// A connection. The one that writes belongs to the writer; those that read come from the pool and never begin a transaction.
-#[derive(Debug)]
 pub struct Connection {
     link: Link,
     /// Set when SQLite's write-ahead log has become long.
     begin_anew: Option<Arc<AtomicBool>>,
     /// Writes of SQLite's transaction under way. They go to it together with the commit: a step costs two changes of threads, whatever it does.
     deferred: Option<Vec<Deferred>>,
+    /// Ends what is being read when the server is lost.
+    lost: Option<CloseEvent>,
     /// Texts of bulk statements, by what they are for and how many rows they take.
     texts: HashMap<(&'static str, usize), Arc<str>>,
     /// Texts of whole batches, by their statements and size.
@@ -88,7 +89,7 @@ macro_rules! from {
     ($($of:ty => $link:ident),*) => {
         $(impl From<$of> for Connection {
             fn from(link: $of) -> Self {
-                Self { link: Link::$link(link), begin_anew: None, deferred: None, texts: HashMap::new(), batches: HashMap::new() }
+                Self { link: Link::$link(link), begin_anew: None, deferred: None, lost: None, texts: HashMap::new(), batches: HashMap::new() }
             }
         })*
     };
@@ -96,6 +97,11 @@ macro_rules! from {
 from!(SqliteConnection => Sqlite, PoolConnection<Sqlite> => SqliteReader, PgConnection => Postgres, PoolConnection<Postgres> => PostgresReader);
 
 impl Connection {
+    /// A server's connection for reading, until the server is lost.
+    pub(super) fn reading(conn: PoolConnection<Postgres>, lost: CloseEvent) -> Self {
+        Self { lost: Some(lost), ..conn.into() }
+    }
+
     pub(super) fn engine(&mut self) -> Engine<'_> {
         match &mut self.link {
             Link::Sqlite(conn) => Engine::Sqlite(conn),
@@ -317,13 +323,19 @@ impl Connection {
 
     pub(super) async fn query(&mut self, sql: impl SqlSafeStr, values: impl IntoIterator<Item = Value>) -> Result<Vec<Row>, StoreError> {
         debug_assert!(self.deferred.as_ref().is_none_or(Vec::is_empty), "a transaction reads first and writes then");
+        let mut lost = self.lost.take();
         Ok(match self.engine() {
             Engine::Sqlite(conn) => {
                 let rows = sqlx::query_with(sql, bound::<SqliteArguments>(values)?).fetch_all(conn).await?;
                 rows.into_iter().map(Row::Sqlite).collect()
             }
             Engine::Postgres(conn) => {
-                let rows = sqlx::query_with(sql, bound::<PgArguments>(values)?).fetch_all(conn).await?;
+                let rows = sqlx::query_with(sql, bound::<PgArguments>(values)?).fetch_all(conn);
+                let rows = match &mut lost {
+                    Some(lost) => lost.do_until(rows).await??,
+                    None => rows.await?,
+                };
+                self.lost = lost;
                 rows.into_iter().map(Row::Postgres).collect()
             }
         })

@@ -33,7 +33,6 @@ enum Kind {
 }
 
 /// A copy under way: nobody else writes to either side, and nothing is kept before [`Copying::finish`].
-#[derive(Debug)]
 pub struct Copying {
     /// One moment of the database that is read.
     pub source: Connection,

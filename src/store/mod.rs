@@ -20,7 +20,10 @@ mod value;
 
 use std::fs::File;
 use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
 
+use arc_swap::ArcSwapOption;
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::{PgPool, SqlitePool};
 
@@ -61,6 +64,15 @@ pub enum StoreError {
         /// As needed.
         wanted: &'static str,
     },
+    /// The server is gone, and none has taken its place.
+    #[error("the database server is lost")]
+    Lost,
+    /// The server does not answer.
+    #[error("the database server has not answered for {0:?}")]
+    Silent(Duration),
+    /// The server waits for a standby.
+    #[error("database: no standby has confirmed a commit for {0:?}; `synchronous_standby_names` wants one, see whether any is connected")]
+    Unconfirmed(Duration),
     /// The tables are not for this program.
     #[error("database: its tables are of version {found}, this program needs {wanted}; {}", if found < wanted { "run `weiche migrate`" } else { "start the newer program" })]
     Version {
@@ -99,7 +111,37 @@ pub struct Store {
 
 enum Readers {
     Sqlite(SqlitePool),
-    Postgres(PgPool),
+    /// None: the server is lost.
+    Postgres(Arc<ArcSwapOption<PgPool>>),
+}
+
+/// The way back to a server that was lost, or to its successor.
+pub struct WayBack {
+    place: Place,
+    readers: Option<Arc<ArcSwapOption<PgPool>>>,
+}
+
+impl WayBack {
+    /// The server is lost: whoever reads from it is told so at once, even if nothing comes from there any more, and so is who comes to read.
+    pub fn lost(&self) {
+        if let Some(old) = self.readers.as_ref().and_then(|readers| readers.swap(None)) {
+            // Bids farewell to each connection, which nobody has to wait for.
+            tokio::spawn(async move { old.close().await });
+        }
+    }
+
+    /// A new writing connection.
+    pub async fn writer(&self) -> Result<Connection, StoreError> {
+        Store::writer(&self.place).await
+    }
+
+    /// Its server, or the successor, is the one that is wanted: it may be read again.
+    pub fn found(&self) -> Result<(), StoreError> {
+        if let (Some(readers), Place::Server(url)) = (&self.readers, &self.place) {
+            readers.store(Some(Arc::new(postgres::readers(url)?)));
+        }
+        Ok(())
+    }
 }
 
 impl Store {
@@ -135,8 +177,8 @@ impl Store {
                 (Readers::Sqlite(readers), writer, Some((lock, checkpoints)))
             }
             Place::Server(url) => {
-                let (readers, writer) = postgres::open(url).await?;
-                (Readers::Postgres(readers), writer, None)
+                let writer = postgres::writer(url).await?;
+                (Readers::Postgres(Arc::new(ArcSwapOption::from_pointee(postgres::readers(url)?))), writer, None)
             }
         };
         Ok((Self { place: place.clone(), readers, file }, writer))
@@ -154,7 +196,10 @@ impl Store {
     pub async fn reader(&self) -> Result<Connection, StoreError> {
         Ok(match &self.readers {
             Readers::Sqlite(pool) => pool.acquire().await?.into(),
-            Readers::Postgres(pool) => pool.acquire().await?.into(),
+            Readers::Postgres(pool) => {
+                let pool = pool.load_full().ok_or(StoreError::Lost)?;
+                Connection::reading(pool.acquire().await?, pool.close_event())
+            }
         })
     }
 
@@ -175,6 +220,15 @@ impl Store {
         }
     }
 
+    /// The way back, for whoever writes.
+    pub fn way_back(&self) -> WayBack {
+        let readers = match &self.readers {
+            Readers::Sqlite(_) => None,
+            Readers::Postgres(readers) => Some(readers.clone()),
+        };
+        WayBack { place: self.place.clone(), readers }
+    }
+
     /// Where it lies.
     pub fn place(&self) -> &Place {
         &self.place
@@ -184,7 +238,11 @@ impl Store {
     pub async fn close(&self) {
         match &self.readers {
             Readers::Sqlite(pool) => pool.close().await,
-            Readers::Postgres(pool) => pool.close().await,
+            Readers::Postgres(pool) => {
+                if let Some(pool) = pool.load_full() {
+                    pool.close().await;
+                }
+            }
         }
     }
 }

@@ -19,6 +19,10 @@ const OLDEST: i64 = 140_000;
 const READERS: u32 = 8;
 /// How long a connection may take to come about before the caller is told to come back.
 const CONNECT: Duration = Duration::from_secs(5);
+/// How long a standby may take to confirm what the server holds.
+const CONFIRM: Duration = Duration::from_secs(30);
+/// How long a gateway may leave its transaction open and do nothing, asleep or cut off, before the server ends it: all others wait for it.
+const STANDSTILL: &str = "5s";
 /// Longest read; longer ones are a fault, not a wish.
 const LONGEST_READ: &str = "10s";
 
@@ -43,19 +47,34 @@ pub async fn migrate(url: &str) -> Result<(i64, i64), StoreError> {
     Ok((before.found, after.found))
 }
 
-/// Readers and the writer.
-pub async fn open(url: &str) -> Result<(PgPool, Connection), StoreError> {
-    let writer = writer(url).await?;
+/// Connections for reading. None is made before somebody asks for it, and none to a standby: it may not have what the writer has just written.
+pub fn readers(url: &str) -> Result<PgPool, StoreError> {
     let options = options(url)?.options([("statement_timeout", LONGEST_READ), ("default_transaction_read_only", "on")]);
-    let readers = PgPoolOptions::new().max_connections(READERS).acquire_timeout(CONNECT).connect_with(options).await?;
-    Ok((readers, writer))
+    let pool = PgPoolOptions::new().max_connections(READERS).acquire_timeout(CONNECT).after_connect(|conn, _| {
+        Box::pin(async move {
+            match sqlx::query_scalar("SELECT pg_is_in_recovery()").fetch_one(conn).await? {
+                true => Err(sqlx::Error::Protocol("this server is a standby".into())),
+                false => Ok(()),
+            }
+        })
+    });
+    Ok(pool.connect_lazy_with(options))
 }
 
-/// A connection that writes, to a server that keeps what it acknowledges.
+/// A connection that writes, to a server that keeps what it acknowledges, and whose standby has everything that can be read from it.
 pub async fn writer(url: &str) -> Result<Connection, StoreError> {
-    let mut conn = options(url)?.connect().await?;
-    check(&mut conn).await?;
-    tables(&mut conn).await?.usable()?;
+    // A commit that a time limit cuts short while it waits for the standby is answered as if it had not been: no limit, whatever the server's own.
+    let options = options(url)?.options([("statement_timeout", "0"), ("idle_in_transaction_session_timeout", STANDSTILL)]);
+    let reach = async {
+        let mut conn = options.connect().await?;
+        check(&mut conn).await?;
+        tables(&mut conn).await?.usable().map(|()| conn)
+    };
+    let mut conn = tokio::time::timeout(CONNECT, reach).await.map_err(|_| StoreError::Silent(CONNECT))??;
+    // A server that crashed or was promoted shows transactions that no standby has confirmed, and to read costs no confirmation: an answer from them
+    // could be lost with it. A commit waits for all before it.
+    let confirm = sqlx::query("SELECT pg_logical_emit_message(true, 'weiche', '')").execute(&mut conn);
+    tokio::time::timeout(CONFIRM, confirm).await.map_err(|_| StoreError::Unconfirmed(CONFIRM))??;
     Ok(conn.into())
 }
 

@@ -15,7 +15,7 @@ use crate::stopping::person::{consent, id, referral};
 /// Who it is.
 pub const CENTRE: &str = "caritas-bremen";
 /// To whom it refers.
-const TO: (&str, &str) = (RECIPIENT, "vermittlung-bremen");
+pub const TO: (&str, &str) = (RECIPIENT, "vermittlung-bremen");
 
 /// Its line to a gateway.
 #[derive(Clone)]

@@ -153,7 +153,7 @@ impl Serving {
             std::thread::sleep(Duration::from_millis(20));
         }
     }
-    fn said(&self) -> String {
+    pub fn said(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap()
     }
     pub fn ended(&mut self) -> Option<i32> {

@@ -34,4 +34,5 @@ mod soundness;
 mod surviving;
 mod texts;
 mod trouble;
+mod wire;
 mod withdrawing;

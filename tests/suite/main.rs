@@ -22,6 +22,7 @@ mod dialects;
 mod disk;
 mod draining;
 mod exchange;
+mod failovers;
 mod foreign;
 mod fuzzing;
 mod ledger_go;

@@ -101,6 +101,23 @@ async fn one_writes_at_a_time_and_sees_what_the_one_before_wrote() {
 }
 
 #[tokio::test]
+async fn whoever_reads_from_a_server_that_is_lost_is_told_at_once_and_reads_again() {
+    for (_folder, place, store, _writer) in stores().await {
+        if place.file().is_some() {
+            continue;
+        }
+        let mut reader = store.reader().await.unwrap();
+        let mut reads = pin!(reader.row("SELECT 1 FROM pg_sleep(9)", []));
+        assert!(tokio::time::timeout(Duration::from_millis(300), &mut reads).await.is_err());
+        store.way_back().lost();
+        assert!(tokio::time::timeout(Duration::from_secs(5), reads).await.expect("told at once").is_err());
+        assert!(matches!(store.reader().await, Err(StoreError::Lost)));
+        store.way_back().found().unwrap();
+        assert_eq!(count(&store).await, 0);
+    }
+}
+
+#[tokio::test]
 async fn a_snapshot_is_one_moment_whatever_is_written_meanwhile() {
     for (_folder, place, store, mut writer) in stores().await {
         let mut reader = Store::read_only(&place).await.unwrap();

@@ -83,7 +83,7 @@ pub enum GatewayError {
     #[error(transparent)]
     Ops(#[from] OpsError),
     /// The log cannot be written any more.
-    #[error("the log cannot be written: {0}; nothing was lost, put the cause right and start again")]
+    #[error("the log cannot be written: {0}; put the cause right and start again")]
     Writer(#[from] WriterError),
     /// A bug: a part that lives as long as the gateway has ended.
     #[error("the {0} ended by itself")]

@@ -48,9 +48,8 @@ impl From<Refused> for Refusal {
             Refused::Full => Refusal::new(ErrorReason::StoreFull, refused.to_string()).retry_after(Duration::from_secs(60)),
             Refused::TooManyCodes(after) => Refusal::new(ErrorReason::TooManyCodes, refused.to_string()).retry_after(after),
             Refused::Draining => Refusal::new(ErrorReason::Draining, refused.to_string()).retry_after(Duration::from_secs(1)),
-            Refused::Unavailable => {
-                Refusal::new(ErrorReason::StoreUnavailable, "the store cannot be written; nothing was accepted").retry_after(Duration::from_secs(2))
-            }
+            Refused::Unavailable => Refusal::new(ErrorReason::StoreUnavailable, "the store cannot be written; repeat with the same request id")
+                .retry_after(Duration::from_secs(2)),
             Refused::Changed => Refusal::internal("a preparation was not repeated"),
             Refused::Internal(what) => Refusal::internal(what),
         }

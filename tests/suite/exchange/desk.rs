@@ -153,10 +153,12 @@ impl Desk {
     pub async fn start(&mut self) -> Result<(), OpenError> {
         let key = SigningKey::from_seed(ORIGIN, &[7; 32]).unwrap();
         let free = self.free.clone();
+        let wire = self.trouble.as_ref().and_then(|trouble| trouble.wire.as_ref());
+        let place = wire.map_or(&self.place, |wire| &wire.place);
         // A process that another test is just starting has this one's files, and their locks, for a moment.
         let mut tries = 0;
         let (store, mut writer) = loop {
-            match Store::open(&self.place).await {
+            match Store::open(place).await {
                 Err(StoreError::InUse(_)) if tries < 100 => tries += 1,
                 opened => break opened.unwrap(),
             }
@@ -223,9 +225,12 @@ impl Desk {
             clock: self.clock.clone(),
             agreement: self.agreement.clone(),
             free: plenty(),
-            trouble: self.trouble.as_ref().map(Trouble::beside),
+            trouble: None,
             running: None,
         };
+        if let Some(trouble) = &self.trouble {
+            desk.trouble = Some(trouble.beside(&self.place).await);
+        }
         desk.start().await.unwrap_or_else(|error| panic!("{error}"));
         desk
     }

@@ -170,12 +170,6 @@ impl Desks {
         Self { one, other }
     }
 
-    /// The server cuts every connection that gateways have.
-    async fn cut(&self) {
-        let sql = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()";
-        self.one.tables().await.rows(sql, []).await.unwrap();
-    }
-
     /// Until every gateway works.
     async fn are_back(&self) {
         for desk in [Some(&self.one), self.other.as_ref()].into_iter().flatten() {
@@ -416,13 +410,11 @@ impl<'a> Observer<'a> {
 
     /// Makes a call under a fault. Whoever gets no answer asks again until there is one.
     async fn under<T>(&mut self, fault: Fault, call: impl AsyncFn(&Self) -> Result<T, Refusal>) -> Result<T, Refusal> {
+        let trouble = self.desk().trouble.as_ref().unwrap();
         if self.desks.other.is_some() {
-            let cut = async {
-                if fault != Fault::Slow {
-                    self.desks.cut().await;
-                }
-            };
-            let (mut result, ()) = tokio::join!(call(self), cut);
+            trouble.next(Some(fault));
+            let mut result = call(self).await;
+            trouble.next(None);
             self.desks.are_back().await;
             for _ in 0..100 {
                 if !matches!(result, Err(Refusal::Unavailable)) {
@@ -434,9 +426,9 @@ impl<'a> Observer<'a> {
         }
         let guard = self.desks.one.path().join("guard");
         let noted = std::fs::read(&guard).unwrap();
-        self.desks.one.trouble.as_ref().unwrap().commits.next(Some(fault));
+        trouble.next(Some(fault));
         let result = call(self).await;
-        self.desks.one.trouble.as_ref().unwrap().commits.next(None);
+        trouble.next(None);
         match fault {
             Fault::Unanswered => {
                 // Killed after the commit, and before the head was noted beside the key.

@@ -6,13 +6,15 @@
 
 use std::time::Duration;
 
+use sqlx::Connection as _;
 use weiche::exchange::Refusal;
 use weiche::id::RequestId;
 use weiche::referral::ReferralState;
-use weiche::store::{Store, StoreError};
+use weiche::store::{Place, Store, StoreError};
 
 use super::desk::*;
 use super::replay;
+use super::trouble::Fault;
 
 /// Two gateways on one database; none without a server.
 async fn two() -> Option<(Desk, Desk)> {
@@ -162,6 +164,93 @@ async fn a_server_that_goes_away_is_waited_for_and_what_was_acknowledged_is_ther
     assert_eq!(arrived, acknowledged);
     replay::check(&other).await;
     one.verify_log().await;
+}
+
+#[tokio::test]
+async fn a_commit_that_is_cut_off_before_or_after_it_happened_is_one_call_in_the_end() {
+    let one = Desk::open_in_trouble().await;
+    if one.place.file().is_some() {
+        return;
+    }
+    let other = one.beside().await;
+    let consent = one.usual_consent(CARITAS, JOBCENTER, "p-1").await;
+    let case = referral(CARITAS, JOBCENTER, "p-1", consent);
+    for (fault, kept) in [(Fault::Fails, 0), (Fault::Unanswered, 1)] {
+        for turn in 0..5 {
+            // It has found its way back.
+            while one.on().release(&who(AWO), 1, LEASE).await.is_err() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            let (before, request) = (one.count("referral").await, RequestId::random());
+            one.trouble.as_ref().unwrap().next(Some(fault));
+            assert_eq!(one.submit_as(request, &case).await.err(), Some(Refusal::Unavailable), "nobody knows yet");
+            assert_eq!(one.count("referral").await, before + kept, "{fault:?}");
+            // Asked again, at either: the answer that was lost, or the first.
+            let desk = if turn % 2 == 0 { &one } else { &other };
+            let mut tries = 0;
+            while desk.submit_as(request, &case).await.is_err() {
+                tries += 1;
+                assert!(tries < 100, "back within seconds");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+            assert_eq!(one.count("referral").await, before + 1);
+        }
+    }
+    assert_eq!(other.deliver_all(JOBCENTER).await.len(), 10);
+    replay::check(&one).await;
+    one.verify_log().await;
+}
+
+#[tokio::test]
+async fn a_gateway_that_falls_asleep_in_the_middle_of_a_batch_holds_up_the_others_for_seconds_only() {
+    let one = Desk::open().await;
+    if one.place.file().is_some() {
+        return;
+    }
+    let consent = one.usual_consent(CARITAS, JOBCENTER, "p-1").await;
+    let mut asleep = Store::writer(&one.place).await.unwrap();
+    asleep.begin("SELECT size FROM log_head WHERE id = 1").await.unwrap();
+    let accepted = tokio::time::timeout(Duration::from_secs(25), one.submit(&referral(CARITAS, JOBCENTER, "p-1", consent))).await;
+    accepted.expect("not held up for good").unwrap();
+    assert!(asleep.commit().await.is_err(), "whoever wakes up has lost its place");
+}
+
+#[tokio::test]
+async fn a_server_that_comes_back_without_what_was_signed_is_not_written_to() {
+    let one = Desk::open().await;
+    let Place::Server(url) = &one.place else { return };
+    let name = url.rsplit('/').next().unwrap().to_owned();
+    let at_the_server = async |text: String| {
+        let mut conn = sqlx::PgConnection::connect(&std::env::var("WEICHE_TEST_STORE").unwrap()).await.unwrap();
+        sqlx::raw_sql(sqlx::AssertSqlSafe(text)).execute(&mut conn).await.unwrap();
+    };
+    // Nobody gets in, and whoever is inside goes.
+    let away = async || {
+        at_the_server(format!("ALTER DATABASE {name} ALLOW_CONNECTIONS false")).await;
+        at_the_server(format!("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = '{name}'")).await;
+    };
+    let consent = one.usual_consent(CARITAS, JOBCENTER, "p-1").await;
+    let case = referral(CARITAS, JOBCENTER, "p-1", consent);
+    one.accepted(&case).await;
+    away().await;
+    at_the_server(format!("CREATE DATABASE {name}_older TEMPLATE {name}")).await;
+    at_the_server(format!("ALTER DATABASE {name} ALLOW_CONNECTIONS true")).await;
+    // Signed in the one, and unknown to the other.
+    let mut tries = 0;
+    while one.submit(&case).await.is_err() {
+        tries += 1;
+        assert!(tries < 200, "back within ten seconds");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    away().await;
+    at_the_server(format!("DROP DATABASE {name}")).await;
+    at_the_server(format!("ALTER DATABASE {name}_older RENAME TO {name}")).await;
+    let leaves = one.count("log_leaf").await;
+    for _ in 0..30 {
+        assert_eq!(one.submit(&case).await.err(), Some(Refusal::Unavailable));
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert_eq!(one.count("log_leaf").await, leaves, "a second history was begun");
 }
 
 #[tokio::test]

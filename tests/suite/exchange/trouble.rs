@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: 2026 The Weiche authors
 // SPDX-License-Identifier: EUPL-1.2
 
-//! Trouble for a gateway, from below it: commits of a file that fail or are slow, connections that a server cuts, and clocks that are wrong. The
-//! program knows nothing of any of it.
+//! Trouble for a gateway, from below it: commits that fail, are slow, or happen without an answer, and clocks that are wrong. The program knows nothing
+//! of any of it.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,6 +13,8 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{AssertSqlSafe, ConnectOptions as _};
 use weiche::clock::{Clock, FixedClock, Time};
 use weiche::store::{Connection, Place};
+
+use super::wire::Wire;
 
 /// What happens to a call.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -32,18 +34,32 @@ pub struct Trouble {
     pub own: Arc<WrongClock>,
     /// None: the database is a file.
     pub server: Option<Arc<ServerClock>>,
+    /// The same.
+    pub wire: Option<Arc<Wire>>,
 }
 
 impl Trouble {
     pub async fn at(place: &Place, clock: &Arc<FixedClock>) -> Self {
-        let server = if place.file().is_some() { None } else { Some(Arc::new(ServerClock::of(place, clock.now()).await)) };
-        Self { commits: Arc::default(), own: Arc::new(WrongClock { right: clock.clone(), by: AtomicI64::new(0) }), server }
+        let (server, wire) = match place.file() {
+            Some(_) => (None, None),
+            None => (Some(Arc::new(ServerClock::of(place, clock.now()).await)), Some(Wire::to(place).await)),
+        };
+        Self { commits: Arc::default(), own: Arc::new(WrongClock { right: clock.clone(), by: AtomicI64::new(0) }), server, wire }
     }
 
     /// That of another machine at the same server.
-    pub fn beside(&self) -> Self {
+    pub async fn beside(&self, place: &Place) -> Self {
         let own = Arc::new(WrongClock { right: self.own.right.clone(), by: AtomicI64::new(0) });
-        Self { commits: Arc::default(), own, server: self.server.clone() }
+        let wire = if self.wire.is_some() { Some(Wire::to(place).await) } else { None };
+        Self { commits: Arc::default(), own, server: self.server.clone(), wire }
+    }
+
+    /// What happens at the next commit.
+    pub fn next(&self, fault: Option<Fault>) {
+        match &self.wire {
+            Some(wire) => wire.next(fault),
+            None => self.commits.next(fault),
+        }
     }
 }
 
