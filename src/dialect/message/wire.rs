@@ -63,39 +63,20 @@ impl Types {
                 message.add_unknown(room, number, start.get(..start.len() - input.rest.len())?);
                 continue;
             };
-            if field.scalar() == Scalar::Message {
-                if wire != LENGTH || depth == 0 {
-                    return None;
-                }
-                let mut bytes = Cursor { rest: input.bytes()? };
-                if field.is_coding()
-                    && let Some(row) = self.lists.encoded(bytes.rest)
-                    && (field.repeated() || !message.has(field))
-                {
-                    if field.repeated() {
-                        message.list(room, field)?.push(room, Value::Code(row));
-                    } else {
-                        message.set(field, Value::Code(row));
-                    }
+            match field.scalar() {
+                // What nearly all fields are.
+                Scalar::Text if wire == LENGTH && !field.repeated() => {
+                    message.set(field, Value::Text(std::str::from_utf8(input.bytes()?).ok()?));
                     continue;
                 }
-                let part = if field.repeated() {
-                    let list = message.list(room, field)?;
-                    let element = message.part(room, field, Some(list.len()));
-                    list.push(room, Value::Message(element));
-                    element
-                } else {
-                    // Said twice, the parts come together.
-                    let known = message.get(field);
-                    if let Some(Value::Code(row)) = known {
-                        message.clear(field);
-                        let part = message.message(room, field)?;
-                        self.merge(room, self.get(*inside)?, &mut Cursor { rest: row.coding() }, part, depth - 1)?;
+                Scalar::Message => {
+                    if wire != LENGTH || depth == 0 {
+                        return None;
                     }
-                    message.message(room, field)?
-                };
-                self.merge(room, self.get(*inside)?, &mut bytes, part, depth - 1)?;
-                continue;
+                    self.inside(room, field, *inside, input.bytes()?, message, depth - 1)?;
+                    continue;
+                }
+                _ => {}
             }
             let own = wire_of(field.scalar());
             if !field.repeated() {
@@ -118,6 +99,36 @@ impl Types {
             }
         }
         Some(())
+    }
+
+    /// A message inside.
+    fn inside<'b>(&'b self, room: &'b Room, field: &'b Field, id: TypeId, bytes: &'b [u8], message: Message<'b>, depth: u32) -> Option<()> {
+        if field.is_coding()
+            && let Some(row) = self.lists.encoded(bytes)
+            && (field.repeated() || !message.has(field))
+        {
+            if field.repeated() {
+                message.list(room, field)?.push(room, Value::Code(row));
+            } else {
+                message.set(field, Value::Code(row));
+            }
+            return Some(());
+        }
+        let known = self.get(id)?;
+        let part = if field.repeated() {
+            let list = message.list(room, field)?;
+            let element = message.part(room, field, Some(list.len()));
+            list.push(room, Value::Message(element));
+            element
+        } else {
+            // Said twice, the parts come together.
+            if let Some(Value::Code(row)) = message.get(field) {
+                message.clear(field);
+                self.merge(room, known, &mut Cursor { rest: row.coding() }, message.message(room, field)?, depth)?;
+            }
+            message.message(room, field)?
+        };
+        self.merge(room, known, &mut Cursor { rest: bytes }, part, depth)
     }
 
     /// The last field first: what stands behind a length is there when the length is written.
@@ -192,6 +203,10 @@ impl<'a> Cursor<'a> {
             Some((byte, rest)) if *byte < 0x80 => {
                 self.rest = rest;
                 Some((*byte).into())
+            }
+            Some((low, [high, rest @ ..])) if *high < 0x80 => {
+                self.rest = rest;
+                Some(u64::from(*low & 0x7f) | u64::from(*high) << 7)
             }
             _ => self.long(),
         }
@@ -314,11 +329,20 @@ impl Back {
         if bytes.len() > self.at {
             self.grow(bytes.len());
         }
-        let start = self.at - bytes.len();
-        if let Some(place) = self.room.get_mut(start..self.at) {
+        if let Some((place, _)) = self.room.get_mut(self.at - bytes.len()..).and_then(|room| room.split_at_mut_checked(bytes.len())) {
             place.copy_from_slice(bytes);
         }
-        self.at = start;
+        self.at -= bytes.len();
+    }
+    #[inline]
+    fn byte(&mut self, byte: u8) {
+        if self.at == 0 {
+            self.grow(1);
+        }
+        self.at -= 1;
+        if let Some(place) = self.room.get_mut(self.at) {
+            *place = byte;
+        }
     }
     #[cold]
     fn grow(&mut self, more: usize) {
@@ -333,8 +357,11 @@ impl Back {
     #[inline]
     fn varint(&mut self, value: u64) {
         match value {
-            0..0x80 => self.bytes(&[value as u8]),
-            0x80..0x4000 => self.bytes(&[value as u8 | 0x80, (value >> 7) as u8]),
+            0..0x80 => self.byte(value as u8),
+            0x80..0x4000 => {
+                self.byte((value >> 7) as u8);
+                self.byte(value as u8 | 0x80);
+            }
             _ => self.long(value),
         }
     }
@@ -367,7 +394,7 @@ impl Back {
             (Value::Text(text), _) => self.delimited(text.as_bytes()),
             (Value::Bytes(bytes), _) => self.delimited(bytes),
             (Value::Code(row), _) => self.delimited(row.coding()),
-            (Value::Bool(value), _) => self.bytes(&[u8::from(value)]),
+            (Value::Bool(value), _) => self.byte(u8::from(value)),
             (Value::I32(value), Scalar::Sint32) => self.varint(u64::from(((value << 1) ^ (value >> 31)) as u32)),
             (Value::I32(value), Scalar::Sfixed32) => self.bytes(&value.to_le_bytes()),
             (Value::I32(value) | Value::Enum(value), _) => self.varint(i64::from(value) as u64),

@@ -22,7 +22,7 @@ use super::category::CategoryMask;
 use super::codelist::Column;
 use super::hub::{Leaf, Shape};
 use super::message::{Field, Message, TypeId};
-use super::path::{Select, Step};
+use super::path::Step;
 use super::value::boolean::BooleanWords;
 use super::value::date::DateFormat;
 use super::value::din91379::Kind;
@@ -173,6 +173,8 @@ pub(super) struct Spot {
     pub(super) way: Option<usize>,
     /// A step selects by a key.
     pub(super) keyed: bool,
+    /// It stands for several elements.
+    pub(super) many: bool,
     pub(super) leaf: Leaf,
     /// DIN 91379 data type of a text, as [`super::hub::FieldShape`] has it.
     pub(super) datatype: Option<Kind>,
@@ -187,10 +189,6 @@ impl Spot {
     fn open(&self, mask: CategoryMask) -> bool {
         // A spot without a category is a message whose fields have their own; those are stripped one by one.
         self.category.map_or(matches!(self.leaf, Leaf::Message(_)), |category| mask.contains(category))
-    }
-    /// Whether it stands for several elements.
-    pub(super) fn many(&self) -> bool {
-        self.steps.iter().any(|step| matches!(step.select, Select::From(_)))
     }
 }
 

@@ -71,6 +71,7 @@ impl<'b> Lines<'b> {
         self.detail > Detail::None
     }
     /// A line about a place.
+    #[inline]
     pub(in crate::dialect) fn note(&mut self, place: Place<'b>, finding: Finding<'b>) {
         if self.wanted() {
             self.lines.push((Subject::Place(place), finding));
@@ -89,12 +90,14 @@ impl<'b> Lines<'b> {
         }
     }
     /// A value that lost nothing, the first time.
-    pub(super) fn exact(&mut self, place: Place<'b>, slot: &'b Slot<'b>) {
+    #[inline]
+    pub(super) fn exact(&mut self, place: impl FnOnce() -> Place<'b>, slot: &'b Slot<'b>) {
         if slot.keep_it() && self.detail == Detail::All {
-            self.lines.push((Subject::Value(place, slot), Finding::Exact));
+            self.lines.push((Subject::Value(place(), slot), Finding::Exact));
         }
     }
     /// A place that lost nothing.
+    #[inline]
     pub(super) fn kept(&mut self, place: Place<'b>) {
         if self.detail == Detail::All {
             self.lines.push((Subject::Place(place), Finding::Exact));

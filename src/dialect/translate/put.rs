@@ -8,7 +8,7 @@ use std::cell::Cell;
 use crate::dialect::hub::Leaf;
 use crate::dialect::message::{Field, Message, Place, Room, Slot, Value};
 use crate::dialect::path::{Select, Step};
-use crate::dialect::plan::{Block, Spot};
+use crate::dialect::plan::{Block, Spot, ValueRule};
 use crate::dialect::value::din91379;
 
 /// Where the canonical message is made.
@@ -25,6 +25,24 @@ impl<'b> Hall<'b> {
     }
 }
 
+/// Where a value comes from: what a rule finds in a message of the dialect that stands somewhere in the hub.
+pub(super) struct Origin<'f, 'b> {
+    pub(super) native: Message<'b>,
+    pub(super) rule: &'b ValueRule,
+    pub(super) frame: &'f Frame<'f, 'b>,
+    /// The element of the dialect's field, where there are many.
+    pub(super) at: Option<usize>,
+}
+
+impl<'b> Origin<'_, 'b> {
+    pub(super) fn element(&self, at: Option<usize>) -> Self {
+        Self { at, ..*self }
+    }
+    pub(super) fn place(&self) -> Place<'b> {
+        self.native.place(&self.rule.name, self.at)
+    }
+}
+
 /// A step on the way to a value: the element at an index where there are many.
 #[derive(Clone, Copy)]
 struct Hop<'b> {
@@ -34,6 +52,7 @@ struct Hop<'b> {
 
 impl<'b> Hop<'b> {
     /// `at` counts the elements of what is many.
+    #[inline]
     fn new(step: &'b Step, at: usize) -> Self {
         let at = match step.select {
             Select::At(at) => at,
@@ -58,6 +77,7 @@ impl<'b> Hop<'b> {
         Some((slot, self.at < before))
     }
     /// Puts the value there, unless a fallback finds the place taken; whether it did.
+    #[inline]
     fn put(self, hall: Hall<'b>, message: Message<'b>, value: Value<'b>, fallback: bool) -> bool {
         let field = &self.step.field;
         if matches!(self.step.select, Select::One) {
@@ -207,8 +227,8 @@ impl<'b> Puts<'b> {
         self.hall.hollow.set(true);
     }
 
-    /// A value at a spot below a frame; `at` counts the elements of what is many.
-    pub(super) fn put(&mut self, frame: &Frame<'_, 'b>, spot: &'b Spot, at: usize, value: Value<'b>, origin: Place<'b>, fallback: bool) {
+    /// A value at a spot; `at` counts the elements of what is many.
+    pub(super) fn put(&mut self, origin: &Origin<'_, 'b>, spot: &'b Spot, at: usize, value: Value<'b>) {
         if value.is_default() {
             self.hall.hollow.set(true);
         }
@@ -216,29 +236,35 @@ impl<'b> Puts<'b> {
             || match value {
                 Value::Text(text) => spot.datatype.is_some_and(|kind| din91379::check(kind, text).is_err()),
                 // A date that was read is one; a code that was put together may be none.
-                Value::Message(_) => spot.leaf == Leaf::Coding,
+                Value::Message(_) => matches!(spot.leaf, Leaf::Coding),
                 _ => false,
             };
+        let (frame, fallback) = (origin.frame, origin.rule.fallback);
         if frame.keyed || spot.keyed {
             let mut hops = bumpalo::collections::Vec::with_capacity_in(8, self.hall.room);
             frame.hops(&mut hops);
             hops.extend(spot.steps.iter().map(|step| Hop::new(step, at)));
-            self.marking.push(Marking { hops, value, origin, fallback });
+            self.marking.push(Marking { hops, value, origin: origin.place(), fallback });
             return;
         }
         let Some((last, way)) = spot.steps.split_last() else { return };
-        let Some(message) = frame.around(self.hall, spot, way, at) else { return self.refuse(origin) };
-        self.last(Hop::new(last, at), message, value, origin, fallback);
-    }
-
-    fn last(&mut self, hop: Hop<'b>, message: Message<'b>, value: Value<'b>, origin: Place<'b>, fallback: bool) {
-        if !hop.put(self.hall, message, value, fallback) {
-            self.refuse(origin);
-        } else if let Some(origins) = &mut self.origins {
-            origins.push((hop.place(message).text(), origin.text()));
+        let around = frame.around(self.hall, spot, way, at);
+        if !around.is_some_and(|message| self.last(Hop::new(last, at), message, value, fallback, || origin.place())) {
+            self.refuse(origin.place());
         }
     }
 
+    /// Puts a value where its last step leads; whether the place was free.
+    #[inline]
+    fn last(&mut self, hop: Hop<'b>, message: Message<'b>, value: Value<'b>, fallback: bool, origin: impl FnOnce() -> Place<'b>) -> bool {
+        let free = hop.put(self.hall, message, value, fallback);
+        if let (true, Some(origins)) = (free, &mut self.origins) {
+            origins.push((hop.place(message).text(), origin().text()));
+        }
+        free
+    }
+
+    #[cold]
     fn refuse(&mut self, origin: Place<'b>) {
         self.hall.hollow.set(true);
         self.refused.push(origin);
@@ -248,13 +274,13 @@ impl<'b> Puts<'b> {
     pub(super) fn mark(&mut self) {
         let marking = std::mem::replace(&mut self.marking, bumpalo::collections::Vec::new_in(self.hall.room));
         for Marking { hops, value, origin, fallback } in marking {
-            if self.marked(&hops, value, origin, fallback).is_none() {
+            if self.marked(&hops, value, origin, fallback) != Some(true) {
                 self.refuse(origin);
             }
         }
     }
 
-    fn marked(&mut self, hops: &[Hop<'b>], value: Value<'b>, origin: Place<'b>, fallback: bool) -> Option<()> {
+    fn marked(&mut self, hops: &[Hop<'b>], value: Value<'b>, origin: Place<'b>, fallback: bool) -> Option<bool> {
         let (last, way) = hops.split_last()?;
         let mut message = self.hub;
         for (at, hop) in way.iter().enumerate() {
@@ -266,8 +292,7 @@ impl<'b> Puts<'b> {
             }
         }
         let last = self.aimed(*last, &[], message, value);
-        self.last(last, message, value, origin, fallback);
-        Some(())
+        Some(self.last(last, message, value, fallback, || origin))
     }
 
     /// A step by a key with the index of its element.

@@ -85,19 +85,22 @@ struct Renderer<'l, 'b> {
 }
 
 /// The message of the hub that a block stands at, and those below it by their numbers, once they were looked for.
-#[derive(Clone, Copy)]
 struct Hub<'b> {
     message: Message<'b>,
     ways: &'b [Cell<Option<Option<Message<'b>>>>],
 }
 
 impl<'b> Hub<'b> {
-    fn first(self, room: &'b Room, spot: &'b Spot) -> Option<Found<'b>> {
+    #[inline]
+    fn first(&self, room: &'b Room, spot: &'b Spot) -> Option<Found<'b>> {
         let (Some(known), Some((last, way))) = (spot.way.and_then(|way| self.ways.get(way)), spot.steps.split_last()) else {
             return first(room, self.message, &spot.steps);
         };
-        let around = known.get().unwrap_or_else(|| way.iter().try_fold(self.message, |message, step| message.get(&step.field)?.as_message()));
-        known.set(Some(around));
+        let around = known.get().unwrap_or_else(|| {
+            let around = way.iter().try_fold(self.message, |message, step| message.get(&step.field)?.as_message());
+            known.set(Some(around));
+            around
+        });
         single(room, around?, last, None)
     }
 }
@@ -138,7 +141,7 @@ impl<'b> Renderer<'_, 'b> {
                 }
                 Rule::Constant { field, text, way } if way.render => extras.push((field, text, None)),
                 Rule::Value(rule) if rule.way.render => {
-                    if self.value(native, rule, hub) {
+                    if self.value(native, rule, &hub) {
                         wrote = true;
                     } else if let (Some(default), [field]) = (&rule.default, rule.native.fields())
                         && !native.has(field)
@@ -171,24 +174,24 @@ impl<'b> Renderer<'_, 'b> {
         wrote
     }
 
-    fn value(&mut self, native: Message<'b>, rule: &'b ValueRule, hub: Hub<'b>) -> bool {
+    fn value(&mut self, native: Message<'b>, rule: &'b ValueRule, hub: &Hub<'b>) -> bool {
         let room = self.room;
         match &rule.target {
             Target::At(spot) if copies(rule, spot) => self.copy(native, rule, spot, hub.message),
-            Target::At(spot) if spot.many() => {
+            Target::At(spot) if spot.many => {
                 let mut texts = Many::new_in(room);
-                seek(room, hub.message, &spot.steps, &mut |found| self.text(rule, spot, found, |text| texts.push(text)));
+                seek(room, hub.message, &spot.steps, &mut |found| self.text(rule, spot, &found, |text| texts.push(text)));
                 self.put(native, rule, &texts)
             }
             Target::At(spot) => {
                 let Some(found) = hub.first(room, spot) else { return false };
                 if rule.gather.is_some() {
                     let mut texts = Many::new_in(room);
-                    self.text(rule, spot, found, |text| texts.push(text));
+                    self.text(rule, spot, &found, |text| texts.push(text));
                     return self.put(native, rule, &texts);
                 }
                 let mut said = None;
-                self.text(rule, spot, found, |text| said = Some(text));
+                self.text(rule, spot, &found, |text| said = Some(text));
                 said.is_some_and(|text| self.put(native, rule, &[text]))
             }
             Target::Join { parts, joint } => {
@@ -232,12 +235,12 @@ impl<'b> Renderer<'_, 'b> {
     }
 
     /// The text of one value, or its parts where it goes into several elements.
-    fn text(&mut self, rule: &'b ValueRule, spot: &'b Spot, found: Found<'b>, mut give: impl FnMut(&'b str)) {
+    fn text(&mut self, rule: &'b ValueRule, spot: &'b Spot, found: &Found<'b>, mut give: impl FnMut(&'b str)) {
         if rule.full_date_only && spot.leaf == Leaf::PartialDate && spelling::day_of(found.value).is_some_and(|day| day.day() == 0) {
             return;
         }
         let said = spelling::write(self.room, &rule.spelling, &spot.leaf, found.value);
-        match (self.said(rule, spot, &[found], said), rule.gather) {
+        match (self.said(rule, spot, std::slice::from_ref(found), said), rule.gather) {
             (None, _) => {}
             (Some(text), Some(separator)) => text.split(separator).filter(|text| !text.trim().is_empty()).for_each(give),
             (Some(text), None) => give(text),
@@ -312,13 +315,13 @@ impl<'b> Renderer<'_, 'b> {
                 }
             }
             Native::Field { field, carrier } => {
-                let value = |at: Option<usize>, text: &'b str| match (carrier, rule.column()) {
-                    (Some(carrier), Some(column)) => {
+                let value = |at: Option<usize>, text: &'b str| match carrier.as_ref().and_then(|carrier| Some((carrier, rule.column()?))) {
+                    Some((carrier, column)) => {
                         let part = native.part(room, field, at);
                         carry(room, part, carrier, column, column.to_canonical(text).ok(), text);
                         Some(Value::Message(part))
                     }
-                    _ => native_value(field, text),
+                    None => native_value(field, text),
                 };
                 match rule.list {
                     Some(separator) => {
