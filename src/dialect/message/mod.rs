@@ -114,7 +114,7 @@ impl<'b> Message<'b> {
     }
 
     /// Sets a field, and clears the others of its oneof.
-    #[inline]
+    #[inline(always)]
     pub(super) fn set(self, field: &Field, value: Value<'b>) {
         self.clear_rivals(field);
         if let Some(slot) = self.at(field.slot()) {

@@ -10,6 +10,7 @@ use crate::dialect::codelist::Row;
 
 /// A value of a field. Texts and bytes are those of the message that was read, of a plan, of a code list or of the room.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[repr(u64)]
 pub(in crate::dialect) enum Value<'b> {
     Bool(bool),
     I32(i32),

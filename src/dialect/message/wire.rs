@@ -143,10 +143,10 @@ impl Types {
                 None => {}
                 Some(Value::List(list)) if field.packed() => {
                     let end = out.mark();
-                    list.backwards().for_each(|value| self.single(field, *inside, value, out));
+                    list.backwards().for_each(|value| out.number(field.scalar(), value));
                     if out.mark() != end {
                         out.sized(end);
-                        out.key(field.number(), LENGTH);
+                        out.varint(field.tag().into());
                     }
                 }
                 Some(Value::List(list)) => list.backwards().for_each(|value| self.keyed(field, *inside, value, out)),
@@ -156,12 +156,10 @@ impl Types {
     }
 
     fn keyed(&self, field: &Field, inside: TypeId, value: Value<'_>, out: &mut Back) {
-        self.single(field, inside, value, out);
-        out.key(field.number(), wire_of(field.scalar()));
-    }
-
-    fn single(&self, field: &Field, inside: TypeId, value: Value<'_>, out: &mut Back) {
         match value {
+            Value::Text(text) => out.delimited(text.as_bytes()),
+            Value::Bytes(bytes) => out.delimited(bytes),
+            Value::Code(row) => out.delimited(row.coding()),
             Value::Message(message) => {
                 let end = out.mark();
                 if let Some(known) = self.get(inside) {
@@ -169,8 +167,9 @@ impl Types {
                 }
                 out.sized(end);
             }
-            value => out.value(field.scalar(), value),
+            value => out.number(field.scalar(), value),
         }
+        out.varint(field.tag().into());
     }
 }
 
@@ -181,7 +180,7 @@ const START: u8 = 3;
 const END: u8 = 4;
 const BITS32: u8 = 5;
 
-fn wire_of(scalar: Scalar) -> u8 {
+pub(super) fn wire_of(scalar: Scalar) -> u8 {
     match scalar {
         Scalar::Fixed32 | Scalar::Sfixed32 | Scalar::Float => BITS32,
         Scalar::Fixed64 | Scalar::Sfixed64 | Scalar::Double => BITS64,
@@ -380,8 +379,10 @@ impl Back {
         }
         self.bytes(bytes.get(..used).unwrap_or_default());
     }
-    fn key(&mut self, number: u32, wire: u8) {
-        self.varint(u64::from(number) << 3 | u64::from(wire));
+    #[inline]
+    fn delimited(&mut self, bytes: &[u8]) {
+        self.bytes(bytes);
+        self.varint(bytes.len() as u64);
     }
     /// The length of what was written since a mark.
     fn sized(&mut self, end: usize) {
@@ -389,11 +390,8 @@ impl Back {
     }
 
     #[expect(clippy::cast_sign_loss, reason = "the wire holds negative numbers as 64-bit varints in two's complement")]
-    fn value(&mut self, scalar: Scalar, value: Value<'_>) {
+    fn number(&mut self, scalar: Scalar, value: Value<'_>) {
         match (value, scalar) {
-            (Value::Text(text), _) => self.delimited(text.as_bytes()),
-            (Value::Bytes(bytes), _) => self.delimited(bytes),
-            (Value::Code(row), _) => self.delimited(row.coding()),
             (Value::Bool(value), _) => self.byte(u8::from(value)),
             (Value::I32(value), Scalar::Sint32) => self.varint(u64::from(((value << 1) ^ (value >> 31)) as u32)),
             (Value::I32(value), Scalar::Sfixed32) => self.bytes(&value.to_le_bytes()),
@@ -407,13 +405,9 @@ impl Back {
             (Value::U64(value), _) => self.varint(value),
             (Value::F32(bits), _) => self.bytes(&bits.to_le_bytes()),
             (Value::F64(bits), _) => self.bytes(&bits.to_le_bytes()),
-            // Messages are written by `single`; lists are no elements.
-            (Value::Message(_) | Value::List(_), _) => {}
+            // The others have a length.
+            (Value::Text(_) | Value::Bytes(_) | Value::Code(_) | Value::Message(_) | Value::List(_), _) => {}
         }
-    }
-    fn delimited(&mut self, bytes: &[u8]) {
-        self.bytes(bytes);
-        self.varint(bytes.len() as u64);
     }
 }
 

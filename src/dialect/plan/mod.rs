@@ -171,6 +171,8 @@ pub(super) struct Spot {
     pub(super) steps: Vec<Step>,
     /// Number of the message that its last step is taken in, if each value finds the same one there.
     pub(super) way: Option<usize>,
+    /// Of its last step.
+    pub(super) slot: usize,
     /// A step selects by a key.
     pub(super) keyed: bool,
     /// It stands for several elements.

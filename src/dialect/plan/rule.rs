@@ -123,7 +123,8 @@ impl Compiler<'_> {
         let part = around.into_iter().any(|step| !matches!(step.field.leaf(), Leaf::Message(_)));
         let keyed = steps.iter().any(|step| matches!(step.select, Select::Key { .. }));
         let many = steps.iter().any(|step| matches!(step.select, Select::From(_)));
-        Some(Spot { way: self.way(&steps), keyed, many, steps, leaf, datatype, part, category, mandatory })
+        let slot = steps.last()?.field.slot();
+        Some(Spot { way: self.way(&steps), slot, keyed, many, steps, leaf, datatype, part, category, mandatory })
     }
 
     fn joint(&mut self, place: &Place, join: &Join) -> Option<Joint> {

@@ -228,6 +228,7 @@ impl<'b> Puts<'b> {
     }
 
     /// A value at a spot; `at` counts the elements of what is many.
+    #[inline(always)]
     pub(super) fn put(&mut self, origin: &Origin<'_, 'b>, spot: &'b Spot, at: usize, value: Value<'b>) {
         if value.is_default() {
             self.hall.hollow.set(true);
@@ -241,17 +242,21 @@ impl<'b> Puts<'b> {
             };
         let (frame, fallback) = (origin.frame, origin.rule.fallback);
         if frame.keyed || spot.keyed {
-            let mut hops = bumpalo::collections::Vec::with_capacity_in(8, self.hall.room);
-            frame.hops(&mut hops);
-            hops.extend(spot.steps.iter().map(|step| Hop::new(step, at)));
-            self.marking.push(Marking { hops, value, origin: origin.place(), fallback });
-            return;
+            return self.later(origin, spot, at, value);
         }
         let Some((last, way)) = spot.steps.split_last() else { return };
         let around = frame.around(self.hall, spot, way, at);
         if !around.is_some_and(|message| self.last(Hop::new(last, at), message, value, fallback, || origin.place())) {
             self.refuse(origin.place());
         }
+    }
+
+    /// A value that marks its element waits until the elements are there.
+    fn later(&mut self, origin: &Origin<'_, 'b>, spot: &'b Spot, at: usize, value: Value<'b>) {
+        let mut hops = bumpalo::collections::Vec::with_capacity_in(8, self.hall.room);
+        origin.frame.hops(&mut hops);
+        hops.extend(spot.steps.iter().map(|step| Hop::new(step, at)));
+        self.marking.push(Marking { hops, value, origin: origin.place(), fallback: origin.rule.fallback });
     }
 
     /// Puts a value where its last step leads; whether the place was free.

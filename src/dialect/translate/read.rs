@@ -12,7 +12,7 @@ use crate::dialect::message::{Field, Message, Room, Types, Value, spelt};
 use crate::dialect::plan::{Block, Native, Plan, Rule, Spelling, Spot, Target};
 use crate::dialect::report::{FieldProblem, ProblemKind};
 use crate::dialect::spelling::{self, Said, code_value, kept, plain_text, row};
-use crate::dialect::value::{list, trimmed};
+use crate::dialect::value::{din91379, list, trimmed};
 
 /// The canonical message, what became of each field, and everything that is wrong. With problems the message is not to be used.
 pub(in crate::dialect) fn read<'b>(
@@ -201,6 +201,12 @@ impl<'b> Reader<'b> {
 
     fn single(&mut self, origin: &Origin<'_, 'b>, spot: &'b Spot, text: &'b str) {
         let Some(field) = last_field(spot) else { return };
+        // Most texts stand for themselves.
+        if let (Spelling::Plain, Leaf::Text) = (&origin.rule.spelling, &spot.leaf) {
+            let text = kept(self.room, din91379::normalise(text));
+            self.puts.put(origin, spot, origin.at.unwrap_or(0), Value::Text(text));
+            return self.lines.kept(origin.place());
+        }
         match spelling::read(self.room, &origin.rule.spelling, &spot.leaf, field, text) {
             Ok(None) => {}
             Ok(Some(Said { value, loss })) => {

@@ -46,17 +46,12 @@ impl<'b> Found<'b> {
     }
     /// It lost nothing, whatever its keys did.
     pub(super) fn whole(&self, lines: &mut Lines<'b>) {
-        lines.exact(|| self.place(), self.slot);
-    }
-    /// It lost nothing, and its keys neither.
-    pub(super) fn exact(&self, lines: &mut Lines<'b>) {
-        self.whole(lines);
-        self.keys().for_each(|(place, slot)| lines.exact(|| place, slot));
+        lines.value(|| self.place(), self.slot, Finding::Exact);
     }
     /// What became of it, and of its keys.
     pub(super) fn note(&self, lines: &mut Lines<'b>, finding: Finding<'b>) {
-        lines.value(self.place(), self.slot, finding);
-        self.keys().for_each(|(place, slot)| lines.value(place, slot, finding));
+        lines.value(|| self.place(), self.slot, finding);
+        self.keys().for_each(|(place, slot)| lines.value(|| place, slot, finding));
     }
     fn keys(&self) -> impl Iterator<Item = (Place<'b>, &'b Slot<'b>)> {
         let chain = std::iter::successors(self.keys, |key| key.above);
@@ -81,7 +76,7 @@ pub(super) fn first<'b>(room: &'b Room, message: Message<'b>, steps: &'b [Step])
 }
 
 /// The value that one step leads to.
-#[inline]
+#[inline(always)]
 pub(super) fn single<'b>(room: &'b Room, message: Message<'b>, step: &'b Step, keys: Option<&'b Key<'b>>) -> Option<Found<'b>> {
     let slot = message.slot(&step.field)?;
     let (slot, at, keys) = match &step.select {

@@ -123,7 +123,7 @@ fn is_printable(bytes: &[u8]) -> bool {
     match bytes.last_chunk() {
         // The last eight may overlap with those before.
         Some(last) => bytes.as_chunks().0.iter().fold(odd(last), |all, eight| all | odd(eight)) & (EACH * 0x80) == 0,
-        None => bytes.iter().all(|byte| is_sign(*byte)),
+        None => bytes.iter().fold(true, |all, byte| all & is_sign(*byte)),
     }
 }
 
