@@ -201,16 +201,27 @@ impl<'b> Reader<'b> {
 
     fn single(&mut self, origin: &Origin<'_, 'b>, spot: &'b Spot, text: &'b str) {
         let Some(field) = last_field(spot) else { return };
-        // Most texts stand for themselves.
-        if let (Spelling::Plain, Leaf::Text) = (&origin.rule.spelling, &spot.leaf) {
-            let text = kept(self.room, din91379::normalise(text));
-            self.puts.put(origin, spot, origin.at.unwrap_or(0), Value::Text(text));
-            return self.lines.kept(origin.place());
+        let at = origin.at.unwrap_or(0);
+        match (&origin.rule.spelling, &spot.leaf) {
+            // Most texts stand for themselves, or for a code.
+            (Spelling::Plain, Leaf::Text) => {
+                self.puts.put(origin, spot, at, Value::Text(kept(self.room, din91379::normalise(text))));
+                return self.lines.kept(origin.place());
+            }
+            (Spelling::Codes(column), Leaf::Coding) => {
+                if let Ok(row) = column.to_canonical(text)
+                    && !row.is_absent()
+                {
+                    self.puts.put(origin, spot, at, Value::Code(row));
+                    return self.lines.kept(origin.place());
+                }
+            }
+            _ => {}
         }
         match spelling::read(self.room, &origin.rule.spelling, &spot.leaf, field, text) {
             Ok(None) => {}
             Ok(Some(Said { value, loss })) => {
-                self.puts.put(origin, spot, origin.at.unwrap_or(0), value);
+                self.puts.put(origin, spot, at, value);
                 match loss {
                     Some(loss) => self.lines.note(origin.place(), Finding::Lossy(loss)),
                     None => self.lines.kept(origin.place()),

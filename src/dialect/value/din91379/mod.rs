@@ -120,11 +120,13 @@ fn is_printable(bytes: &[u8]) -> bool {
         let word = u64::from_le_bytes(*bytes);
         word | word.wrapping_sub(EACH * 0x20) | word.wrapping_add(EACH)
     };
-    match bytes.last_chunk() {
-        // The last eight may overlap with those before.
-        Some(last) => bytes.as_chunks().0.iter().fold(odd(last), |all, eight| all | odd(eight)) & (EACH * 0x80) == 0,
-        None => bytes.iter().fold(true, |all, byte| all & is_sign(*byte)),
-    }
+    let odd = match (bytes.last_chunk::<8>(), bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
+        // The last ones may overlap with those before.
+        (Some(last), ..) => bytes.as_chunks().0.iter().fold(odd(last), |all, eight| all | odd(eight)),
+        (None, Some([a, b, c, d]), Some([e, f, g, h])) => odd(&[*a, *b, *c, *d, *e, *f, *g, *h]),
+        _ => return bytes.iter().all(|byte| is_sign(*byte)),
+    };
+    odd & (EACH * 0x80) == 0
 }
 
 /// First byte of [`FIRST_MARK`], and of nothing before it.
