@@ -119,6 +119,8 @@ pub(super) struct ValueRule {
     pub(super) fallback: bool,
     /// Leaves dates without a day to another field.
     pub(super) full_date_only: bool,
+    /// The text field that takes each text as it is, where there is no more to the dialect's side.
+    pub(super) bare: Option<Field>,
 }
 
 /// Where the text is in the dialect's message.

@@ -64,13 +64,19 @@ impl Compiler<'_> {
         let spelling = self.spelling(place, mapping, &native);
         let target = self.target(place, mapping, here);
         let (spelling, target) = (spelling?, target?);
+        let width = usize::try_from(mapping.width).ok().filter(|width| *width > 0);
+        let bare = match &native {
+            Native::Field { field, carrier: None } if field.kind() == Kind::String && !repeated && mapping.list.is_empty() && width.is_none() => Some(field),
+            _ => None,
+        };
         let rule = ValueRule {
+            bare: bare.filter(|_| !mapping.full_date_only).cloned(),
             list: mapping.list.chars().next().filter(|_| !repeated),
             gather: mapping.list.chars().next().filter(|_| repeated),
             way: way(mapping),
             nulls: self.nulls(mapping),
             default: (!mapping.default.is_empty()).then(|| mapping.default.clone()),
-            width: usize::try_from(mapping.width).ok().filter(|width| *width > 0),
+            width,
             fallback: mapping.fallback,
             full_date_only: mapping.full_date_only,
             name,

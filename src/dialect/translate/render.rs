@@ -191,6 +191,17 @@ impl<'b> Renderer<'_, 'b> {
     }
 
     fn single(&mut self, native: Message<'b>, rule: &'b ValueRule, spot: &'b Spot, found: &Found<'b>) -> bool {
+        if let Some(field) = &rule.bare {
+            return match spelling::write(self.room, &rule.spelling, &spot.leaf, found.value) {
+                Ok(Said { value: text, loss: None }) if !rule.nulls.is_null(text) => {
+                    found.used();
+                    found.note(self.lines, Finding::Exact);
+                    native.set(field, Value::Text(text));
+                    true
+                }
+                said => self.said(rule, spot, std::slice::from_ref(found), said).is_some_and(|text| self.put(native, rule, &[text])),
+            };
+        }
         if rule.gather.is_some() {
             let mut texts = Many::new_in(self.room);
             self.text(rule, spot, found, |text| texts.push(text));
