@@ -19,6 +19,7 @@ use crate::proto::types::DataCategory;
 
 /// What a field of the hub holds, as far as spellings go.
 #[derive(Debug, Clone, PartialEq)]
+#[repr(u8)]
 pub(super) enum Leaf {
     Text,
     Bool,

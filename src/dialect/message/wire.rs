@@ -145,8 +145,7 @@ impl Types {
                     let end = out.mark();
                     list.backwards().for_each(|value| out.number(field.scalar(), value));
                     if out.mark() != end {
-                        out.sized(end);
-                        out.varint(field.tag().into());
+                        out.sized(field.tag(), end);
                     }
                 }
                 Some(Value::List(list)) => list.backwards().for_each(|value| self.keyed(field, *inside, value, out)),
@@ -156,20 +155,22 @@ impl Types {
     }
 
     fn keyed(&self, field: &Field, inside: TypeId, value: Value<'_>, out: &mut Back) {
+        let end = out.mark();
         match value {
-            Value::Text(text) => out.delimited(text.as_bytes()),
-            Value::Bytes(bytes) => out.delimited(bytes),
-            Value::Code(row) => out.delimited(row.coding()),
+            Value::Text(text) => out.bytes(text.as_bytes()),
+            Value::Bytes(bytes) => out.bytes(bytes),
+            Value::Code(row) => out.bytes(row.coding()),
             Value::Message(message) => {
-                let end = out.mark();
                 if let Some(known) = self.get(inside) {
                     self.write(known, message, out);
                 }
-                out.sized(end);
             }
-            value => out.number(field.scalar(), value),
+            value => {
+                out.number(field.scalar(), value);
+                return out.varint(field.tag().into());
+            }
         }
-        out.varint(field.tag().into());
+        out.sized(field.tag(), end);
     }
 }
 
@@ -379,14 +380,15 @@ impl Back {
         }
         self.bytes(bytes.get(..used).unwrap_or_default());
     }
+    /// The length of what was written since a mark, and a tag before it.
     #[inline]
-    fn delimited(&mut self, bytes: &[u8]) {
-        self.bytes(bytes);
-        self.varint(bytes.len() as u64);
-    }
-    /// The length of what was written since a mark.
-    fn sized(&mut self, end: usize) {
-        self.varint((self.mark() - end) as u64);
+    fn sized(&mut self, tag: u32, end: usize) {
+        let length = self.mark() - end;
+        if let (Ok(tag @ 0..0x80), Ok(length @ 0..0x80)) = (u8::try_from(tag), u8::try_from(length)) {
+            return self.bytes(&[tag, length]);
+        }
+        self.varint(length as u64);
+        self.varint(tag.into());
     }
 
     #[expect(clippy::cast_sign_loss, reason = "the wire holds negative numbers as 64-bit varints in two's complement")]

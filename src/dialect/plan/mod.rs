@@ -75,6 +75,7 @@ pub(super) struct Block {
 
 /// One field of the dialect's message, or several that are one value.
 #[derive(Debug, Clone)]
+#[repr(u8)]
 pub(super) enum Rule {
     /// A message inside: its rules go on at a place of the hub.
     Enter {
@@ -125,6 +126,7 @@ pub(super) struct ValueRule {
 
 /// Where the text is in the dialect's message.
 #[derive(Debug, Clone)]
+#[repr(u8)]
 pub(super) enum Native {
     /// One field, repeated or not.
     Field { field: Field, carrier: Option<Carrier> },
@@ -198,6 +200,7 @@ impl Spot {
 
 /// What a text stands for.
 #[derive(Debug, Clone)]
+#[repr(u8)]
 pub(super) enum Target {
     /// One value, or one per element.
     At(Spot),
@@ -236,6 +239,7 @@ pub(super) enum Joint {
 
 /// How a single value is spelt.
 #[derive(Debug, Clone)]
+#[repr(u8)]
 pub(super) enum Spelling {
     /// As it is.
     Plain,

@@ -49,6 +49,7 @@ impl<'b> Found<'b> {
         lines.value(|| self.place(), self.slot, Finding::Exact);
     }
     /// What became of it, and of its keys.
+    #[inline]
     pub(super) fn note(&self, lines: &mut Lines<'b>, finding: Finding<'b>) {
         lines.value(|| self.place(), self.slot, finding);
         self.keys().for_each(|(place, slot)| lines.value(|| place, slot, finding));
