@@ -246,9 +246,13 @@ fn decimal(room: &Room, mut number: u64, negative: bool) -> &str {
 }
 
 /// A text as the value of a dialect's own field; none if the field cannot hold it.
+#[inline]
 pub(super) fn native_value<'b>(field: &Field, text: &'b str) -> Option<Value<'b>> {
+    if field.scalar() == Scalar::Text { Some(Value::Text(text)) } else { other_value(field, text) }
+}
+
+fn other_value<'b>(field: &Field, text: &str) -> Option<Value<'b>> {
     match (field.scalar(), field.leaf()) {
-        (Scalar::Text, _) => Some(Value::Text(text)),
         (Scalar::Bool, _) => text.parse().ok().map(Value::Bool),
         (_, Leaf::Enum(list)) => list.number_of(text).map(Value::Enum),
         (scalar, _) => integer(scalar, text),

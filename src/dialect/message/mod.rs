@@ -216,7 +216,8 @@ impl<'b> Message<'b> {
     }
     fn add_unknown(self, room: &'b Room, number: u32, raw: &'b [u8]) {
         self.0.unknown.set(Some(room.alloc(Unknown { number, raw, before: self.0.unknown.get() })));
-        std::iter::successors(Some(self), |message| message.0.hangs.as_ref().map(|hangs| hangs.above)).for_each(|message| message.0.strange.set(true));
+        std::iter::successors(Some(self), |message| message.0.hangs.as_ref().map(|hangs| hangs.above))
+            .for_each(|message| message.0.strange.set(true));
     }
     /// Whether it, or a message inside, came with fields that it does not have.
     pub(super) fn is_strange(self) -> bool {

@@ -5,6 +5,8 @@
 //!
 //! The plan is a tree that follows the dialect's message; each rule holds field descriptors, code list columns and parsed
 //! patterns. A plan for a category mask is a smaller tree: what the mask does not cover has no rule in it.
+//!
+//! The enums of a plan have tags of their own (`repr`): they are looked at for every value, and one that is hidden in what is inside takes longer.
 
 mod back;
 mod check;
@@ -175,7 +177,7 @@ pub(super) struct Spot {
     pub(super) steps: Vec<Step>,
     /// Number of the message that its last step is taken in, if each value finds the same one there.
     pub(super) way: Option<usize>,
-    /// Of its last step.
+    /// Slot of its last step in that message.
     pub(super) slot: usize,
     /// A step selects by a key.
     pub(super) keyed: bool,

@@ -65,12 +65,13 @@ impl Compiler<'_> {
         let target = self.target(place, mapping, here);
         let (spelling, target) = (spelling?, target?);
         let width = usize::try_from(mapping.width).ok().filter(|width| *width > 0);
+        let plain = !repeated && mapping.list.is_empty() && width.is_none() && !mapping.full_date_only;
         let bare = match &native {
-            Native::Field { field, carrier: None } if field.kind() == Kind::String && !repeated && mapping.list.is_empty() && width.is_none() => Some(field),
+            Native::Field { field, carrier: None } if plain && field.kind() == Kind::String => Some(field.clone()),
             _ => None,
         };
         let rule = ValueRule {
-            bare: bare.filter(|_| !mapping.full_date_only).cloned(),
+            bare,
             list: mapping.list.chars().next().filter(|_| !repeated),
             gather: mapping.list.chars().next().filter(|_| repeated),
             way: way(mapping),

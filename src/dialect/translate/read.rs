@@ -3,8 +3,9 @@
 
 //! From a dialect's message to the canonical one.
 
+use super::frame::{Frame, Hall, Origin};
 use super::native::texts;
-use super::put::{Frame, Hall, Origin, Puts};
+use super::put::Puts;
 use super::{Detail, Finding, Lines, verify};
 use crate::dialect::codelist::CodeLists;
 use crate::dialect::hub::Leaf;

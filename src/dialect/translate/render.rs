@@ -185,7 +185,9 @@ impl<'b> Renderer<'_, 'b> {
     fn value(&mut self, native: Message<'b>, rule: &'b ValueRule, hub: &Hub<'b>) -> bool {
         match &rule.target {
             // Most are one value, and most of those are not there.
-            Target::At(spot) if !spot.many && !copies(rule, spot) => hub.first(self.room, spot).is_some_and(|found| self.single(native, rule, spot, &found)),
+            Target::At(spot) if !spot.many && !copies(rule, spot) => {
+                hub.first(self.room, spot).is_some_and(|found| self.single(native, rule, spot, &found))
+            }
             _ => self.several(native, rule, hub),
         }
     }

@@ -44,7 +44,10 @@ pub struct Outside {
 #[inline]
 pub fn normalise(text: &str) -> Cow<'_, str> {
     // Nothing before the marks is ever composed.
-    if is_printable(text.as_bytes()) || text.bytes().fold(true, |all, byte| all & (byte < FIRST_MARK_BYTE)) || is_nfc_quick(text.chars()) == IsNormalized::Yes {
+    if is_printable(text.as_bytes())
+        || text.bytes().fold(true, |all, byte| all & (byte < FIRST_MARK_BYTE))
+        || is_nfc_quick(text.chars()) == IsNormalized::Yes
+    {
         return Cow::Borrowed(text);
     }
     let normal: String = text.nfc().collect();
