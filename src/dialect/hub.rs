@@ -19,6 +19,7 @@ use crate::proto::types::DataCategory;
 
 /// What a field of the hub holds, as far as spellings go.
 #[derive(Debug, Clone, PartialEq)]
+#[repr(u8)]
 pub(super) enum Leaf {
     Text,
     Bool,
@@ -76,6 +77,8 @@ pub(super) struct Shape {
     pub(super) id: TypeId,
     /// In the order of their numbers, as the slots of a message.
     pub(super) fields: Vec<FieldShape>,
+    /// Under the mask of all categories nothing is stripped from it: each field has a category, or is a message of such fields.
+    pub(super) open: bool,
     /// Slots of the fields that are mandatory or have such fields inside.
     wanted: Vec<usize>,
 }
@@ -254,6 +257,8 @@ impl Reader<'_> {
         let id = self.types.id(message.full_name()).unwrap_or(TypeId::MAX);
         let within = |field: &FieldShape| field.inner.as_ref().is_some_and(|inner| !inner.wanted.is_empty());
         let wanted = fields.iter().enumerate().filter(|(_, field)| field.mandatory || within(field)).map(|(at, _)| at).collect();
-        Arc::new(Shape { message: message.clone(), id, fields, wanted })
+        let covered = |field: &FieldShape| CategoryMask::ALL.covers(field.needs) && field.inner.as_ref().is_none_or(|inner| inner.open);
+        let open = fields.iter().all(covered);
+        Arc::new(Shape { message: message.clone(), id, fields, open, wanted })
     }
 }

@@ -33,7 +33,10 @@ pub(super) fn strip<'b>(
     kind: Option<RecipientKind>,
     lines: &mut Lines<'b>,
 ) {
-    Strip { room, lists, mask, kind, lines }.message(shape, message);
+    let whole = mask == CategoryMask::ALL && kind.is_none() && shape.open && !message.is_strange();
+    if !whole {
+        Strip { room, lists, mask, kind, lines }.message(shape, message);
+    }
 }
 
 /// The categories of everything that is set.

@@ -13,6 +13,7 @@ use super::message::{Field, Types, Value, Words};
 
 /// Which element of a repeated field.
 #[derive(Debug, Clone, PartialEq)]
+#[repr(u8)]
 pub(super) enum Select {
     /// The field is not repeated.
     One,

@@ -23,6 +23,7 @@ const USUAL: usize = 64;
 type Line<'b> = bumpalo::collections::String<'b>;
 
 /// Reads one value. None if the text says that nothing is stated.
+#[inline]
 pub(super) fn read<'b>(
     room: &'b Room,
     spelling: &'b Spelling,
@@ -32,7 +33,11 @@ pub(super) fn read<'b>(
 ) -> Result<Option<Said<Value<'b>>>, ProblemKind> {
     match spelling {
         Spelling::Codes(column) => {
-            Ok(row(column, text)?.and_then(|row| code_value(room, column, row, row.canonical(), leaf, field)).map(Said::exact))
+            let value = |row: &'b Row| match leaf {
+                Leaf::Coding => Some(Value::Code(row)),
+                _ => code_value(room, column, row, row.canonical(), leaf, field),
+            };
+            Ok(row(column, text)?.and_then(value).map(Said::exact))
         }
         Spelling::Date(format) => {
             let malformed = |error| date_problem(format, error);
@@ -136,6 +141,7 @@ pub(super) fn no_word<'b>(room: &'b Room, column: &Column) -> &'b str {
 }
 
 /// The row of a code; none if the code says that nothing is stated.
+#[inline]
 pub(super) fn row<'b>(column: &'b Column, text: &str) -> Result<Option<&'b Row>, ProblemKind> {
     let list = || format!("{}/{}", column.list().name(), column.name());
     match column.to_canonical(text) {
@@ -240,9 +246,13 @@ fn decimal(room: &Room, mut number: u64, negative: bool) -> &str {
 }
 
 /// A text as the value of a dialect's own field; none if the field cannot hold it.
+#[inline]
 pub(super) fn native_value<'b>(field: &Field, text: &'b str) -> Option<Value<'b>> {
+    if field.scalar() == Scalar::Text { Some(Value::Text(text)) } else { other_value(field, text) }
+}
+
+fn other_value<'b>(field: &Field, text: &str) -> Option<Value<'b>> {
     match (field.scalar(), field.leaf()) {
-        (Scalar::Text, _) => Some(Value::Text(text)),
         (Scalar::Bool, _) => text.parse().ok().map(Value::Bool),
         (_, Leaf::Enum(list)) => list.number_of(text).map(Value::Enum),
         (scalar, _) => integer(scalar, text),

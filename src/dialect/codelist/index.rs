@@ -43,7 +43,7 @@ impl Index {
 
     /// The row of a code.
     pub(super) fn find(&self, key: &str) -> Option<usize> {
-        self.search(hash_of(self.joined, key), |entry| if self.fold { entry.eq_ignore_ascii_case(key) } else { entry == key })
+        self.search(hash_of(self.joined, key), |entry| entry == key || self.fold && entry.eq_ignore_ascii_case(key))
     }
 
     /// The row of a tuple whose parts are joined by `+` in the list.
@@ -71,6 +71,7 @@ fn probe(size: usize, hash: u64) -> impl Iterator<Item = usize> {
     (0..size).map(move |step| (start + step) & mask)
 }
 
+#[inline]
 fn hash_of(joined: bool, key: &str) -> u64 {
     if joined { hash(key.split('+')) } else { hash(std::iter::once(key)) }
 }

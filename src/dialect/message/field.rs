@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use prost_reflect::{Cardinality, DescriptorPool, EnumDescriptor, FieldDescriptor, Kind};
 
+use super::wire::wire_of;
 use crate::dialect::codelist::CodeLists;
 use crate::dialect::hub::Leaf;
 
@@ -63,6 +64,8 @@ impl Scalar {
 #[derive(Clone)]
 pub(in crate::dialect) struct Field {
     number: u32,
+    /// What stands before it on the wire.
+    tag: u32,
     /// Its place among the fields of its message.
     slot: u16,
     /// Fields of the message that it holds.
@@ -91,8 +94,10 @@ impl Field {
         let slot = |number: u32| small(field.parent_message().fields().filter(|other| other.number() < number).count());
         let others = field.containing_oneof().into_iter().flat_map(|oneof| oneof.fields().map(|one| one.number()).collect::<Vec<_>>());
         let rivals: Box<[u16]> = others.filter(|number| *number != field.number()).map(slot).collect();
+        let wire = wire_of(if field.is_packed() { Scalar::Bytes } else { Scalar::of(&field.kind()) });
         Self {
             number: field.number(),
+            tag: field.number() << 3 | u32::from(wire),
             slot: slot(field.number()),
             width: field.kind().as_message().map_or(0, |inside| small(inside.fields().len())),
             scalar: Scalar::of(&field.kind()),
@@ -110,6 +115,10 @@ impl Field {
     }
     pub(in crate::dialect) fn number(&self) -> u32 {
         self.number
+    }
+    /// What stands before it on the wire, where the gateway writes it: number and wire type.
+    pub(super) fn tag(&self) -> u32 {
+        self.tag
     }
     /// Its place among the fields of its message, in the order of their numbers.
     pub(in crate::dialect) fn slot(&self) -> usize {
@@ -181,7 +190,8 @@ pub(in crate::dialect) struct Words(Arc<Enum>);
 
 struct Enum {
     descriptor: EnumDescriptor,
-    numbers: HashMap<Box<str>, i32>,
+    /// By length and letters.
+    numbers: Vec<(Box<str>, i32)>,
     /// The zero value says nothing and has no name.
     names: Vec<(i32, Option<Box<str>>)>,
 }
@@ -203,14 +213,12 @@ impl Words {
 
     fn read(list: &EnumDescriptor) -> Enum {
         let prefix = prefix(list);
-        let mut numbers = HashMap::new();
-        for value in list.values() {
-            if let Some(short) = value.name().strip_prefix(&prefix) {
-                numbers.insert(short.into(), value.number());
-            }
-        }
         // A full name wins over the short one of another value.
-        numbers.extend(list.values().map(|value| (value.name().into(), value.number())));
+        let full = list.values().map(|value| (value.name().into(), value.number()));
+        let short = list.values().filter_map(|value| Some((value.name().strip_prefix(&prefix)?.into(), value.number())));
+        let mut numbers: Vec<(Box<str>, i32)> = full.chain(short).collect();
+        numbers.sort_by(|(one, _), (other, _)| spread(one).cmp(&spread(other)));
+        numbers.dedup_by(|(one, _), (before, _)| one == before);
         let silent = |number| number == 0 && list.default_value().name().ends_with("UNSPECIFIED");
         let mut names: Vec<(i32, Option<Box<str>>)> = Vec::new();
         for number in list.values().map(|value| value.number()) {
@@ -227,11 +235,17 @@ impl Words {
     }
     /// The number of a name with or without the prefix of its enum.
     pub(in crate::dialect) fn number_of(&self, name: &str) -> Option<i32> {
-        self.0.numbers.get(name).copied()
+        let at = self.0.numbers.binary_search_by(|(known, _)| spread(known).cmp(&spread(name))).ok()?;
+        self.0.numbers.get(at).map(|(_, number)| *number)
     }
     pub(in crate::dialect) fn knows(&self, number: i32) -> bool {
         self.0.names.iter().any(|(known, _)| *known == number)
     }
+}
+
+/// The order of names in which lengths, which nearly always differ, are compared first.
+fn spread(name: &str) -> (usize, &str) {
+    (name.len(), name)
 }
 
 /// `MARITAL_STATUS_` of `MaritalStatus`: the part of its value names that code lists and dialects leave out.

@@ -34,6 +34,8 @@ struct Body<'b> {
     hangs: Option<Hang<'b>>,
     slots: &'b [Slot<'b>],
     unknown: Cell<Option<&'b Unknown<'b>>>,
+    /// It or a message inside came with fields that it does not have.
+    strange: Cell<bool>,
 }
 
 /// Where a message stands in another one.
@@ -58,7 +60,7 @@ impl<'b> Message<'b> {
     }
     fn hung(room: &'b Room, width: usize, hangs: Option<Hang<'b>>) -> Self {
         let slots = room.alloc_slice_fill_with(width, |_| Slot::default());
-        Self(room.alloc(Body { hangs, slots, unknown: Cell::new(None) }))
+        Self(room.alloc(Body { hangs, slots, unknown: Cell::new(None), strange: Cell::new(false) }))
     }
     /// An empty message that will stand in a field of this one.
     pub(super) fn part(self, room: &'b Room, field: &'b Field, at: Option<usize>) -> Self {
@@ -112,6 +114,7 @@ impl<'b> Message<'b> {
     }
 
     /// Sets a field, and clears the others of its oneof.
+    #[inline(always)]
     pub(super) fn set(self, field: &Field, value: Value<'b>) {
         self.clear_rivals(field);
         if let Some(slot) = self.at(field.slot()) {
@@ -165,14 +168,15 @@ impl<'b> Message<'b> {
             slot.value.set(None);
         }
     }
+    #[inline]
     fn clear_rivals(self, field: &Field) {
         if field.is_rivalled() {
-            for rival in field.rivals() {
-                if let Some(slot) = self.at(usize::from(*rival)) {
-                    slot.value.set(None);
-                }
-            }
+            self.clear_slots(field.rivals());
         }
+    }
+    #[cold]
+    fn clear_slots(self, slots: &[u16]) {
+        slots.iter().filter_map(|slot| self.at(usize::from(*slot))).for_each(|slot| slot.value.set(None));
     }
 
     /// All slots, in the order of the numbers.
@@ -212,6 +216,12 @@ impl<'b> Message<'b> {
     }
     fn add_unknown(self, room: &'b Room, number: u32, raw: &'b [u8]) {
         self.0.unknown.set(Some(room.alloc(Unknown { number, raw, before: self.0.unknown.get() })));
+        std::iter::successors(Some(self), |message| message.0.hangs.as_ref().map(|hangs| hangs.above))
+            .for_each(|message| message.0.strange.set(true));
+    }
+    /// Whether it, or a message inside, came with fields that it does not have.
+    pub(super) fn is_strange(self) -> bool {
+        self.0.strange.get()
     }
     /// Takes those out.
     pub(super) fn drop_unknown(self) {

@@ -16,10 +16,6 @@ pub(in crate::dialect) struct Place<'b> {
 }
 
 impl Place<'_> {
-    /// The same field, one element of it.
-    pub(in crate::dialect) fn element(self, at: Option<usize>) -> Self {
-        Self { at, ..self }
-    }
     /// As reports spell it, with the indices of elements.
     pub(in crate::dialect) fn text(self) -> String {
         self.spelt(true)

@@ -9,7 +9,10 @@ use super::{Field, List, Message, Scalar};
 use crate::dialect::codelist::Row;
 
 /// A value of a field. Texts and bytes are those of the message that was read, of a plan, of a code list or of the room.
+///
+/// The tag is a word, so that all of them are copied word by word.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[repr(u64)]
 pub(in crate::dialect) enum Value<'b> {
     Bool(bool),
     I32(i32),

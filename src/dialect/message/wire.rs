@@ -63,39 +63,20 @@ impl Types {
                 message.add_unknown(room, number, start.get(..start.len() - input.rest.len())?);
                 continue;
             };
-            if field.scalar() == Scalar::Message {
-                if wire != LENGTH || depth == 0 {
-                    return None;
-                }
-                let mut bytes = Cursor { rest: input.bytes()? };
-                if field.is_coding()
-                    && let Some(row) = self.lists.encoded(bytes.rest)
-                    && (field.repeated() || !message.has(field))
-                {
-                    if field.repeated() {
-                        message.list(room, field)?.push(room, Value::Code(row));
-                    } else {
-                        message.set(field, Value::Code(row));
-                    }
+            match field.scalar() {
+                // What nearly all fields are.
+                Scalar::Text if wire == LENGTH && !field.repeated() => {
+                    message.set(field, Value::Text(std::str::from_utf8(input.bytes()?).ok()?));
                     continue;
                 }
-                let part = if field.repeated() {
-                    let list = message.list(room, field)?;
-                    let element = message.part(room, field, Some(list.len()));
-                    list.push(room, Value::Message(element));
-                    element
-                } else {
-                    // Said twice, the parts come together.
-                    let known = message.get(field);
-                    if let Some(Value::Code(row)) = known {
-                        message.clear(field);
-                        let part = message.message(room, field)?;
-                        self.merge(room, self.get(*inside)?, &mut Cursor { rest: row.coding() }, part, depth - 1)?;
+                Scalar::Message => {
+                    if wire != LENGTH || depth == 0 {
+                        return None;
                     }
-                    message.message(room, field)?
-                };
-                self.merge(room, self.get(*inside)?, &mut bytes, part, depth - 1)?;
-                continue;
+                    self.inside(room, field, *inside, input.bytes()?, message, depth - 1)?;
+                    continue;
+                }
+                _ => {}
             }
             let own = wire_of(field.scalar());
             if !field.repeated() {
@@ -120,6 +101,36 @@ impl Types {
         Some(())
     }
 
+    /// A message inside.
+    fn inside<'b>(&'b self, room: &'b Room, field: &'b Field, id: TypeId, bytes: &'b [u8], message: Message<'b>, depth: u32) -> Option<()> {
+        if field.is_coding()
+            && let Some(row) = self.lists.encoded(bytes)
+            && (field.repeated() || !message.has(field))
+        {
+            if field.repeated() {
+                message.list(room, field)?.push(room, Value::Code(row));
+            } else {
+                message.set(field, Value::Code(row));
+            }
+            return Some(());
+        }
+        let known = self.get(id)?;
+        let part = if field.repeated() {
+            let list = message.list(room, field)?;
+            let element = message.part(room, field, Some(list.len()));
+            list.push(room, Value::Message(element));
+            element
+        } else {
+            // Said twice, the parts come together.
+            if let Some(Value::Code(row)) = message.get(field) {
+                message.clear(field);
+                self.merge(room, known, &mut Cursor { rest: row.coding() }, message.message(room, field)?, depth)?;
+            }
+            message.message(room, field)?
+        };
+        self.merge(room, known, &mut Cursor { rest: bytes }, part, depth)
+    }
+
     /// The last field first: what stands behind a length is there when the length is written.
     fn write(&self, known: &Type, message: Message<'_>, out: &mut Back) {
         let mut unknown = message.0.unknown.get();
@@ -132,10 +143,9 @@ impl Types {
                 None => {}
                 Some(Value::List(list)) if field.packed() => {
                     let end = out.mark();
-                    list.backwards().for_each(|value| self.single(field, *inside, value, out));
+                    list.backwards().for_each(|value| out.number(field.scalar(), value));
                     if out.mark() != end {
-                        out.sized(end);
-                        out.key(field.number(), LENGTH);
+                        out.sized(field.tag(), end);
                     }
                 }
                 Some(Value::List(list)) => list.backwards().for_each(|value| self.keyed(field, *inside, value, out)),
@@ -145,21 +155,22 @@ impl Types {
     }
 
     fn keyed(&self, field: &Field, inside: TypeId, value: Value<'_>, out: &mut Back) {
-        self.single(field, inside, value, out);
-        out.key(field.number(), wire_of(field.scalar()));
-    }
-
-    fn single(&self, field: &Field, inside: TypeId, value: Value<'_>, out: &mut Back) {
+        let end = out.mark();
         match value {
+            Value::Text(text) => out.bytes(text.as_bytes()),
+            Value::Bytes(bytes) => out.bytes(bytes),
+            Value::Code(row) => out.bytes(row.coding()),
             Value::Message(message) => {
-                let end = out.mark();
                 if let Some(known) = self.get(inside) {
                     self.write(known, message, out);
                 }
-                out.sized(end);
             }
-            value => out.value(field.scalar(), value),
+            value => {
+                out.number(field.scalar(), value);
+                return out.varint(field.tag().into());
+            }
         }
+        out.sized(field.tag(), end);
     }
 }
 
@@ -170,7 +181,7 @@ const START: u8 = 3;
 const END: u8 = 4;
 const BITS32: u8 = 5;
 
-fn wire_of(scalar: Scalar) -> u8 {
+pub(super) fn wire_of(scalar: Scalar) -> u8 {
     match scalar {
         Scalar::Fixed32 | Scalar::Sfixed32 | Scalar::Float => BITS32,
         Scalar::Fixed64 | Scalar::Sfixed64 | Scalar::Double => BITS64,
@@ -192,6 +203,10 @@ impl<'a> Cursor<'a> {
             Some((byte, rest)) if *byte < 0x80 => {
                 self.rest = rest;
                 Some((*byte).into())
+            }
+            Some((low, [high, rest @ ..])) if *high < 0x80 => {
+                self.rest = rest;
+                Some(u64::from(*low & 0x7f) | u64::from(*high) << 7)
             }
             _ => self.long(),
         }
@@ -314,11 +329,20 @@ impl Back {
         if bytes.len() > self.at {
             self.grow(bytes.len());
         }
-        let start = self.at - bytes.len();
-        if let Some(place) = self.room.get_mut(start..self.at) {
+        if let Some((place, _)) = self.room.get_mut(self.at - bytes.len()..).and_then(|room| room.split_at_mut_checked(bytes.len())) {
             place.copy_from_slice(bytes);
         }
-        self.at = start;
+        self.at -= bytes.len();
+    }
+    #[inline]
+    fn byte(&mut self, byte: u8) {
+        if self.at == 0 {
+            self.grow(1);
+        }
+        self.at -= 1;
+        if let Some(place) = self.room.get_mut(self.at) {
+            *place = byte;
+        }
     }
     #[cold]
     fn grow(&mut self, more: usize) {
@@ -333,8 +357,11 @@ impl Back {
     #[inline]
     fn varint(&mut self, value: u64) {
         match value {
-            0..0x80 => self.bytes(&[value as u8]),
-            0x80..0x4000 => self.bytes(&[value as u8 | 0x80, (value >> 7) as u8]),
+            0..0x80 => self.byte(value as u8),
+            0x80..0x4000 => {
+                self.byte((value >> 7) as u8);
+                self.byte(value as u8 | 0x80);
+            }
             _ => self.long(value),
         }
     }
@@ -353,21 +380,21 @@ impl Back {
         }
         self.bytes(bytes.get(..used).unwrap_or_default());
     }
-    fn key(&mut self, number: u32, wire: u8) {
-        self.varint(u64::from(number) << 3 | u64::from(wire));
-    }
-    /// The length of what was written since a mark.
-    fn sized(&mut self, end: usize) {
-        self.varint((self.mark() - end) as u64);
+    /// The length of what was written since a mark, and a tag before it.
+    #[inline]
+    fn sized(&mut self, tag: u32, end: usize) {
+        let length = self.mark() - end;
+        if let (Ok(tag @ 0..0x80), Ok(length @ 0..0x80)) = (u8::try_from(tag), u8::try_from(length)) {
+            return self.bytes(&[tag, length]);
+        }
+        self.varint(length as u64);
+        self.varint(tag.into());
     }
 
     #[expect(clippy::cast_sign_loss, reason = "the wire holds negative numbers as 64-bit varints in two's complement")]
-    fn value(&mut self, scalar: Scalar, value: Value<'_>) {
+    fn number(&mut self, scalar: Scalar, value: Value<'_>) {
         match (value, scalar) {
-            (Value::Text(text), _) => self.delimited(text.as_bytes()),
-            (Value::Bytes(bytes), _) => self.delimited(bytes),
-            (Value::Code(row), _) => self.delimited(row.coding()),
-            (Value::Bool(value), _) => self.bytes(&[u8::from(value)]),
+            (Value::Bool(value), _) => self.byte(u8::from(value)),
             (Value::I32(value), Scalar::Sint32) => self.varint(u64::from(((value << 1) ^ (value >> 31)) as u32)),
             (Value::I32(value), Scalar::Sfixed32) => self.bytes(&value.to_le_bytes()),
             (Value::I32(value) | Value::Enum(value), _) => self.varint(i64::from(value) as u64),
@@ -380,13 +407,9 @@ impl Back {
             (Value::U64(value), _) => self.varint(value),
             (Value::F32(bits), _) => self.bytes(&bits.to_le_bytes()),
             (Value::F64(bits), _) => self.bytes(&bits.to_le_bytes()),
-            // Messages are written by `single`; lists are no elements.
-            (Value::Message(_) | Value::List(_), _) => {}
+            // The others have a length.
+            (Value::Text(_) | Value::Bytes(_) | Value::Code(_) | Value::Message(_) | Value::List(_), _) => {}
         }
-    }
-    fn delimited(&mut self, bytes: &[u8]) {
-        self.bytes(bytes);
-        self.varint(bytes.len() as u64);
     }
 }
 

@@ -5,6 +5,8 @@
 //!
 //! The plan is a tree that follows the dialect's message; each rule holds field descriptors, code list columns and parsed
 //! patterns. A plan for a category mask is a smaller tree: what the mask does not cover has no rule in it.
+//!
+//! The enums of a plan have tags of their own (`repr`): they are looked at for every value, and one that is hidden in what is inside takes longer.
 
 mod back;
 mod check;
@@ -22,7 +24,7 @@ use super::category::CategoryMask;
 use super::codelist::Column;
 use super::hub::{Leaf, Shape};
 use super::message::{Field, Message, TypeId};
-use super::path::{Select, Step};
+use super::path::Step;
 use super::value::boolean::BooleanWords;
 use super::value::date::DateFormat;
 use super::value::din91379::Kind;
@@ -75,6 +77,7 @@ pub(super) struct Block {
 
 /// One field of the dialect's message, or several that are one value.
 #[derive(Debug, Clone)]
+#[repr(u8)]
 pub(super) enum Rule {
     /// A message inside: its rules go on at a place of the hub.
     Enter {
@@ -119,10 +122,13 @@ pub(super) struct ValueRule {
     pub(super) fallback: bool,
     /// Leaves dates without a day to another field.
     pub(super) full_date_only: bool,
+    /// The text field that takes each text as it is, where there is no more to the dialect's side.
+    pub(super) bare: Option<Field>,
 }
 
 /// Where the text is in the dialect's message.
 #[derive(Debug, Clone)]
+#[repr(u8)]
 pub(super) enum Native {
     /// One field, repeated or not.
     Field { field: Field, carrier: Option<Carrier> },
@@ -171,8 +177,12 @@ pub(super) struct Spot {
     pub(super) steps: Vec<Step>,
     /// Number of the message that its last step is taken in, if each value finds the same one there.
     pub(super) way: Option<usize>,
+    /// Slot of its last step in that message.
+    pub(super) slot: usize,
     /// A step selects by a key.
     pub(super) keyed: bool,
+    /// It stands for several elements.
+    pub(super) many: bool,
     pub(super) leaf: Leaf,
     /// DIN 91379 data type of a text, as [`super::hub::FieldShape`] has it.
     pub(super) datatype: Option<Kind>,
@@ -188,14 +198,11 @@ impl Spot {
         // A spot without a category is a message whose fields have their own; those are stripped one by one.
         self.category.map_or(matches!(self.leaf, Leaf::Message(_)), |category| mask.contains(category))
     }
-    /// Whether it stands for several elements.
-    pub(super) fn many(&self) -> bool {
-        self.steps.iter().any(|step| matches!(step.select, Select::From(_)))
-    }
 }
 
 /// What a text stands for.
 #[derive(Debug, Clone)]
+#[repr(u8)]
 pub(super) enum Target {
     /// One value, or one per element.
     At(Spot),
@@ -234,6 +241,7 @@ pub(super) enum Joint {
 
 /// How a single value is spelt.
 #[derive(Debug, Clone)]
+#[repr(u8)]
 pub(super) enum Spelling {
     /// As it is.
     Plain,

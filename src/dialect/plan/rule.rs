@@ -64,13 +64,20 @@ impl Compiler<'_> {
         let spelling = self.spelling(place, mapping, &native);
         let target = self.target(place, mapping, here);
         let (spelling, target) = (spelling?, target?);
+        let width = usize::try_from(mapping.width).ok().filter(|width| *width > 0);
+        let plain = !repeated && mapping.list.is_empty() && width.is_none() && !mapping.full_date_only;
+        let bare = match &native {
+            Native::Field { field, carrier: None } if plain && field.kind() == Kind::String => Some(field.clone()),
+            _ => None,
+        };
         let rule = ValueRule {
+            bare,
             list: mapping.list.chars().next().filter(|_| !repeated),
             gather: mapping.list.chars().next().filter(|_| repeated),
             way: way(mapping),
             nulls: self.nulls(mapping),
             default: (!mapping.default.is_empty()).then(|| mapping.default.clone()),
-            width: usize::try_from(mapping.width).ok().filter(|width| *width > 0),
+            width,
             fallback: mapping.fallback,
             full_date_only: mapping.full_date_only,
             name,
@@ -122,7 +129,9 @@ impl Compiler<'_> {
         let around = here.steps.iter().chain(steps.split_last().map(|(_, way)| way).unwrap_or_default());
         let part = around.into_iter().any(|step| !matches!(step.field.leaf(), Leaf::Message(_)));
         let keyed = steps.iter().any(|step| matches!(step.select, Select::Key { .. }));
-        Some(Spot { way: self.way(&steps), keyed, steps, leaf, datatype, part, category, mandatory })
+        let many = steps.iter().any(|step| matches!(step.select, Select::From(_)));
+        let slot = steps.last()?.field.slot();
+        Some(Spot { way: self.way(&steps), slot, keyed, many, steps, leaf, datatype, part, category, mandatory })
     }
 
     fn joint(&mut self, place: &Place, join: &Join) -> Option<Joint> {
@@ -261,13 +270,13 @@ impl Compiler<'_> {
             wrong(format!("`{name}` has a width and is no text"), "leave `width` away");
         }
         let repeated = rule.native.fields().iter().any(Field::is_list);
-        let many = rule.target.spots().iter().map(|spot| spot.many()).collect::<Vec<_>>();
+        let many = rule.target.spots().iter().map(|spot| spot.many).collect::<Vec<_>>();
         let several = repeated || rule.list.is_some();
         if rule.gather.is_some() {
-            if !text || !matches!(&rule.target, Target::At(spot) if spot.leaf == Leaf::Text && !spot.many()) {
+            if !text || !matches!(&rule.target, Target::At(spot) if spot.leaf == Leaf::Text && !spot.many) {
                 wrong(format!("`{name}` is repeated and has a `list`"), "that is for texts that are one text of the hub");
             }
-        } else if several && !matches!(&rule.target, Target::At(spot) if spot.many()) {
+        } else if several && !matches!(&rule.target, Target::At(spot) if spot.many) {
             wrong(format!("`{name}` holds several values and its place one"), "use a path with one `[]` or `[n..]`");
         } else if !several && many.contains(&true) {
             wrong(format!("`{name}` holds one value and its place several"), "select one, such as `[0]`, or say `list: \";\"`");

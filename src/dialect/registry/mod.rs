@@ -372,7 +372,11 @@ impl Dialect {
         take: impl FnOnce(Text<'_, '_>, Vec<FieldProblem>) -> T,
     ) -> Result<T, TranslateError> {
         let plan = self.plans.get(message).map(|plan| (plan, plan.for_mask(mask)));
-        let (types, shape) = (&**self.hub.types(), self.shape_of(message)?);
+        let shape = match &plan {
+            Some((plan, _)) => &plan.hub,
+            None => self.shape_of(message)?,
+        };
+        let types = &**self.hub.types();
         let (room, out) = desk.clear();
         let hub = decode(room, types, shape.id, shape.message.full_name(), bytes)?;
         let mut lines = Lines::new(room, detail);

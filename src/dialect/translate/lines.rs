@@ -71,15 +71,21 @@ impl<'b> Lines<'b> {
         self.detail > Detail::None
     }
     /// A line about a place.
+    #[inline]
     pub(in crate::dialect) fn note(&mut self, place: Place<'b>, finding: Finding<'b>) {
         if self.wanted() {
             self.lines.push((Subject::Place(place), finding));
         }
     }
-    /// A line about a value.
-    pub(super) fn value(&mut self, place: Place<'b>, slot: &'b Slot<'b>, finding: Finding<'b>) {
-        if self.wanted() {
-            self.lines.push((Subject::Value(place, slot), finding));
+    /// A line about a value; that it lost nothing is told once.
+    #[inline]
+    pub(super) fn value(&mut self, place: impl FnOnce() -> Place<'b>, slot: &'b Slot<'b>, finding: Finding<'b>) {
+        let told = match finding {
+            Finding::Exact => slot.keep_it() && self.detail == Detail::All,
+            _ => self.wanted(),
+        };
+        if told {
+            self.lines.push((Subject::Value(place(), slot), finding));
         }
     }
     /// A line about a place below a message at which nothing is.
@@ -88,13 +94,8 @@ impl<'b> Lines<'b> {
             self.lines.push((Subject::Below(message, steps), finding));
         }
     }
-    /// A value that lost nothing, the first time.
-    pub(super) fn exact(&mut self, place: Place<'b>, slot: &'b Slot<'b>) {
-        if slot.keep_it() && self.detail == Detail::All {
-            self.lines.push((Subject::Value(place, slot), Finding::Exact));
-        }
-    }
     /// A place that lost nothing.
+    #[inline]
     pub(super) fn kept(&mut self, place: Place<'b>) {
         if self.detail == Detail::All {
             self.lines.push((Subject::Place(place), Finding::Exact));

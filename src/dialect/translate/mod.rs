@@ -3,6 +3,7 @@
 
 //! Runs plans over messages. A path becomes text only where a report or a problem is read.
 
+mod frame;
 mod lines;
 mod native;
 mod put;

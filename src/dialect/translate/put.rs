@@ -3,158 +3,13 @@
 
 //! Values on their way to their places in the canonical message.
 
-use std::cell::Cell;
-
 use crate::dialect::hub::Leaf;
-use crate::dialect::message::{Field, Message, Place, Room, Slot, Value};
+use crate::dialect::message::{Field, Message, Place, Value};
 use crate::dialect::path::{Select, Step};
-use crate::dialect::plan::{Block, Spot};
+use crate::dialect::plan::Spot;
 use crate::dialect::value::din91379;
 
-/// Where the canonical message is made.
-#[derive(Clone, Copy)]
-pub(super) struct Hall<'b> {
-    pub(super) room: &'b Room,
-    /// A message may be there in which nothing is.
-    hollow: &'b Cell<bool>,
-}
-
-impl<'b> Hall<'b> {
-    pub(super) fn new(room: &'b Room) -> Self {
-        Self { room, hollow: room.alloc(Cell::new(false)) }
-    }
-}
-
-/// A step on the way to a value: the element at an index where there are many.
-#[derive(Clone, Copy)]
-struct Hop<'b> {
-    step: &'b Step,
-    at: usize,
-}
-
-impl<'b> Hop<'b> {
-    /// `at` counts the elements of what is many.
-    fn new(step: &'b Step, at: usize) -> Self {
-        let at = match step.select {
-            Select::At(at) => at,
-            Select::From(from) => from + at,
-            Select::One | Select::Key { .. } => 0,
-        };
-        Self { step, at }
-    }
-    /// The message there, made if it is not there.
-    fn enter(self, hall: Hall<'b>, message: Message<'b>) -> Option<Message<'b>> {
-        match self.step.select {
-            Select::One => message.message(hall.room, &self.step.field),
-            _ => self.element(hall, message)?.0.value()?.as_message(),
-        }
-    }
-    /// The slot of the element, made with all before it if it is not there; whether it was there.
-    fn element(self, hall: Hall<'b>, message: Message<'b>) -> Option<(&'b Slot<'b>, bool)> {
-        let (slot, before) = message.element(hall.room, &self.step.field, self.at)?;
-        if before < self.at {
-            hall.hollow.set(true);
-        }
-        Some((slot, self.at < before))
-    }
-    /// Puts the value there, unless a fallback finds the place taken; whether it did.
-    fn put(self, hall: Hall<'b>, message: Message<'b>, value: Value<'b>, fallback: bool) -> bool {
-        let field = &self.step.field;
-        if matches!(self.step.select, Select::One) {
-            let free = !fallback || !message.has(field);
-            if free {
-                message.set(field, value);
-            }
-            return free;
-        }
-        let Some((slot, there)) = self.element(hall, message) else { return false };
-        if fallback && there && slot.value().is_some_and(|said| !said.is_default()) {
-            return false;
-        }
-        slot.put(value);
-        true
-    }
-    fn place(self, message: Message<'b>) -> Place<'b> {
-        let at = (!matches!(self.step.select, Select::One)).then_some(self.at);
-        message.place(self.step.field.name(), at)
-    }
-}
-
-/// Where in the canonical message the message of the dialect stands that is being read.
-pub(super) struct Frame<'f, 'b> {
-    above: Option<&'f Frame<'f, 'b>>,
-    steps: &'b [Step],
-    at: usize,
-    /// The message there, once something was put into it, and those below it by their numbers; only kept if nothing can take them away again.
-    found: Cell<Option<Message<'b>>>,
-    ways: &'b [Cell<Option<Message<'b>>>],
-    lasting: bool,
-    keyed: bool,
-}
-
-impl<'f, 'b> Frame<'f, 'b> {
-    pub(super) fn top(room: &'b Room, hub: Message<'b>, block: &Block) -> Self {
-        Self { above: None, steps: &[], at: 0, found: Cell::new(Some(hub)), ways: ways(room, block), lasting: true, keyed: false }
-    }
-    pub(super) fn below(&'f self, room: &'b Room, steps: &'b [Step], at: usize, block: &Block) -> Self {
-        let lasting = self.lasting && steps.iter().all(|step| !step.field.is_rivalled());
-        let keyed = self.keyed || has_key(steps);
-        Self { above: Some(self), steps, at, found: Cell::new(None), ways: ways(room, block), lasting, keyed }
-    }
-    fn message(&self, hall: Hall<'b>) -> Option<Message<'b>> {
-        if let Some(found) = self.found.get() {
-            return Some(found);
-        }
-        let mut message = self.above?.message(hall)?;
-        for step in self.steps {
-            message = Hop::new(step, self.at).enter(hall, message)?;
-        }
-        self.found.set(Some(message).filter(|_| self.lasting));
-        Some(message)
-    }
-    /// The message that the last step of a spot is taken in, made if it is not there.
-    fn around(&self, hall: Hall<'b>, spot: &'b Spot, way: &'b [Step], at: usize) -> Option<Message<'b>> {
-        let known = spot.way.and_then(|way| self.ways.get(way)).filter(|_| self.lasting);
-        if let Some(found) = known.and_then(Cell::get) {
-            return Some(found);
-        }
-        let found = way.iter().try_fold(self.message(hall)?, |message, step| Hop::new(step, at).enter(hall, message))?;
-        if let Some(known) = known {
-            known.set(Some(found));
-        }
-        Some(found)
-    }
-    fn hops(&self, out: &mut bumpalo::collections::Vec<'b, Hop<'b>>) {
-        if let Some(above) = self.above {
-            above.hops(out);
-        }
-        out.extend(self.steps.iter().map(|step| Hop::new(step, self.at)));
-    }
-    /// A place below, as mappings spell it.
-    pub(super) fn spelt(&self, steps: &[Step]) -> String {
-        let mut parts = Vec::new();
-        self.parts(&mut parts);
-        parts.extend(steps.iter().map(ToString::to_string));
-        parts.join(".")
-    }
-    fn parts(&self, out: &mut Vec<String>) {
-        if let Some(above) = self.above {
-            above.parts(out);
-        }
-        out.extend(self.steps.iter().map(|step| match step.select {
-            Select::From(_) => format!("{}[{}]", step.field.name(), Hop::new(step, self.at).at),
-            _ => step.to_string(),
-        }));
-    }
-}
-
-fn ways<'b>(room: &'b Room, block: &Block) -> &'b [Cell<Option<Message<'b>>>] {
-    room.alloc_slice_fill_with(block.ways, |_| Cell::new(None))
-}
-
-fn has_key(steps: &[Step]) -> bool {
-    steps.iter().any(|step| matches!(step.select, Select::Key { .. }))
-}
+use super::frame::{Hall, Hop, Origin};
 
 /// A value on its way to an element that it marks by a key; those come last, when the elements are there.
 struct Marking<'b> {
@@ -207,8 +62,9 @@ impl<'b> Puts<'b> {
         self.hall.hollow.set(true);
     }
 
-    /// A value at a spot below a frame; `at` counts the elements of what is many.
-    pub(super) fn put(&mut self, frame: &Frame<'_, 'b>, spot: &'b Spot, at: usize, value: Value<'b>, origin: Place<'b>, fallback: bool) {
+    /// A value at a spot; `at` counts the elements of what is many.
+    #[inline(always)]
+    pub(super) fn put(&mut self, origin: &Origin<'_, 'b>, spot: &'b Spot, at: usize, value: Value<'b>) {
         if value.is_default() {
             self.hall.hollow.set(true);
         }
@@ -216,29 +72,39 @@ impl<'b> Puts<'b> {
             || match value {
                 Value::Text(text) => spot.datatype.is_some_and(|kind| din91379::check(kind, text).is_err()),
                 // A date that was read is one; a code that was put together may be none.
-                Value::Message(_) => spot.leaf == Leaf::Coding,
+                Value::Message(_) => matches!(spot.leaf, Leaf::Coding),
                 _ => false,
             };
+        let (frame, fallback) = (origin.frame, origin.rule.fallback);
         if frame.keyed || spot.keyed {
-            let mut hops = bumpalo::collections::Vec::with_capacity_in(8, self.hall.room);
-            frame.hops(&mut hops);
-            hops.extend(spot.steps.iter().map(|step| Hop::new(step, at)));
-            self.marking.push(Marking { hops, value, origin, fallback });
-            return;
+            return self.later(origin, spot, at, value);
         }
         let Some((last, way)) = spot.steps.split_last() else { return };
-        let Some(message) = frame.around(self.hall, spot, way, at) else { return self.refuse(origin) };
-        self.last(Hop::new(last, at), message, value, origin, fallback);
-    }
-
-    fn last(&mut self, hop: Hop<'b>, message: Message<'b>, value: Value<'b>, origin: Place<'b>, fallback: bool) {
-        if !hop.put(self.hall, message, value, fallback) {
-            self.refuse(origin);
-        } else if let Some(origins) = &mut self.origins {
-            origins.push((hop.place(message).text(), origin.text()));
+        let around = frame.around(self.hall, spot, way, at);
+        if !around.is_some_and(|message| self.last(Hop::new(last, at), message, value, fallback, || origin.place())) {
+            self.refuse(origin.place());
         }
     }
 
+    /// A value that marks its element waits until the elements are there.
+    fn later(&mut self, origin: &Origin<'_, 'b>, spot: &'b Spot, at: usize, value: Value<'b>) {
+        let mut hops = bumpalo::collections::Vec::with_capacity_in(8, self.hall.room);
+        origin.frame.hops(&mut hops);
+        hops.extend(spot.steps.iter().map(|step| Hop::new(step, at)));
+        self.marking.push(Marking { hops, value, origin: origin.place(), fallback: origin.rule.fallback });
+    }
+
+    /// Puts a value where its last step leads; whether the place was free.
+    #[inline]
+    fn last(&mut self, hop: Hop<'b>, message: Message<'b>, value: Value<'b>, fallback: bool, origin: impl FnOnce() -> Place<'b>) -> bool {
+        let free = hop.put(self.hall, message, value, fallback);
+        if let (true, Some(origins)) = (free, &mut self.origins) {
+            origins.push((hop.place(message).text(), origin().text()));
+        }
+        free
+    }
+
+    #[cold]
     fn refuse(&mut self, origin: Place<'b>) {
         self.hall.hollow.set(true);
         self.refused.push(origin);
@@ -248,13 +114,13 @@ impl<'b> Puts<'b> {
     pub(super) fn mark(&mut self) {
         let marking = std::mem::replace(&mut self.marking, bumpalo::collections::Vec::new_in(self.hall.room));
         for Marking { hops, value, origin, fallback } in marking {
-            if self.marked(&hops, value, origin, fallback).is_none() {
+            if self.marked(&hops, value, origin, fallback) != Some(true) {
                 self.refuse(origin);
             }
         }
     }
 
-    fn marked(&mut self, hops: &[Hop<'b>], value: Value<'b>, origin: Place<'b>, fallback: bool) -> Option<()> {
+    fn marked(&mut self, hops: &[Hop<'b>], value: Value<'b>, origin: Place<'b>, fallback: bool) -> Option<bool> {
         let (last, way) = hops.split_last()?;
         let mut message = self.hub;
         for (at, hop) in way.iter().enumerate() {
@@ -266,8 +132,7 @@ impl<'b> Puts<'b> {
             }
         }
         let last = self.aimed(*last, &[], message, value);
-        self.last(last, message, value, origin, fallback);
-        Some(())
+        Some(self.last(last, message, value, fallback, || origin))
     }
 
     /// A step by a key with the index of its element.

@@ -3,17 +3,17 @@
 
 //! From a dialect's message to the canonical one.
 
+use super::frame::{Frame, Hall, Origin};
 use super::native::texts;
-use super::put::{Frame, Hall, Puts};
+use super::put::Puts;
 use super::{Detail, Finding, Lines, verify};
 use crate::dialect::codelist::CodeLists;
 use crate::dialect::hub::Leaf;
-use crate::dialect::message::{Field, Message, Place, Room, Types, Value, spelt};
-use crate::dialect::path::Step;
-use crate::dialect::plan::{Block, Native, Plan, Rule, Spelling, Spot, Target, ValueRule};
+use crate::dialect::message::{Field, Message, Room, Types, Value, spelt};
+use crate::dialect::plan::{Block, Native, Plan, Rule, Spelling, Spot, Target};
 use crate::dialect::report::{FieldProblem, ProblemKind};
 use crate::dialect::spelling::{self, Said, code_value, kept, plain_text, row};
-use crate::dialect::value::{list, trimmed};
+use crate::dialect::value::{din91379, list, trimmed};
 
 /// The canonical message, what became of each field, and everything that is wrong. With problems the message is not to be used.
 pub(in crate::dialect) fn read<'b>(
@@ -74,7 +74,7 @@ impl<'b> Reader<'b> {
             match rule {
                 // Most are about what is not there.
                 Rule::Value(rule) if !rule.native.is_in(native) => {}
-                Rule::Value(rule) => self.value(native, rule, native.place(&rule.name, None), frame),
+                Rule::Value(rule) => self.value(&Origin { native, rule, frame, at: None }),
                 Rule::Enter { field, to, each, block } => {
                     for (at, _, value) in native.elements(field) {
                         let Some(inside) = value.as_message() else { continue };
@@ -89,7 +89,8 @@ impl<'b> Reader<'b> {
                     let said = native.get(field).filter(|_| way.read).and_then(|value| plain_text(self.room, field.leaf(), value));
                     if said.is_some_and(|said| !said.trim().is_empty() && said != text.as_str()) {
                         let kind = ProblemKind::Malformed { expected: format!("`{text}`") };
-                        self.problem(native.place(field.name(), None), String::new(), kind);
+                        let path = native.place(field.name(), None).text();
+                        self.problems.push(FieldProblem { path, canonical_path: String::new(), kind });
                     }
                 }
                 Rule::Ignore { field, why } => {
@@ -107,16 +108,18 @@ impl<'b> Reader<'b> {
         }
     }
 
-    fn value(&mut self, native: Message<'b>, rule: &'b ValueRule, place: Place<'b>, frame: &Frame<'_, 'b>) {
+    fn value(&mut self, origin: &Origin<'_, 'b>) {
+        let Origin { native, rule, .. } = *origin;
         if !rule.way.read {
-            return self.lines.note(place, Finding::Dropped("the field is only written by the gateway"));
+            return self.lines.note(origin.place(), Finding::Dropped("the field is only written by the gateway"));
         }
-        if let (Spelling::Plain, Native::Field { field, carrier: None }, Target::At(spot)) = (&rule.spelling, &rule.native, &rule.target)
+        if let Target::At(spot) = &rule.target
             && matches!(spot.leaf, Leaf::Bytes | Leaf::Message(_) | Leaf::Timestamp | Leaf::PartialDate)
+            && let (Spelling::Plain, Native::Field { field, carrier: None }) = (&rule.spelling, &rule.native)
         {
             self.puts.doubt();
             for (at, _, value) in native.elements(field) {
-                self.puts.put(frame, spot, at.unwrap_or(0), value, place, rule.fallback);
+                self.puts.put(origin, spot, at.unwrap_or(0), value);
             }
             return;
         }
@@ -126,33 +129,31 @@ impl<'b> Reader<'b> {
             && let Some(Value::Text(text)) = native.get(field)
         {
             if !rule.nulls.is_null(text) {
-                self.text(rule, 0, text, place, frame);
+                self.text(origin, text);
             }
             return;
         }
         if let (Some(separator), [_]) = (rule.gather, rule.native.fields()) {
-            return self.gathered(native, rule, separator, place, frame);
+            return self.gathered(origin, separator);
         }
-        texts(room, native, &rule.native, rule.column(), &rule.nulls, |(at, text)| {
-            let place = place.element(at);
-            match (text, rule.list) {
-                (Err(kind), _) => self.problem(place, canonical(frame, &rule.target), kind),
-                (Ok(text), Some(separator)) => {
-                    let items = list::split(text, separator).filter(|item| !rule.nulls.is_null(item));
-                    for (at, item) in items.enumerate() {
-                        self.text(rule, at, kept(room, item), place.element(Some(at)), frame);
-                    }
+        texts(room, native, &rule.native, rule.column(), &rule.nulls, |(at, text)| match (text, rule.list) {
+            (Err(kind), _) => self.problem(&origin.element(at), rule.target.first(), kind),
+            (Ok(text), Some(separator)) => {
+                let items = list::split(text, separator).filter(|item| !rule.nulls.is_null(item));
+                for (at, item) in items.enumerate() {
+                    self.text(&origin.element(Some(at)), kept(room, item));
                 }
-                (Ok(text), None) => self.text(rule, at.unwrap_or(0), text, place, frame),
             }
+            (Ok(text), None) => self.text(&origin.element(at), text),
         });
     }
 
     /// The elements of a repeated field are one text of the hub.
-    fn gathered(&mut self, native: Message<'b>, rule: &'b ValueRule, separator: char, place: Place<'b>, frame: &Frame<'_, 'b>) {
+    fn gathered(&mut self, origin: &Origin<'_, 'b>, separator: char) {
+        let rule = origin.rule;
         let mut line = bumpalo::collections::String::new_in(self.room);
         let (mut some, mut ambiguous) = (false, false);
-        texts(self.room, native, &rule.native, None, &rule.nulls, |(_, text)| {
+        texts(self.room, origin.native, &rule.native, None, &rule.nulls, |(_, text)| {
             let Ok(text) = text else { return };
             if std::mem::replace(&mut some, true) {
                 line.push(separator);
@@ -161,66 +162,82 @@ impl<'b> Reader<'b> {
             line.push_str(text);
         });
         if some {
-            self.text(rule, 0, line.into_bump_str(), place, frame);
+            self.text(origin, line.into_bump_str());
         }
         if ambiguous && self.lines.wanted() {
             let how = spelt(self.room, format_args!("elements of `{}` cannot be told apart again", rule.native.name()));
-            self.lines.note(place, Finding::Lossy(how));
+            self.lines.note(origin.place(), Finding::Lossy(how));
         }
     }
 
-    fn text(&mut self, rule: &'b ValueRule, at: usize, text: &'b str, place: Place<'b>, frame: &Frame<'_, 'b>) {
-        match &rule.target {
-            Target::At(spot) => self.single(rule, spot, at, text, place, frame),
+    fn text(&mut self, origin: &Origin<'_, 'b>, text: &'b str) {
+        let target = &origin.rule.target;
+        match target {
+            Target::At(spot) => self.single(origin, spot, text),
             Target::Join { parts, joint } => match spelling::split(self.room, joint, text, parts.len()) {
-                Err(kind) => self.problem(place, canonical(frame, &rule.target), kind),
+                Err(kind) => self.problem(origin, target.first(), kind),
                 Ok(texts) => {
                     for (spot, text) in parts.iter().zip(texts) {
                         if let (Some(spot), false) = (spot, trimmed(text).is_empty()) {
-                            self.single(rule, spot, at, text, place, frame);
+                            self.single(origin, spot, text);
                         }
                     }
                 }
             },
             Target::Tuple { parts, column } => match row(column, text) {
-                Err(kind) => self.problem(place, canonical(frame, &rule.target), kind),
+                Err(kind) => self.problem(origin, target.first(), kind),
                 Ok(None) => {}
                 Ok(Some(row)) => {
                     for (spot, part) in parts.iter().zip(row.parts()) {
                         let value = last_field(spot).and_then(|field| code_value(self.room, column, row, part, &spot.leaf, field));
                         if let Some(value) = value {
-                            self.puts.put(frame, spot, at, value, place, rule.fallback);
+                            self.puts.put(origin, spot, origin.at.unwrap_or(0), value);
                         }
                     }
-                    self.lines.kept(place);
+                    self.lines.kept(origin.place());
                 }
             },
         }
     }
 
-    fn single(&mut self, rule: &'b ValueRule, spot: &'b Spot, at: usize, text: &'b str, place: Place<'b>, frame: &Frame<'_, 'b>) {
+    fn single(&mut self, origin: &Origin<'_, 'b>, spot: &'b Spot, text: &'b str) {
         let Some(field) = last_field(spot) else { return };
-        match spelling::read(self.room, &rule.spelling, &spot.leaf, field, text) {
-            Ok(None) => {}
-            Ok(Some(Said { value, loss })) => {
-                self.puts.put(frame, spot, at, value, place, rule.fallback);
-                match loss {
-                    Some(loss) => self.lines.note(place, Finding::Lossy(loss)),
-                    None => self.lines.kept(place),
+        let at = origin.at.unwrap_or(0);
+        match (&origin.rule.spelling, &spot.leaf) {
+            // Most texts stand for themselves, or for a code.
+            (Spelling::Plain, Leaf::Text) => {
+                self.puts.put(origin, spot, at, Value::Text(kept(self.room, din91379::normalise(text))));
+                return self.lines.kept(origin.place());
+            }
+            (Spelling::Codes(column), Leaf::Coding) => {
+                if let Ok(row) = column.to_canonical(text)
+                    && !row.is_absent()
+                {
+                    self.puts.put(origin, spot, at, Value::Code(row));
+                    return self.lines.kept(origin.place());
                 }
             }
-            Err(kind) => self.problem(place, frame.spelt(&spot.steps), kind),
+            _ => {}
+        }
+        match spelling::read(self.room, &origin.rule.spelling, &spot.leaf, field, text) {
+            Ok(None) => {}
+            Ok(Some(Said { value, loss })) => {
+                self.puts.put(origin, spot, at, value);
+                match loss {
+                    Some(loss) => self.lines.note(origin.place(), Finding::Lossy(loss)),
+                    None => self.lines.kept(origin.place()),
+                }
+            }
+            Err(kind) => self.problem(origin, Some(spot), kind),
         }
     }
 
-    fn problem(&mut self, place: Place<'b>, canonical_path: String, kind: ProblemKind) {
-        self.problems.push(FieldProblem { path: place.text(), canonical_path, kind });
+    /// Something is wrong with what was to be put at a spot.
+    #[cold]
+    fn problem(&mut self, origin: &Origin<'_, 'b>, spot: Option<&Spot>, kind: ProblemKind) {
+        let canonical_path = origin.frame.spelt(spot.map(|spot| spot.steps.as_slice()).unwrap_or_default());
+        self.problems.push(FieldProblem { path: origin.place().text(), canonical_path, kind });
     }
-}
-
-fn canonical(frame: &Frame<'_, '_>, target: &Target) -> String {
-    let steps: &[Step] = target.first().map(|spot| spot.steps.as_slice()).unwrap_or_default();
-    frame.spelt(steps)
 }
 
 fn last_field(spot: &Spot) -> Option<&Field> {

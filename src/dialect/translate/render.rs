@@ -85,19 +85,29 @@ struct Renderer<'l, 'b> {
 }
 
 /// The message of the hub that a block stands at, and those below it by their numbers, once they were looked for.
-#[derive(Clone, Copy)]
 struct Hub<'b> {
     message: Message<'b>,
     ways: &'b [Cell<Option<Option<Message<'b>>>>],
 }
 
 impl<'b> Hub<'b> {
-    fn first(self, room: &'b Room, spot: &'b Spot) -> Option<Found<'b>> {
+    /// Whether it is already clear that a rule finds nothing, which is so for most.
+    #[inline]
+    fn lacks(&self, rule: &ValueRule) -> bool {
+        let Target::At(Spot { way: Some(way), slot, .. }) = &rule.target else { return false };
+        let around = self.ways.get(*way).and_then(Cell::get);
+        around.is_some_and(|around| around.is_none_or(|message| message.nth(*slot).is_none()))
+    }
+    #[inline]
+    fn first(&self, room: &'b Room, spot: &'b Spot) -> Option<Found<'b>> {
         let (Some(known), Some((last, way))) = (spot.way.and_then(|way| self.ways.get(way)), spot.steps.split_last()) else {
             return first(room, self.message, &spot.steps);
         };
-        let around = known.get().unwrap_or_else(|| way.iter().try_fold(self.message, |message, step| message.get(&step.field)?.as_message()));
-        known.set(Some(around));
+        let around = known.get().unwrap_or_else(|| {
+            let around = way.iter().try_fold(self.message, |message, step| message.get(&step.field)?.as_message());
+            known.set(Some(around));
+            around
+        });
         single(room, around?, last, None)
     }
 }
@@ -138,7 +148,7 @@ impl<'b> Renderer<'_, 'b> {
                 }
                 Rule::Constant { field, text, way } if way.render => extras.push((field, text, None)),
                 Rule::Value(rule) if rule.way.render => {
-                    if self.value(native, rule, hub) {
+                    if !hub.lacks(rule) && self.value(native, rule, &hub) {
                         wrote = true;
                     } else if let (Some(default), [field]) = (&rule.default, rule.native.fields())
                         && !native.has(field)
@@ -171,25 +181,47 @@ impl<'b> Renderer<'_, 'b> {
         wrote
     }
 
-    fn value(&mut self, native: Message<'b>, rule: &'b ValueRule, hub: Hub<'b>) -> bool {
+    #[inline]
+    fn value(&mut self, native: Message<'b>, rule: &'b ValueRule, hub: &Hub<'b>) -> bool {
+        match &rule.target {
+            // Most are one value, and most of those are not there.
+            Target::At(spot) if !spot.many && !copies(rule, spot) => {
+                hub.first(self.room, spot).is_some_and(|found| self.single(native, rule, spot, &found))
+            }
+            _ => self.several(native, rule, hub),
+        }
+    }
+
+    fn single(&mut self, native: Message<'b>, rule: &'b ValueRule, spot: &'b Spot, found: &Found<'b>) -> bool {
+        if let Some(field) = &rule.bare {
+            return match spelling::write(self.room, &rule.spelling, &spot.leaf, found.value) {
+                Ok(Said { value: text, loss: None }) if !rule.nulls.is_null(text) => {
+                    found.used();
+                    found.note(self.lines, Finding::Exact);
+                    native.set(field, Value::Text(text));
+                    true
+                }
+                said => self.said(rule, spot, std::slice::from_ref(found), said).is_some_and(|text| self.put(native, rule, &[text])),
+            };
+        }
+        if rule.gather.is_some() {
+            let mut texts = Many::new_in(self.room);
+            self.text(rule, spot, found, |text| texts.push(text));
+            return self.put(native, rule, &texts);
+        }
+        let mut said = None;
+        self.text(rule, spot, found, |text| said = Some(text));
+        said.is_some_and(|text| self.put(native, rule, &[text]))
+    }
+
+    fn several(&mut self, native: Message<'b>, rule: &'b ValueRule, hub: &Hub<'b>) -> bool {
         let room = self.room;
         match &rule.target {
             Target::At(spot) if copies(rule, spot) => self.copy(native, rule, spot, hub.message),
-            Target::At(spot) if spot.many() => {
-                let mut texts = Many::new_in(room);
-                seek(room, hub.message, &spot.steps, &mut |found| self.text(rule, spot, found, |text| texts.push(text)));
-                self.put(native, rule, &texts)
-            }
             Target::At(spot) => {
-                let Some(found) = hub.first(room, spot) else { return false };
-                if rule.gather.is_some() {
-                    let mut texts = Many::new_in(room);
-                    self.text(rule, spot, found, |text| texts.push(text));
-                    return self.put(native, rule, &texts);
-                }
-                let mut said = None;
-                self.text(rule, spot, found, |text| said = Some(text));
-                said.is_some_and(|text| self.put(native, rule, &[text]))
+                let mut texts = Many::new_in(room);
+                seek(room, hub.message, &spot.steps, &mut |found| self.text(rule, spot, &found, |text| texts.push(text)));
+                self.put(native, rule, &texts)
             }
             Target::Join { parts, joint } => {
                 let mut texts = Many::with_capacity_in(parts.len(), room);
@@ -232,12 +264,12 @@ impl<'b> Renderer<'_, 'b> {
     }
 
     /// The text of one value, or its parts where it goes into several elements.
-    fn text(&mut self, rule: &'b ValueRule, spot: &'b Spot, found: Found<'b>, mut give: impl FnMut(&'b str)) {
+    fn text(&mut self, rule: &'b ValueRule, spot: &'b Spot, found: &Found<'b>, mut give: impl FnMut(&'b str)) {
         if rule.full_date_only && spot.leaf == Leaf::PartialDate && spelling::day_of(found.value).is_some_and(|day| day.day() == 0) {
             return;
         }
         let said = spelling::write(self.room, &rule.spelling, &spot.leaf, found.value);
-        match (self.said(rule, spot, &[found], said), rule.gather) {
+        match (self.said(rule, spot, std::slice::from_ref(found), said), rule.gather) {
             (None, _) => {}
             (Some(text), Some(separator)) => text.split(separator).filter(|text| !text.trim().is_empty()).for_each(give),
             (Some(text), None) => give(text),
@@ -278,25 +310,19 @@ impl<'b> Renderer<'_, 'b> {
                 _ => Ok(said),
             }
         });
-        found.iter().for_each(Found::used);
-        match checked {
-            Ok(said) => {
-                for found in found {
-                    match said.loss {
-                        Some(loss) => found.note(self.lines, Finding::Lossy(loss)),
-                        None => found.exact(self.lines),
-                    }
-                }
-                Some(said.value)
-            }
-            Err(why) => {
-                found.iter().for_each(|found| found.note(self.lines, Finding::Unmappable(why)));
-                if spot.mandatory {
-                    self.problems.push((&rule.name, found.first().copied()));
-                }
-                None
-            }
+        let finding = match &checked {
+            Ok(Said { loss: None, .. }) => Finding::Exact,
+            Ok(Said { loss: Some(loss), .. }) => Finding::Lossy(loss),
+            Err(why) => Finding::Unmappable(why),
+        };
+        for found in found {
+            found.used();
+            found.note(self.lines, finding);
         }
+        if checked.is_err() && spot.mandatory {
+            self.problems.push((&rule.name, found.first().copied()));
+        }
+        checked.ok().map(|said| said.value)
     }
 
     /// Writes the texts; whether there were any.
@@ -312,13 +338,13 @@ impl<'b> Renderer<'_, 'b> {
                 }
             }
             Native::Field { field, carrier } => {
-                let value = |at: Option<usize>, text: &'b str| match (carrier, rule.column()) {
-                    (Some(carrier), Some(column)) => {
+                let value = |at: Option<usize>, text: &'b str| match carrier.as_ref().and_then(|carrier| Some((carrier, rule.column()?))) {
+                    Some((carrier, column)) => {
                         let part = native.part(room, field, at);
                         carry(room, part, carrier, column, column.to_canonical(text).ok(), text);
                         Some(Value::Message(part))
                     }
-                    _ => native_value(field, text),
+                    None => native_value(field, text),
                 };
                 match rule.list {
                     Some(separator) => {

@@ -11,7 +11,9 @@ use super::{Finding, Lines};
 /// A value that was found, where it lies, and the keys by which it was found.
 #[derive(Clone, Copy)]
 pub(super) struct Found<'b> {
-    place: Place<'b>,
+    message: Message<'b>,
+    field: &'b Field,
+    at: Option<usize>,
     slot: &'b Slot<'b>,
     pub(super) value: Value<'b>,
     keys: Option<&'b Key<'b>>,
@@ -24,9 +26,12 @@ pub(super) struct Key<'b> {
 }
 
 impl<'b> Found<'b> {
+    fn place(&self) -> Place<'b> {
+        self.message.place(self.field.name(), self.at)
+    }
     /// Its place in words.
     pub(super) fn text(&self) -> String {
-        self.place.text()
+        self.place().text()
     }
     pub(super) fn is_exact(&self) -> bool {
         self.slot.is_exact()
@@ -41,17 +46,13 @@ impl<'b> Found<'b> {
     }
     /// It lost nothing, whatever its keys did.
     pub(super) fn whole(&self, lines: &mut Lines<'b>) {
-        lines.exact(self.place, self.slot);
-    }
-    /// It lost nothing, and its keys neither.
-    pub(super) fn exact(&self, lines: &mut Lines<'b>) {
-        self.whole(lines);
-        self.keys().for_each(|(place, slot)| lines.exact(place, slot));
+        lines.value(|| self.place(), self.slot, Finding::Exact);
     }
     /// What became of it, and of its keys.
+    #[inline]
     pub(super) fn note(&self, lines: &mut Lines<'b>, finding: Finding<'b>) {
-        lines.value(self.place, self.slot, finding);
-        self.keys().for_each(|(place, slot)| lines.value(place, slot, finding));
+        lines.value(|| self.place(), self.slot, finding);
+        self.keys().for_each(|(place, slot)| lines.value(|| place, slot, finding));
     }
     fn keys(&self) -> impl Iterator<Item = (Place<'b>, &'b Slot<'b>)> {
         let chain = std::iter::successors(self.keys, |key| key.above);
@@ -76,7 +77,7 @@ pub(super) fn first<'b>(room: &'b Room, message: Message<'b>, steps: &'b [Step])
 }
 
 /// The value that one step leads to.
-#[inline]
+#[inline(always)]
 pub(super) fn single<'b>(room: &'b Room, message: Message<'b>, step: &'b Step, keys: Option<&'b Key<'b>>) -> Option<Found<'b>> {
     let slot = message.slot(&step.field)?;
     let (slot, at, keys) = match &step.select {
@@ -87,7 +88,7 @@ pub(super) fn single<'b>(room: &'b Room, message: Message<'b>, step: &'b Step, k
             (slot, Some(at), Some(key))
         }
     };
-    Some(Found { place: message.place(step.field.name(), at), slot, value: slot.value()?, keys })
+    Some(Found { message, field: &step.field, at, slot, value: slot.value()?, keys })
 }
 
 /// The element that has a key, and its index.
@@ -105,7 +106,7 @@ fn walk<'b>(room: &'b Room, message: Message<'b>, steps: &'b [Step], keys: Optio
     let Some((step, rest)) = steps.split_first() else { return };
     let Some(slot) = message.slot(&step.field) else { return };
     let mut reach = |slot: &'b Slot<'b>, at: Option<usize>, keys: Option<&'b Key<'b>>| match slot.value() {
-        Some(value) if rest.is_empty() => give(Found { place: message.place(step.field.name(), at), slot, value, keys }),
+        Some(value) if rest.is_empty() => give(Found { message, field: &step.field, at, slot, value, keys }),
         Some(Value::Message(inside)) => walk(room, inside, rest, keys, give),
         _ => {}
     };

@@ -18,9 +18,15 @@ pub mod phone;
 mod escape;
 
 /// Without outer blanks. Most texts show at their ends that they have none.
+#[inline]
 pub(super) fn trimmed(text: &str) -> &str {
     let solid = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_graphic);
-    if solid(text.as_bytes().first()) && solid(text.as_bytes().last()) { text } else { text.trim() }
+    let whole = |text: &str| solid(text.as_bytes().first()) && solid(text.as_bytes().last());
+    if whole(text) {
+        return text;
+    }
+    let inner = text.trim_ascii();
+    if whole(inner) { inner } else { inner.trim() }
 }
 
 /// A converted value and what was lost on the way.

@@ -37,11 +37,13 @@ impl NullWords {
         null
     }
     /// Whether the text says nothing; ASCII case and outer blanks aside.
+    #[inline]
     pub fn is_null(&self, text: &str) -> bool {
         let text = trimmed(text);
-        text.is_empty()
-            || self.lengths & bit(text.len()) != 0 && self.words.iter().any(|word| word.eq_ignore_ascii_case(text))
-            || self.fills.iter().any(|fill| text.chars().all(|c| c == *fill))
+        text.is_empty() || (self.lengths & bit(text.len()) != 0 || !self.fills.is_empty()) && self.is_among(text)
+    }
+    fn is_among(&self, text: &str) -> bool {
+        self.words.iter().any(|word| word.eq_ignore_ascii_case(text)) || self.fills.iter().any(|fill| text.chars().all(|c| c == *fill))
     }
     /// What to write for nothing; empty if only fills were named.
     pub fn write(&self) -> &str {

@@ -151,7 +151,8 @@ fn date(year: i32, month: u8, day: u8) -> Result<PartialDate, DateError> {
 
 /// One or two digits.
 fn small(text: &str, shape: DateError) -> Result<u8, DateError> {
-    if (1..=2).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit()) { text.parse().map_err(|_| shape) } else { Err(shape) }
+    let number = number(text).filter(|_| (1..=2).contains(&text.len()));
+    number.and_then(|number| u8::try_from(number).ok()).ok_or(shape)
 }
 
 /// Exactly two digits.
@@ -160,33 +161,38 @@ fn two(text: &str, shape: DateError) -> Result<u8, DateError> {
 }
 
 fn year(text: &str, shape: DateError) -> Result<i32, DateError> {
-    if !text.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(shape);
-    }
-    match text.len() {
-        4 => text.parse().map_err(|_| shape),
-        2 => Err(DateError::TwoDigitYear),
+    match (text.len(), number(text)) {
+        (4, Some(year)) => Ok(year),
+        (2, Some(_)) => Err(DateError::TwoDigitYear),
         _ => Err(shape),
     }
+}
+
+/// A number of at most four digits.
+fn number(text: &str) -> Option<i32> {
+    let digit = |byte: u8| byte.is_ascii_digit().then(|| i32::from(byte - b'0'));
+    if text.len() > 4 { None } else { text.bytes().try_fold(0, |number, byte| Some(number * 10 + digit(byte)?)) }
+}
+
+/// The three parts of a text between two marks.
+fn three(text: &str, mark: u8) -> Option<[&str; 3]> {
+    let mut marks = text.bytes().enumerate().filter(|(_, byte)| *byte == mark).map(|(at, _)| at);
+    let (first, second) = (marks.next()?, marks.next()?);
+    if marks.next().is_some() {
+        return None;
+    }
+    Some([text.get(..first)?, text.get(first + 1..second)?, text.get(second + 1..)?])
 }
 
 fn german(text: &str, shape: DateError) -> Result<PartialDate, DateError> {
-    let mut parts = text.split('.');
-    match (parts.next(), parts.next(), parts.next(), parts.next()) {
-        (Some(day), Some(month), Some(last), None) => {
-            let (day, month) = (small(day, shape)?, small(month, shape)?);
-            date(year(last, shape)?, month, day)
-        }
-        _ => Err(shape),
-    }
+    let [day, month, last] = three(text, b'.').ok_or(shape)?;
+    let (day, month) = (small(day, shape)?, small(month, shape)?);
+    date(year(last, shape)?, month, day)
 }
 
 fn iso(text: &str, shape: DateError) -> Result<PartialDate, DateError> {
-    let mut parts = text.split('-');
-    match (parts.next(), parts.next(), parts.next(), parts.next()) {
-        (Some(first), Some(month), Some(day), None) => date(year(first, shape)?, two(month, shape)?, two(day, shape)?),
-        _ => Err(shape),
-    }
+    let [first, month, day] = three(text, b'-').ok_or(shape)?;
+    date(year(first, shape)?, two(month, shape)?, two(day, shape)?)
 }
 
 fn compact(text: &str) -> Result<PartialDate, DateError> {
@@ -222,10 +228,7 @@ fn local(text: &str, shape: DateError) -> Result<(civil::DateTime, &str), DateEr
     let (day, clock_text) = text.split_once('T').ok_or(shape)?;
     let day = iso(day, shape)?.full().ok_or(DateError::Impossible)?;
     let (time, rest) = clock_text.split_at_checked(8).ok_or(shape)?;
-    let mut parts = time.split(':');
-    let (Some(hour), Some(minute), Some(second), None) = (parts.next(), parts.next(), parts.next(), parts.next()) else {
-        return Err(shape);
-    };
+    let [hour, minute, second] = three(time, b':').ok_or(shape)?;
     let (hour, minute, second) = (two(hour, shape)?, two(minute, shape)?, two(second, shape)?);
     let (nanos, rest) = match rest.strip_prefix('.') {
         None => (0, rest),

@@ -41,9 +41,13 @@ pub struct Outside {
 }
 
 /// The text in normal form C, which the standard demands; borrowed if it is already.
+#[inline]
 pub fn normalise(text: &str) -> Cow<'_, str> {
     // Nothing before the marks is ever composed.
-    if text.is_ascii() || text.bytes().fold(true, |all, byte| all & (byte < FIRST_MARK_BYTE)) || is_nfc_quick(text.chars()) == IsNormalized::Yes {
+    if is_printable(text.as_bytes())
+        || text.bytes().fold(true, |all, byte| all & (byte < FIRST_MARK_BYTE))
+        || is_nfc_quick(text.chars()) == IsNormalized::Yes
+    {
         return Cow::Borrowed(text);
     }
     let normal: String = text.nfc().collect();
@@ -54,7 +58,13 @@ pub fn normalise(text: &str) -> Cow<'_, str> {
 ///
 /// # Errors
 /// The first character that does not belong. A combining mark belongs only where the standard lists it after its letter.
+#[inline]
 pub fn check(kind: Kind, text: &str) -> Result<(), Outside> {
+    // All that ASCII can print belongs to type C, and most texts are nothing else.
+    if kind == Kind::C && is_printable(text.as_bytes()) { Ok(()) } else { examine(kind, text) }
+}
+
+fn examine(kind: Kind, text: &str) -> Result<(), Outside> {
     let mut rest = text;
     let mut position = 0;
     loop {
@@ -93,12 +103,33 @@ fn plain(kind: Kind, bytes: &[u8]) -> usize {
     };
     let mut done = 0;
     if kind == Kind::C {
-        // All that ASCII can print belongs to it: sixteen at a time.
-        let chunks = bytes.chunks_exact(16);
-        done = 16 * chunks.take_while(|chunk| chunk.iter().fold(true, |all, byte| all & (byte.wrapping_sub(b' ') < 0x5f))).count();
+        done = 16 * bytes.chunks_exact(16).take_while(|chunk| chunk.iter().fold(true, |all, byte| all & is_sign(*byte))).count();
     }
     let rest = bytes.get(done..).unwrap_or_default();
     done + rest.iter().take_while(|byte| ascii.get(usize::from(**byte)).is_some_and(|belongs| *belongs)).count()
+}
+
+/// Whether ASCII prints the byte.
+fn is_sign(byte: u8) -> bool {
+    byte.wrapping_sub(b' ') < 0x5f
+}
+
+/// Whether a text consists of nothing but what ASCII prints.
+#[inline]
+fn is_printable(bytes: &[u8]) -> bool {
+    const EACH: u64 = u64::MAX / 0xff;
+    // Eight bytes at once; the highest bit of each says that it is none of these.
+    let odd = |bytes: &[u8; 8]| {
+        let word = u64::from_le_bytes(*bytes);
+        word | word.wrapping_sub(EACH * 0x20) | word.wrapping_add(EACH)
+    };
+    let odd = match (bytes.last_chunk::<8>(), bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
+        // The last ones may overlap with those before.
+        (Some(last), ..) => bytes.as_chunks().0.iter().fold(odd(last), |all, eight| all | odd(eight)),
+        (None, Some([a, b, c, d]), Some([e, f, g, h])) => odd(&[*a, *b, *c, *d, *e, *f, *g, *h]),
+        _ => return bytes.iter().all(|byte| is_sign(*byte)),
+    };
+    odd & (EACH * 0x80) == 0
 }
 
 /// First byte of [`FIRST_MARK`], and of nothing before it.
@@ -134,11 +165,12 @@ const fn ascii(tables: &[&[(char, char)]]) -> [bool; 256] {
 /// What is accepted from others but must not be written any more (`ŉ`, `Ŀ`, the vertical line above), respelled.
 ///
 /// The new spelling is not the person's own, therefore it is reported as a loss.
+#[inline]
 pub fn without_deprecated(text: &str) -> Converted<Cow<'_, str>> {
     let deprecated = |c: char| matches!(c, 'Ŀ' | 'ŀ' | 'ŉ' | 'ḗ' | '\u{30d}');
     // First bytes of these, and of others.
     let possible = |byte: u8| byte >= FIRST_MARK_BYTE || byte == 0xc4 || byte == 0xc5;
-    if text.is_ascii() || !text.bytes().fold(false, |any, byte| any | possible(byte)) || !text.contains(deprecated) {
+    if is_printable(text.as_bytes()) || !text.bytes().fold(false, |any, byte| any | possible(byte)) || !text.contains(deprecated) {
         return Converted::exact(Cow::Borrowed(text));
     }
     let mut out = String::with_capacity(text.len() + 2);
