@@ -93,10 +93,9 @@ pub(super) async fn run<W: Work>(work: Arc<W>, bell: Arc<Notify>, pacing: Pacing
         let at_once = if way.is_open() { MOST } else { 1 };
         closed = if way.is_open() { 0 } else { closed };
         let limit = available.min(at_once).min(u32::try_from(places.available_permits()).unwrap_or(MOST));
-        let mut rung = false;
         let until = async {
             tokio::select! {
-                () = bell.notified() => rung = true,
+                () = bell.notified() => {}
                 () = ends.stop.cancelled() => {}
             }
         };
@@ -104,7 +103,7 @@ pub(super) async fn run<W: Work>(work: Arc<W>, bell: Arc<Notify>, pacing: Pacing
         let started;
         (taken, started) = work.next(limit, due, until).await;
         // Rung: see what is there. As many as asked for: there may be more.
-        due = rung || taken >= limit;
+        due = taken == 0 || taken >= limit;
         if taken > 0 {
             pace.take(taken);
             let places = places.clone().try_acquire_many_owned(taken).ok();
