@@ -5,7 +5,7 @@
 //!
 //! A migration that leaves the program before it able to work says so in its name: `0009_from_0008_second_channel.sql` is for tables that programs
 //! made for version 8 read and write as well. So a new version comes in machine by machine, and goes back out without a backup. A migration
-//! that says nothing shuts older programs out (docs/decisions/0017).
+//! that says nothing shuts older programs out (docs/decisions/0016).
 
 use super::StoreError;
 

@@ -14,7 +14,13 @@ use serde_json::Value;
 const AGES: Duration = Duration::from_secs(60);
 
 fn weiche(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_weiche")).args(arguments).env_remove("WEICHE_LOG").output().unwrap()
+    weiche_in(&[], arguments)
+}
+
+/// Under these variables.
+fn weiche_in(environment: &[(&str, &str)], arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_weiche"));
+    command.args(arguments).env_remove("WEICHE_LOG").envs(environment.iter().copied()).output().unwrap()
 }
 
 fn told(output: &Output) -> String {
@@ -49,8 +55,14 @@ impl Folder {
     }
     /// With other options for `weiche init`.
     pub fn made(options: &[&str]) -> Self {
+        Self::made_in(&[], options)
+    }
+    /// Under these variables.
+    pub fn made_in(environment: &[(&str, &str)], options: &[&str]) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let made = json(0, &[&["init", dir.path().to_str().unwrap()], options].concat());
+        let made = weiche_in(environment, &[&["init", dir.path().to_str().unwrap(), "--output", "json"], options].concat());
+        assert!(made.status.success(), "{}", told(&made));
+        let made: Value = serde_json::from_slice(&made.stdout).unwrap();
         Self::with_ports(dir, made["verifier_key"].as_str().unwrap().to_owned())
     }
     /// A second gateway of the same installation, on another machine, as it were.
@@ -84,14 +96,15 @@ impl Folder {
         std::fs::write(&path, change(std::fs::read_to_string(&path).unwrap())).unwrap();
     }
     pub fn serve(&self) -> Serving {
-        self.serve_with(env!("CARGO_BIN_EXE_weiche"))
+        self.serve_with(env!("CARGO_BIN_EXE_weiche"), &[])
     }
-    /// The same by another program.
-    pub fn serve_with(&self, program: &str) -> Serving {
+    /// The same by another program, or under these variables.
+    pub fn serve_with(&self, program: &str, environment: &[(&str, &str)]) -> Serving {
         let log = std::fs::File::create(self.path("serve.log")).unwrap();
         let child = Command::new(program)
             .args(["serve", "--config", &self.config()])
             .env_remove("WEICHE_LOG")
+            .envs(environment.iter().copied())
             .stderr(log)
             .stdout(Stdio::null())
             .spawn()
@@ -127,6 +140,12 @@ impl Folder {
         let mut text = String::new();
         stream.read_to_string(&mut text).unwrap();
         text
+    }
+    /// The present value of a metric without labels.
+    pub fn measure(&self, name: &str) -> f64 {
+        let text = self.metrics();
+        let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        value.unwrap_or_else(|| panic!("{name} is not among\n{text}")).parse().unwrap()
     }
     /// Entries of the log, exported and verified.
     pub fn entries(&self, to: &str) -> u64 {
