@@ -103,6 +103,9 @@ pub struct Args {
     /// Kills the gateway in the middle and starts it again: nothing acknowledged may be lost
     #[arg(long)]
     kill: bool,
+    /// The recipient breaks off so often, with whatever it has taken and not answered
+    #[arg(long, value_name = "MILLISECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+    crashing: Option<u64>,
     /// An empty PostgreSQL database for the gateway, instead of SQLite in its folder
     #[arg(long, value_name = "postgres://...")]
     store: Option<String>,
@@ -185,20 +188,22 @@ impl Bench {
     fn receive(&mut self, args: &Args) -> Result<(), Failure> {
         let certs = self.gateway.dir().join("certs");
         let Some(door) = self.gateway.doors().next() else { return Ok(()) };
+        let lives = args.crashing.map_or(Duration::MAX, Duration::from_millis);
         for (recipient, listener) in self.network.recipients.iter().zip(self.doors.drain(..)) {
             let (taken, finish) = (self.taken.clone(), self.finish.clone());
             if args.pull {
                 let channel = dial(&certs, &recipient.institution, door)?;
                 self.receiving.spawn(async move {
-                    // A killed gateway ends the stream: the case system opens the next one.
+                    // A killed gateway ends the stream, or a crash of its own: the case system opens the next one.
                     while !finish.is_cancelled() {
-                        let _ = recipients::pull(channel.clone(), 256, taken.clone(), finish.clone()).await;
+                        let pulling = recipients::pull(channel.clone(), 256, taken.clone(), finish.clone());
+                        let _broken_off = tokio::time::timeout(lives, pulling).await;
                         let _finished = tokio::time::timeout(Duration::from_millis(200), finish.cancelled()).await;
                     }
                 });
             } else {
                 let tls = process::server_tls(&certs, &recipient.institution)?;
-                self.receiving.spawn(recipients::serve(listener, tls, taken));
+                self.receiving.spawn(recipients::serve(listener, tls, taken, lives));
             }
         }
         Ok(())
@@ -257,6 +262,7 @@ impl Bench {
             // After a restart the counters belong to another process.
             gateway: if args.kill { None } else { Some(report::Cost::of(usage_before, usage, in_window)) },
             at_rest,
+            crashing: args.crashing.is_some(),
             killed_for_seconds: downtime.map(|downtime| downtime.as_secs_f64()),
             acknowledged: accepted,
             arrived: arrived as u64,

@@ -6,16 +6,19 @@
 
 use std::collections::HashMap;
 use std::convert::Infallible;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use http_body_util::{BodyExt, StreamBody};
 use hyper::body::{Frame, Incoming};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
-use tokio_rustls::TlsAcceptor;
+use tokio::task::JoinSet;
+use tokio_rustls::{Accept, TlsAcceptor};
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Channel;
@@ -42,31 +45,54 @@ impl Taken {
     }
 }
 
-/// Serves every method with an empty answer, until the listener is dropped with the task.
-pub async fn serve(listener: TcpListener, tls: Arc<rustls::ServerConfig>, taken: Taken) {
+/// How long before its end a recipient that crashes takes deliveries and answers none.
+const DYING: Duration = Duration::from_millis(20);
+
+/// Serves every method with an empty answer, until the listener is dropped with the task. It crashes when it has lived for so long, and is there again
+/// at once: what it took last it has noted, and the caller never learns that.
+pub async fn serve(listener: TcpListener, tls: Arc<rustls::ServerConfig>, taken: Taken, lives: Duration) {
     let acceptor = TlsAcceptor::from(tls);
     loop {
-        let Ok((socket, _)) = listener.accept().await else { return };
-        let _ = socket.set_nodelay(true);
-        let (acceptor, taken) = (acceptor.clone(), taken.clone());
-        tokio::spawn(async move {
-            let Ok(stream) = acceptor.accept(socket).await else { return };
-            let service = service_fn(move |request: http::Request<Incoming>| answer(request, taken.clone()));
-            let mut server = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
-            server.max_concurrent_streams(1024).initial_stream_window_size(1 << 20).initial_connection_window_size(4 << 20);
-            // The gateway closes its connections when it stops.
-            let _ = server.serve_connection(TokioIo::new(stream), service).await;
+        let (mut connections, dying) = (JoinSet::new(), CancellationToken::new());
+        let mut crash = pin!(async {
+            tokio::time::sleep(lives).await;
+            dying.cancel();
+            tokio::time::sleep(DYING).await;
         });
+        loop {
+            let socket = tokio::select! {
+                accepted = listener.accept() => match accepted {
+                    Ok((socket, _)) => socket,
+                    Err(_) => return,
+                },
+                Some(_) = connections.join_next() => continue,
+                () = &mut crash => break,
+            };
+            let _ = socket.set_nodelay(true);
+            connections.spawn(connection(acceptor.accept(socket), taken.clone(), dying.clone()));
+        }
     }
+}
+
+async fn connection(accept: Accept<TcpStream>, taken: Taken, dying: CancellationToken) {
+    let Ok(stream) = accept.await else { return };
+    let service = service_fn(move |request: http::Request<Incoming>| answer(request, taken.clone(), dying.clone()));
+    let mut server = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+    server.max_concurrent_streams(1024).initial_stream_window_size(1 << 20).initial_connection_window_size(4 << 20);
+    // The gateway closes its connections when it stops.
+    let _ = server.serve_connection(TokioIo::new(stream), service).await;
 }
 
 type Answer = http::Response<StreamBody<futures_util::stream::Iter<std::array::IntoIter<Result<Frame<Bytes>, Infallible>, 2>>>>;
 
 /// An empty protobuf message and status OK, whatever the method.
-async fn answer(request: http::Request<Incoming>, taken: Taken) -> Result<Answer, Infallible> {
+async fn answer(request: http::Request<Incoming>, taken: Taken, dying: CancellationToken) -> Result<Answer, Infallible> {
     let body = request.into_body().collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
     if let Some(id) = body.get(5..).and_then(first_uuid) {
         taken.note(id);
+    }
+    if dying.is_cancelled() {
+        std::future::pending::<()>().await;
     }
     let mut frame = BytesMut::with_capacity(5);
     frame.put_bytes(0, 5);

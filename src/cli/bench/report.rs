@@ -49,6 +49,8 @@ pub struct Report {
     pub gateway: Option<Cost>,
     /// Before the load.
     pub at_rest: AtRest,
+    /// The recipient broke off again and again.
+    pub crashing: bool,
     /// How long nobody listened, with `--kill`.
     pub killed_for_seconds: Option<f64>,
     /// Acknowledged in the whole run, warm-up included.
@@ -147,13 +149,13 @@ pub fn per_second(count: u64, elapsed: Duration) -> f64 {
 }
 
 impl Report {
-    /// Everything acknowledged has arrived and is in the log; without a kill nothing came twice.
+    /// Everything acknowledged has arrived and is in the log; where nobody crashed nothing came twice.
     pub fn is_sound(&self) -> bool {
         self.acknowledged > 0
             && self.arrived >= self.acknowledged
             && self.audit.submitted >= self.acknowledged
             && self.audit.delivered == self.audit.submitted
-            && (self.killed_for_seconds.is_some() || self.repeated == 0)
+            && (self.killed_for_seconds.is_some() || self.crashing || self.repeated == 0)
     }
 }
 

@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use futures_util::StreamExt as _;
 use sqlx::Connection as _;
 use weiche::exchange::Refusal;
 use weiche::id::RequestId;
@@ -49,22 +50,34 @@ async fn any_accepts_and_any_delivers() {
     other.verify_log().await;
 }
 
+/// `WEICHE_REPEATS` sets how often; docs/PROMISES.md has the command.
 #[tokio::test]
-async fn the_same_call_at_both_is_one_call() {
+async fn the_same_call_at_all_gateways_is_one_call() {
     let Some((one, other)) = two().await else { return };
+    let third = one.beside().await;
+    let repeats: usize = std::env::var("WEICHE_REPEATS").map_or(60, |repeats| repeats.parse().unwrap());
     let consent = one.usual_consent(CARITAS, JOBCENTER, "p-1").await;
     let case = referral(CARITAS, JOBCENTER, "p-1", consent);
-    for _ in 0..20 {
-        let request = RequestId::random();
-        let (here, there) = tokio::join!(one.submit_as(request, &case), other.submit_as(request, &case));
-        let (here, there) = (here.unwrap(), there.unwrap());
-        assert_eq!(here.referral, there.referral);
-        assert_eq!(here.receipt.unwrap().text, there.receipt.unwrap().text, "byte for byte");
-        let mut different = case.clone();
-        different.free_text = "something else".into();
-        assert!(matches!(other.submit_as(request, &different).await, Err(Refusal::RequestIdReused)));
-    }
-    assert_eq!(one.count("referral").await, 20);
+    let mut different = case.clone();
+    different.free_text = "something else".into();
+    let repeat = |turn: usize| {
+        let (mut desks, case, different) = ([&one, &other, &third], &case, &different);
+        desks.rotate_left(turn % 3);
+        async move {
+            let request = RequestId::random();
+            let [first, second, third] = desks.map(|desk| desk.submit_as(request, case));
+            let (first, second, third) = tokio::join!(first, second, third);
+            let [first, second, third] = [first, second, third].map(Result::unwrap);
+            assert_eq!((&second.referral, &third.referral), (&first.referral, &first.referral));
+            let [first, second, third] = [first, second, third].map(|accepted| accepted.receipt.unwrap().text);
+            assert_eq!((&second, &third), (&first, &first), "byte for byte");
+            assert!(matches!(desks[2].submit_as(request, different).await, Err(Refusal::RequestIdReused)));
+        }
+    };
+    // A few dozen at a time, as callers come.
+    futures_util::stream::iter(0..repeats).map(repeat).buffer_unordered(48).collect::<Vec<()>>().await;
+    assert_eq!(one.count("referral").await, repeats as i64);
+    println!("{repeats} calls, each three times at three gateways at once, were {repeats} referrals");
 }
 
 #[tokio::test]
