@@ -97,8 +97,11 @@ pub struct Args {
     /// So many Jobcenters that are called, each with its own case system and persons, instead of one
     #[arg(long, default_value_t = 1, conflicts_with = "pull")]
     jobcenters: usize,
+    /// So many of the Jobcenters take connections and say nothing until the load is over
+    #[arg(long, default_value_t = 0, conflicts_with_all = ["pull", "queued"])]
+    silent: usize,
     /// A year or a day of real work, instead of the options that say how much
-    #[arg(long, value_enum, conflicts_with_all = ["pull", "stream", "gateways", "centres", "jobcenters", "persons", "stored", "queued", "rate"])]
+    #[arg(long, value_enum, conflicts_with_all = ["pull", "stream", "gateways", "centres", "jobcenters", "silent", "persons", "stored", "queued", "rate"])]
     profile: Option<Profile>,
     /// Kills the gateway in the middle and starts it again: nothing acknowledged may be lost
     #[arg(long)]
@@ -184,12 +187,14 @@ impl Bench {
         Ok(Self { gateway, network, source, taken, request_bytes, idle, doors, receiving: JoinSet::new(), finish: CancellationToken::new() })
     }
 
-    /// From now on recipients take what is for them.
-    fn receive(&mut self, args: &Args) -> Result<(), Failure> {
+    /// From now on recipients take what is for them, but for the last few.
+    fn receive(&mut self, args: &Args, silent: usize) -> Result<(), Failure> {
         let certs = self.gateway.dir().join("certs");
         let Some(door) = self.gateway.doors().next() else { return Ok(()) };
         let lives = args.crashing.map_or(Duration::MAX, Duration::from_millis);
-        for (recipient, listener) in self.network.recipients.iter().zip(self.doors.drain(..)) {
+        let closed = self.doors.len();
+        let recipients = self.network.recipients.iter().rev().take(closed).rev();
+        for (recipient, listener) in recipients.zip(self.doors.drain(..closed.saturating_sub(silent))) {
             let (taken, finish) = (self.taken.clone(), self.finish.clone());
             if args.pull {
                 let channel = dial(&certs, &recipient.institution, door)?;
@@ -216,7 +221,7 @@ impl Bench {
         let stored = at_rest.before.as_ref().map_or(0, |before| before.referrals);
         let warm = load::run(self.source.clone(), how, WARM_UP, stop.clone()).await;
         let before = stored + warm.accepted;
-        self.arrived(before, QUIET).await;
+        self.arrived(if args.silent > 0 { 0 } else { before }, QUIET).await;
 
         let bar = terminal::progress("load");
         bar.set_length(args.seconds);
@@ -236,6 +241,7 @@ impl Bench {
         let (in_window, usage) = (self.taken.count() - taken_before, self.gateway.usage());
         bar.finish_and_clear();
 
+        self.receive(args, 0)?;
         let accepted = before + outcome.accepted;
         let arrived = self.arrived(accepted, if args.kill { QUIET_AFTER_KILL } else { QUIET }).await;
         self.finish.cancel();
@@ -246,6 +252,7 @@ impl Bench {
         Ok(Report {
             sender: if args.stream { "stream" } else { "calls" },
             recipient: if args.pull { "pull" } else { "push" },
+            silent: args.silent,
             gateways: args.gateways,
             engine: if args.store.is_some() { "PostgreSQL" } else { "SQLite" },
             concurrency: args.rate.is_none().then_some(args.concurrency),
@@ -275,7 +282,7 @@ impl Bench {
     async fn before(&mut self, args: &Args) -> Result<AtRest, Failure> {
         let idle_mib = report::mib(self.idle.resident);
         if args.queued == 0 {
-            self.receive(args)?;
+            self.receive(args, args.silent)?;
         }
         if args.stored.max(args.queued) == 0 {
             return Ok(AtRest { idle_mib, before: None });
@@ -290,7 +297,7 @@ impl Bench {
         let resident_mib = report::mib(self.gateway.usage().resident);
         let back = Instant::now();
         if args.queued > 0 {
-            self.receive(args)?;
+            self.receive(args, 0)?;
             self.arrived(referrals, QUIET).await;
         }
         let delivered_in_seconds = (args.queued > 0).then(|| back.elapsed().as_secs_f64());

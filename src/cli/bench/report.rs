@@ -27,6 +27,8 @@ pub struct Report {
     pub concurrency: Option<usize>,
     /// Calls a second in the open loop.
     pub rate: Option<f64>,
+    /// Recipients that took connections and said nothing until the load was over.
+    pub silent: usize,
     /// Size of one native request.
     pub request_bytes: usize,
     /// Length of the load.
@@ -167,7 +169,8 @@ impl fmt::Display for Report {
         };
         writeln!(f, "gateway     {} on {}", self.gateways, self.engine)?;
         writeln!(f, "load        {load}, {:.1} s, {} bytes a request", self.seconds, self.request_bytes)?;
-        writeln!(f, "way         {} in, {} out", self.sender, self.recipient)?;
+        let silent = if self.silent > 0 { format!(", {} recipients silent until the end", self.silent) } else { String::new() };
+        writeln!(f, "way         {} in, {} out{silent}", self.sender, self.recipient)?;
         writeln!(f, "accepted    {:.0}/s ({} acknowledged: durable, logged, receipt signed)", self.accepted_per_second, self.accepted)?;
         writeln!(f, "delivered   {:.0}/s ({} taken by the recipient in the window)", self.delivered_per_second, self.delivered_in_window)?;
         let Latency { p50, p99, p999, max } = &self.latency_ms;
