@@ -15,6 +15,7 @@ mod place;
 mod postgres;
 mod space;
 mod sqlite;
+mod steps;
 mod tables;
 mod value;
 
@@ -31,6 +32,7 @@ pub use connection::{Connection, Insert};
 pub use copy::Copying;
 pub use place::Place;
 pub use space::Space;
+pub use steps::{Pause, Steps};
 pub use tables::Tables;
 pub use value::{Row, Value};
 
@@ -107,6 +109,7 @@ pub struct Store {
     readers: Readers,
     /// Held as long as a file is open: two processes on one would fork the log.
     file: Option<(File, sqlite::Checkpoints)>,
+    steps: Option<Steps>,
 }
 
 enum Readers {
@@ -171,17 +174,26 @@ impl Store {
 
     /// Opens a database that exists, refuses unsafe settings and tables that are not for this program. The one writing connection comes with it.
     pub async fn open(place: &Place) -> Result<(Self, Connection), StoreError> {
-        let (readers, writer, file) = match place {
-            Place::File(path) => {
-                let (readers, writer, lock, checkpoints) = sqlite::open(path).await?;
-                (Readers::Sqlite(readers), writer, Some((lock, checkpoints)))
-            }
+        match place {
+            Place::File(path) => Self::open_file(path, sqlite::READERS).await,
             Place::Server(url) => {
                 let writer = postgres::writer(url).await?;
-                (Readers::Postgres(Arc::new(ArcSwapOption::from_pointee(postgres::readers(url)?))), writer, None)
+                let readers = Readers::Postgres(Arc::new(ArcSwapOption::from_pointee(postgres::readers(url)?)));
+                Ok((Self { place: place.clone(), readers, file: None, steps: None }, writer))
             }
-        };
-        Ok((Self { place: place.clone(), readers, file }, writer))
+        }
+    }
+
+    /// Opens a file for a simulation, whose thread waits for each of its steps. Nobody can wait for another one's reader then: there are enough.
+    pub async fn open_in_steps(path: &Path, steps: Steps) -> Result<(Self, Connection), StoreError> {
+        let (store, writer) = steps.take(Self::open_file(path, sqlite::READERS_IN_STEPS)).await?;
+        Ok((Self { steps: Some(steps.clone()), ..store }, writer.in_steps(Some(steps))))
+    }
+
+    async fn open_file(path: &Path, most: u32) -> Result<(Self, Connection), StoreError> {
+        let (readers, writer, lock, checkpoints) = sqlite::open(path, most).await?;
+        let (place, readers, file) = (Place::File(path.to_owned()), Readers::Sqlite(readers), Some((lock, checkpoints)));
+        Ok((Self { place, readers, file, steps: None }, writer))
     }
 
     /// A connection for reading beside whoever has the database open; makes nothing, not even the file.
@@ -195,7 +207,10 @@ impl Store {
     /// A connection for reading. Sees what is committed.
     pub async fn reader(&self) -> Result<Connection, StoreError> {
         Ok(match &self.readers {
-            Readers::Sqlite(pool) => pool.acquire().await?.into(),
+            Readers::Sqlite(pool) => {
+                let conn = Steps::taken(self.steps.clone(), pool.acquire()).await?;
+                Connection::from(conn).in_steps(self.steps.clone())
+            }
             Readers::Postgres(pool) => {
                 let pool = pool.load_full().ok_or(StoreError::Lost)?;
                 Connection::reading(pool.acquire().await?, pool.close_event())

@@ -22,7 +22,9 @@ static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 /// The oldest SQLite that may be linked: older ones can corrupt a write-ahead log that two connections reset.
 const OLDEST: [u32; 3] = [3, 51, 3];
 /// Reading connections. Reads are short; more only add memory.
-const READERS: u32 = 4;
+pub(super) const READERS: u32 = 4;
+/// In a simulation: more than ever read at one time.
+pub(super) const READERS_IN_STEPS: u32 = 64;
 /// Longest wait for a lock of our own making (a checkpoint of the write-ahead log).
 const BUSY: Duration = Duration::from_secs(5);
 /// Rows that wait between SQLite's thread and ours: as many as a batch reads at once, so that neither waits for the other row by row.
@@ -51,8 +53,8 @@ pub async fn migrate(path: &Path) -> Result<(i64, i64), StoreError> {
     Ok((before.found, after.found))
 }
 
-/// Readers, the writer, the lock, and who moves the write-ahead log into the file.
-pub async fn open(path: &Path) -> Result<(SqlitePool, Connection, File, Checkpoints), StoreError> {
+/// At most so many readers, the writer, the lock, and who moves the write-ahead log into the file.
+pub async fn open(path: &Path, most: u32) -> Result<(SqlitePool, Connection, File, Checkpoints), StoreError> {
     let options = options(path)?;
     let lock = lock(path)?;
     let mut writer = options.clone().connect().await?;
@@ -62,7 +64,7 @@ pub async fn open(path: &Path) -> Result<(SqlitePool, Connection, File, Checkpoi
     let checkpoints = Checkpoints::begin(options.clone().connect().await?, i64::try_from(full / PAGE).unwrap_or(i64::MAX));
     let mut writer = Connection::from(writer);
     writer.begin_anew_when(checkpoints.full.clone());
-    let readers = SqlitePoolOptions::new().max_connections(READERS).connect_with(options.read_only(true).pragma("cache_size", "-2048")).await?;
+    let readers = SqlitePoolOptions::new().max_connections(most).connect_with(options.read_only(true).pragma("cache_size", "-2048")).await?;
     Ok((readers, writer, lock, checkpoints))
 }
 
@@ -97,6 +99,7 @@ impl Checkpoints {
             beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
             loop {
                 tokio::select! {
+                    biased;
                     _ = beat.tick() => {}
                     Some(asked) = scrubs.recv() => {
                         let _ = asked.send(empty(&mut conn).await);
@@ -244,10 +247,10 @@ mod tests {
     async fn a_database_opens_once_and_keeps_its_log_from_being_changed() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("weiche.db");
-        assert!(matches!(open(&path).await, Err(StoreError::Missing(_))), "opening makes nothing");
+        assert!(matches!(open(&path, READERS).await, Err(StoreError::Missing(_))), "opening makes nothing");
         create(&path).await.unwrap();
-        let (readers, mut writer, lock, _checkpoints) = open(&path).await.unwrap();
-        assert!(matches!(open(&path).await, Err(StoreError::InUse(_))));
+        let (readers, mut writer, lock, _checkpoints) = open(&path, READERS).await.unwrap();
+        assert!(matches!(open(&path, READERS).await, Err(StoreError::InUse(_))));
         writer.execute("INSERT INTO log_leaf VALUES (0, x'00', x'00')", []).await.unwrap();
         for forbidden in ["UPDATE log_leaf SET entry = x'01'", "DELETE FROM log_leaf"] {
             assert!(writer.execute(forbidden, []).await.is_err(), "{forbidden}");
@@ -255,7 +258,7 @@ mod tests {
         drop(writer);
         readers.close().await;
         drop(lock);
-        open(&path).await.unwrap();
+        open(&path, READERS).await.unwrap();
     }
 
     #[tokio::test]
@@ -263,7 +266,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("weiche.db");
         create(&path).await.unwrap();
-        let (readers, mut writer, _lock, _checkpoints) = open(&path).await.unwrap();
+        let (readers, mut writer, _lock, _checkpoints) = open(&path, READERS).await.unwrap();
         let mode = writer.row("PRAGMA synchronous", []).await.unwrap().unwrap().int(0).unwrap();
         assert_eq!(mode, 2, "FULL");
         drop(writer);

@@ -38,6 +38,7 @@ mod onboarding;
 mod places;
 mod promises;
 mod pulling;
+mod simulation;
 mod stopped;
 mod stopping;
 mod store;
