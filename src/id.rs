@@ -5,7 +5,6 @@
 //!
 //! None of them says anything about a person: names of institutions are public, everything else is random.
 
-use std::cell::Cell;
 use std::fmt;
 use std::str::FromStr;
 
@@ -118,26 +117,11 @@ macro_rules! uuid_id {
     };
 }
 
-/// Ids that share their first bytes.
-const LENGTH: u32 = 256;
-
-thread_local! {
-    /// How many of the run have been drawn on this thread, and its bytes.
-    static RUN: Cell<(u32, [u8; 6])> = const { Cell::new((0, [0; 6])) };
-}
-
 /// A UUIDv8 whose first six bytes are random but the same for some 256 ids in a row: neighbours in time are neighbours in an index, so that
 /// hundreds of new rows touch a few pages instead of hundreds, and yet, unlike a UUIDv7, it does not tell when the person was at the counter.
 /// The other 74 bits are random.
 fn fresh() -> Uuid {
-    let mut bytes = chance::bytes();
-    let (drawn, mut run) = RUN.get();
-    if drawn == 0 {
-        run.copy_from_slice(&bytes[..6]);
-    }
-    bytes[..6].copy_from_slice(&run);
-    RUN.set(((drawn + 1) % LENGTH, run));
-    uuid::Builder::from_custom_bytes(bytes).into_uuid()
+    uuid::Builder::from_custom_bytes(chance::id()).into_uuid()
 }
 
 slug! {

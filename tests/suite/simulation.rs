@@ -34,7 +34,7 @@ use recipient::Answers;
 use world::{AGENTUR, CARITAS, GATEWAY, JOBCENTER, World};
 
 /// The network and the clocks move by this.
-const TICK: Duration = Duration::from_millis(5);
+fn tick() -> Duration { Duration::from_millis(std::env::var("T").map_or(5, |t| t.parse().unwrap())) }
 /// Longer than any lease.
 const LEASES: Duration = Duration::from_secs(61);
 /// Most rounds until everything has come to an end.
@@ -65,7 +65,7 @@ fn simulate(world: &Arc<World>) -> Result<(), String> {
     chance::seed(world.seed);
     let mut draw = world.chance("faults");
     let mut builder = turmoil::Builder::new();
-    builder.tick_duration(TICK).simulation_duration(Duration::from_secs(100_000)).epoch(SystemTime::UNIX_EPOCH).rng_seed(world.seed);
+    builder.tick_duration(tick()).simulation_duration(Duration::from_secs(100_000)).epoch(SystemTime::UNIX_EPOCH).rng_seed(world.seed);
     builder.min_message_latency(Duration::from_millis(1)).max_message_latency(Duration::from_millis(draw.random_range(2..150)));
     let until = draw.random_range(3000..9000);
     let faults = faults::plan(&mut draw, until);
@@ -78,7 +78,7 @@ fn simulate(world: &Arc<World>) -> Result<(), String> {
     sim.host(AGENTUR, || recipient::agentur(world.clone(), fetching.clone()));
 
     let step = |sim: &mut turmoil::Sim<'_>| {
-        world.clock.set(world.clock.now().plus(TICK));
+        world.clock.set(world.clock.now().plus(tick()));
         sim.step().map_err(|error| error.to_string())
     };
     for (at, fault) in faults {
@@ -92,19 +92,22 @@ fn simulate(world: &Arc<World>) -> Result<(), String> {
     }
     faults::end(&mut sim, world);
     world.calm.store(true, SeqCst);
+    let mut quiet = 0;
     for round in 0.. {
         world.open.store(-1, SeqCst);
-        for _ in 0..200 {
+        for _ in 0..1000 / tick().as_millis() as usize {
             step(&mut sim)?;
         }
         happen(&mut sim, world, Fault::Start(GATEWAY));
-        if world.to_do.load(SeqCst) == 0 && world.open.load(SeqCst) == 0 {
+        // Twice: who counted may have begun before the last call was answered.
+        quiet = if world.to_do.load(SeqCst) == 0 && world.open.load(SeqCst) == 0 { quiet + 1 } else { 0 };
+        if quiet == 2 {
             break;
         }
         if round == ROUNDS {
             return Err(format!("stuck: {} calls without an answer, {} lanes not empty", world.to_do.load(SeqCst), world.open.load(SeqCst)));
         }
-        if round % 4 == 3 {
+        if round % 4 == 3 && quiet == 0 {
             happen(&mut sim, world, Fault::Jump(LEASES));
         }
     }

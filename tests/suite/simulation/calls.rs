@@ -38,15 +38,14 @@ impl Clerk {
         Duration::from_millis(self.chance.random_range(range))
     }
 
-    /// Asks until there is an answer, or the reason of a refusal. Some do not wait long; some ask again although they were answered.
-    pub async fn ask<Q, T, F>(&mut self, request: &Q, call: impl Fn(Channel, Q) -> F) -> (Span, Result<T, String>)
+    /// Asks, for the first time at `asked`, until there is an answer, or the reason of a refusal. Some do not wait long; some ask again although they were answered.
+    pub async fn ask<Q, T, F>(&mut self, asked: u64, request: &Q, call: impl Fn(Channel, Q) -> F) -> (Span, Result<T, String>)
     where
         Q: Clone,
         T: PartialEq + std::fmt::Debug,
         F: Future<Output = Result<Response<T>, Status>>,
     {
         let call = |line| call(line, request.clone());
-        let asked = World::now();
         let answer = self.until_answered(&call).await;
         let span = Span { asked, told: World::now() };
         if !self.world.is_calm() && self.chance.random_bool(0.1) {

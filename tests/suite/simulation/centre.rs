@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rand::Rng as _;
+use rand::rngs::SmallRng;
 use weiche::proto::exchange::consent_service_client::ConsentServiceClient;
 use weiche::proto::exchange::referral_service_client::ReferralServiceClient;
 use weiche::proto::exchange::{RecordConsentRequest, SubmitReferralRequest, WithdrawConsentRequest};
@@ -26,8 +27,16 @@ pub const PERSONS: usize = 2;
 #[derive(Debug, Clone)]
 struct Task {
     at: u64,
+    /// When it was asked for first.
+    asked: Option<u64>,
     request: String,
     what: What,
+}
+
+impl Task {
+    fn new(at: u64, chance: &mut SmallRng, what: What) -> Self {
+        Self { at, asked: None, request: id(chance), what }
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -51,17 +60,17 @@ impl Disk {
         let mut chance = world.chance("centre");
         let mut clerks = Vec::new();
         for person in 0..PERSONS {
-            clerks.push(vec![Task { at: 0, request: id(&mut chance), what: What::Consent { person } }]);
+            clerks.push(vec![Task::new(0, &mut chance, What::Consent { person })]);
             for to in 0..TO.len() {
                 let mut times: Vec<u64> = (0..chance.random_range(1..=4)).map(|_| chance.random_range(0..until)).collect();
                 times.sort_unstable();
-                clerks.push(times.into_iter().map(|at| Task { at, request: id(&mut chance), what: What::Submit { person, to } }).collect());
+                clerks.push(times.into_iter().map(|at| Task::new(at, &mut chance, What::Submit { person, to })).collect());
             }
             for _ in 0..chance.random_range(0..=2) {
                 let to = chance.random_bool(0.4).then(|| chance.random_range(0..TO.len()));
                 let only_phone = to.is_none() && chance.random_bool(0.2);
                 let at = chance.random_range(until / 4..until);
-                clerks.push(vec![Task { at, request: id(&mut chance), what: What::Withdraw { person, to, only_phone } }]);
+                clerks.push(vec![Task::new(at, &mut chance, What::Withdraw { person, to, only_phone })]);
             }
         }
         world.to_do.fetch_add(clerks.iter().map(|tasks| i64::try_from(tasks.len()).unwrap()).sum(), SeqCst);
@@ -91,20 +100,21 @@ async fn work(world: Arc<World>, disk: Arc<Disk>, number: usize) {
         while !world.is_calm() && World::now() < task.at || person.is_some_and(|person| !disk.recorded.lock().unwrap()[person]) {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        done(&world, &disk, &mut clerk, task).await;
+        let asked = *disk.clerks.lock().unwrap()[number][0].asked.get_or_insert_with(World::now);
+        done(&world, &disk, &mut clerk, asked, task).await;
         disk.clerks.lock().unwrap()[number].remove(0);
         world.to_do.fetch_sub(1, SeqCst);
     }
 }
 
-async fn done(world: &World, disk: &Disk, clerk: &mut Clerk, Task { request: request_id, what, .. }: Task) {
+async fn done(world: &World, disk: &Disk, clerk: &mut Clerk, asked: u64, Task { request: request_id, what, .. }: Task) {
     let subject = |person: usize| format!("p-{person}");
     match what {
         What::Consent { person } => {
             let consent = Some(consent(&subject(person), &disk.consents[person]));
             let request = RecordConsentRequest { request_id, consent };
             let call = |line, request| async move { ConsentServiceClient::new(line).record_consent(request).await };
-            match clerk.ask(&request, call).await.1 {
+            match clerk.ask(asked, &request, call).await.1 {
                 Ok(_) => disk.recorded.lock().unwrap()[person] = true,
                 Err(reason) => world.broken(format!("a consent is refused: {reason}")),
             }
@@ -113,7 +123,7 @@ async fn done(world: &World, disk: &Disk, clerk: &mut Clerk, Task { request: req
             let referral = referral(desk::CARITAS, TO[to], &subject(person), disk.consents[person].parse().unwrap());
             let request = SubmitReferralRequest { request_id, referral: Some(referral), validate_only: false };
             let (span, answer) =
-                clerk.ask(&request, |line, request| async move { ReferralServiceClient::new(line).submit_referral(request).await }).await;
+                clerk.ask(asked, &request, |line, request| async move { ReferralServiceClient::new(line).submit_referral(request).await }).await;
             world.seen().submissions.push(Submission { person, to, span, answer });
         }
         What::Withdraw { person, to, only_phone } => {
@@ -123,7 +133,7 @@ async fn done(world: &World, disk: &Disk, clerk: &mut Clerk, Task { request: req
             let request =
                 WithdrawConsentRequest { request_id, consent_id: disk.consents[person].clone(), scope, ..WithdrawConsentRequest::default() };
             let (span, answer) =
-                clerk.ask(&request, |line, request| async move { ConsentServiceClient::new(line).withdraw_consent(request).await }).await;
+                clerk.ask(asked, &request, |line, request| async move { ConsentServiceClient::new(line).withdraw_consent(request).await }).await;
             match answer {
                 Ok(answer) => world.seen().withdrawals.push(Withdrawal { person, to, only_phone, span, answer }),
                 Err(reason) => world.broken(format!("a withdrawal is refused: {reason}")),

@@ -34,7 +34,8 @@ use super::world::{AGENTUR, Answered, Arrival, JOBCENTER, JOBCENTER_DOOR, What, 
 pub struct Answers {
     chance: Mutex<SmallRng>,
     known: Mutex<BTreeSet<String>>,
-    open: Mutex<Vec<AnswerReferralRequest>>,
+    /// Each with when it was said first.
+    open: Mutex<Vec<(Option<u64>, AnswerReferralRequest)>>,
 }
 
 impl Answers {
@@ -55,7 +56,7 @@ impl Answers {
         for state in states {
             let (request_id, event_id) = (id(&mut chance), id(&mut chance));
             let change = StatusChange { referral_id: referral.to_owned(), event_id, state: state as i32, ..StatusChange::default() };
-            self.open.lock().unwrap().push(AnswerReferralRequest { request_id, change: Some(change) });
+            self.open.lock().unwrap().push((None, AnswerReferralRequest { request_id, change: Some(change) }));
             world.to_do.fetch_add(1, SeqCst);
         }
     }
@@ -65,9 +66,10 @@ impl Answers {
         loop {
             let pause = clerk.millis(20..800);
             sleep(pause).await;
-            let Some(request) = self.open.lock().unwrap().first().cloned() else { continue };
+            let next = self.open.lock().unwrap().first_mut().map(|(asked, request)| (*asked.get_or_insert_with(World::now), request.clone()));
+            let Some((asked, request)) = next else { continue };
             let (span, answer) =
-                clerk.ask(&request, |line, request| async move { ReferralServiceClient::new(line).answer_referral(request).await }).await;
+                clerk.ask(asked, &request, |line, request| async move { ReferralServiceClient::new(line).answer_referral(request).await }).await;
             let (referral, answer) = (request.change.unwrap().referral_id, answer.map(|said| said.receipt.unwrap().leaf_index));
             world.seen().answers.push(Answered { referral, span, answer });
             self.open.lock().unwrap().remove(0);

@@ -169,7 +169,7 @@ impl Verdict<'_> {
         }
         for (earlier, leaf) in &spans {
             let overtaken = spans.iter().find(|(later, after)| earlier.told < later.asked && leaf > after);
-            prop_assert!(overtaken.is_none(), "answered before another call began, and it stands behind it in the log");
+            prop_assert!(overtaken.is_none(), "leaf {leaf} was told of {earlier:?} before {overtaken:?} was asked for, and stands behind it");
         }
         Ok(())
     }
