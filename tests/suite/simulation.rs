@@ -34,7 +34,7 @@ use recipient::Answers;
 use world::{AGENTUR, CARITAS, GATEWAY, JOBCENTER, World};
 
 /// The network and the clocks move by this.
-fn tick() -> Duration { Duration::from_millis(std::env::var("T").map_or(5, |t| t.parse().unwrap())) }
+const TICK: Duration = Duration::from_millis(10);
 /// Longer than any lease.
 const LEASES: Duration = Duration::from_secs(61);
 /// Most rounds until everything has come to an end.
@@ -65,7 +65,7 @@ fn simulate(world: &Arc<World>) -> Result<(), String> {
     chance::seed(world.seed);
     let mut draw = world.chance("faults");
     let mut builder = turmoil::Builder::new();
-    builder.tick_duration(tick()).simulation_duration(Duration::from_secs(100_000)).epoch(SystemTime::UNIX_EPOCH).rng_seed(world.seed);
+    builder.tick_duration(TICK).simulation_duration(Duration::from_secs(100_000)).epoch(SystemTime::UNIX_EPOCH).rng_seed(world.seed);
     builder.min_message_latency(Duration::from_millis(1)).max_message_latency(Duration::from_millis(draw.random_range(2..150)));
     let until = draw.random_range(3000..9000);
     let faults = faults::plan(&mut draw, until);
@@ -78,7 +78,7 @@ fn simulate(world: &Arc<World>) -> Result<(), String> {
     sim.host(AGENTUR, || recipient::agentur(world.clone(), fetching.clone()));
 
     let step = |sim: &mut turmoil::Sim<'_>| {
-        world.clock.set(world.clock.now().plus(tick()));
+        world.clock.set(world.clock.now().plus(TICK));
         sim.step().map_err(|error| error.to_string())
     };
     for (at, fault) in faults {
@@ -95,7 +95,7 @@ fn simulate(world: &Arc<World>) -> Result<(), String> {
     let mut quiet = 0;
     for round in 0.. {
         world.open.store(-1, SeqCst);
-        for _ in 0..1000 / tick().as_millis() as usize {
+        for _ in 0..100 {
             step(&mut sim)?;
         }
         happen(&mut sim, world, Fault::Start(GATEWAY));
