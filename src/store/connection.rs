@@ -13,6 +13,7 @@ use sqlx::postgres::{PgArguments, PgConnection};
 use sqlx::sqlite::{SqliteArguments, SqliteConnection};
 use sqlx::{AssertSqlSafe, Connection as _, Postgres, SqlSafeStr, Sqlite};
 
+use super::steps::Lent;
 use super::value::{Row, Value, array, bound};
 use super::{Steps, StoreError, Tables};
 use crate::clock::Time;
@@ -77,6 +78,7 @@ impl std::fmt::Debug for Deferred {
 enum Link {
     Sqlite(SqliteConnection),
     SqliteReader(PoolConnection<Sqlite>),
+    SqliteLent(Lent),
     Postgres(PgConnection),
     PostgresReader(PoolConnection<Postgres>),
 }
@@ -97,7 +99,7 @@ macro_rules! from {
         })*
     };
 }
-from!(SqliteConnection => Sqlite, PoolConnection<Sqlite> => SqliteReader, PgConnection => Postgres, PoolConnection<Postgres> => PostgresReader);
+from!(SqliteConnection => Sqlite, PoolConnection<Sqlite> => SqliteReader, Lent => SqliteLent, PgConnection => Postgres, PoolConnection<Postgres> => PostgresReader);
 
 impl Connection {
     /// A server's connection for reading, until the server is lost.
@@ -118,6 +120,7 @@ impl Connection {
         match &mut self.link {
             Link::Sqlite(conn) => Engine::Sqlite(conn),
             Link::SqliteReader(conn) => Engine::Sqlite(conn),
+            Link::SqliteLent(lent) => Engine::Sqlite(lent.conn()),
             Link::Postgres(conn) => Engine::Postgres(conn),
             Link::PostgresReader(conn) => Engine::Postgres(conn),
         }
@@ -180,7 +183,7 @@ impl Connection {
         match self.link {
             Link::Sqlite(conn) => Steps::taken(self.steps, conn.close()).await?,
             Link::Postgres(conn) => conn.close().await?,
-            Link::SqliteReader(_) | Link::PostgresReader(_) => {}
+            Link::SqliteReader(_) | Link::SqliteLent(_) | Link::PostgresReader(_) => {}
         }
         Ok(())
     }

@@ -36,6 +36,8 @@ pub use steps::{Pause, Steps};
 pub use tables::Tables;
 pub use value::{Row, Value};
 
+use steps::Shelf;
+
 /// Why the database cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -109,11 +111,12 @@ pub struct Store {
     readers: Readers,
     /// Held as long as a file is open: two processes on one would fork the log.
     file: Option<(File, sqlite::Checkpoints)>,
-    steps: Option<Steps>,
 }
 
 enum Readers {
     Sqlite(SqlitePool),
+    /// A simulation's.
+    InSteps(Shelf, Steps),
     /// None: the server is lost.
     Postgres(Arc<ArcSwapOption<PgPool>>),
 }
@@ -174,26 +177,24 @@ impl Store {
 
     /// Opens a database that exists, refuses unsafe settings and tables that are not for this program. The one writing connection comes with it.
     pub async fn open(place: &Place) -> Result<(Self, Connection), StoreError> {
-        match place {
-            Place::File(path) => Self::open_file(path, sqlite::READERS).await,
+        let (readers, writer, file) = match place {
+            Place::File(path) => {
+                let (readers, writer, lock, checkpoints) = sqlite::open(path).await?;
+                (Readers::Sqlite(readers), writer, Some((lock, checkpoints)))
+            }
             Place::Server(url) => {
                 let writer = postgres::writer(url).await?;
-                let readers = Readers::Postgres(Arc::new(ArcSwapOption::from_pointee(postgres::readers(url)?)));
-                Ok((Self { place: place.clone(), readers, file: None, steps: None }, writer))
+                (Readers::Postgres(Arc::new(ArcSwapOption::from_pointee(postgres::readers(url)?))), writer, None)
             }
-        }
+        };
+        Ok((Self { place: place.clone(), readers, file }, writer))
     }
 
-    /// Opens a file for a simulation, whose thread waits for each of its steps. Nobody can wait for another one's reader then: there are enough.
+    /// Opens a file for a simulation, whose thread waits for each of its steps.
     pub async fn open_in_steps(path: &Path, steps: Steps) -> Result<(Self, Connection), StoreError> {
-        let (store, writer) = steps.take(Self::open_file(path, sqlite::READERS_IN_STEPS)).await?;
-        Ok((Self { steps: Some(steps.clone()), ..store }, writer.in_steps(Some(steps))))
-    }
-
-    async fn open_file(path: &Path, most: u32) -> Result<(Self, Connection), StoreError> {
-        let (readers, writer, lock, checkpoints) = sqlite::open(path, most).await?;
-        let (place, readers, file) = (Place::File(path.to_owned()), Readers::Sqlite(readers), Some((lock, checkpoints)));
-        Ok((Self { place, readers, file, steps: None }, writer))
+        let (writer, lock, checkpoints) = steps.take(sqlite::open_in_steps(path, &steps)).await?;
+        let readers = Readers::InSteps(Shelf::default(), steps);
+        Ok((Self { place: Place::File(path.to_owned()), readers, file: Some((lock, checkpoints)) }, writer))
     }
 
     /// A connection for reading beside whoever has the database open; makes nothing, not even the file.
@@ -207,9 +208,14 @@ impl Store {
     /// A connection for reading. Sees what is committed.
     pub async fn reader(&self) -> Result<Connection, StoreError> {
         Ok(match &self.readers {
-            Readers::Sqlite(pool) => {
-                let conn = Steps::taken(self.steps.clone(), pool.acquire()).await?;
-                Connection::from(conn).in_steps(self.steps.clone())
+            Readers::Sqlite(pool) => pool.acquire().await?.into(),
+            Readers::InSteps(shelf, steps) => {
+                let conn = match (shelf.take(), &self.place) {
+                    (Some(conn), _) => conn,
+                    (None, Place::File(path)) => steps.take(sqlite::reader(path)).await?,
+                    (None, Place::Server(_)) => return Err(StoreError::Lost),
+                };
+                Connection::from(shelf.lend(conn)).in_steps(Some(steps.clone()))
             }
             Readers::Postgres(pool) => {
                 let pool = pool.load_full().ok_or(StoreError::Lost)?;
@@ -238,7 +244,7 @@ impl Store {
     /// The way back, for whoever writes.
     pub fn way_back(&self) -> WayBack {
         let readers = match &self.readers {
-            Readers::Sqlite(_) => None,
+            Readers::Sqlite(_) | Readers::InSteps(..) => None,
             Readers::Postgres(readers) => Some(readers.clone()),
         };
         WayBack { place: self.place.clone(), readers }
@@ -253,6 +259,7 @@ impl Store {
     pub async fn close(&self) {
         match &self.readers {
             Readers::Sqlite(pool) => pool.close().await,
+            Readers::InSteps(shelf, _) => while shelf.take().is_some() {},
             Readers::Postgres(pool) => {
                 if let Some(pool) = pool.load_full() {
                     pool.close().await;

@@ -3,9 +3,11 @@
 
 use std::future::Future;
 use std::pin::{Pin, pin};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
+
+use sqlx::SqliteConnection;
 
 /// A pause between two steps.
 pub type Pause = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -35,6 +37,48 @@ impl Steps {
             Some(steps) => steps.take(step).await,
             None => step.await,
         }
+    }
+}
+
+/// Readers of a simulation. One that is given back is there at once; a pool would have a task do it, at a moment of its own.
+#[derive(Clone, Default)]
+pub(super) struct Shelf(Arc<Mutex<Vec<SqliteConnection>>>);
+
+impl Shelf {
+    /// One that lies there.
+    pub(super) fn take(&self) -> Option<SqliteConnection> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).pop()
+    }
+
+    /// Comes back when it is dropped.
+    pub(super) fn lend(&self, conn: SqliteConnection) -> Lent {
+        Lent { conn: Some(conn), shelf: self.clone() }
+    }
+}
+
+/// One of them.
+pub(super) struct Lent {
+    /// None: it has been given back.
+    conn: Option<SqliteConnection>,
+    shelf: Shelf,
+}
+
+impl Lent {
+    #[expect(clippy::expect_used, reason = "it is given back by nobody but drop")]
+    pub(super) fn conn(&mut self) -> &mut SqliteConnection {
+        self.conn.as_mut().expect("lent")
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        self.shelf.0.lock().unwrap_or_else(PoisonError::into_inner).extend(self.conn.take());
+    }
+}
+
+impl std::fmt::Debug for Lent {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Lent")
     }
 }
 
