@@ -47,8 +47,8 @@ fn run(seed: u64) -> (Vec<String>, Checked) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let desk = Desk::at_under(world.path(), World::agreement(), world.clock.now()).await;
-        let story = verdict::story(&world.seen(), &desk.log().await);
-        let seen = std::mem::take(&mut *world.seen());
+        let (seen, log) = (std::mem::take(&mut *world.seen()), desk.log().await);
+        let story = verdict::story(&seen, &log);
         let mut checked = verdict::check(&seen, &desk).await;
         if let (Ok(()), Err(stuck)) = (&checked, ended) {
             checked = Err(TestCaseError::fail(stuck));
@@ -122,10 +122,10 @@ fn simulate(world: &Arc<World>) -> Result<(), String> {
 }
 
 /// Seeds in one run without `WEICHE_SEEDS`.
-const SEEDS: u64 = 100;
+const SEEDS: u64 = 200;
 
-/// Runs one seed and says whether all is well; what it is that is not.
-fn is_well(seed: u64) -> Result<(), String> {
+/// The sentence that one seed breaks, if it does.
+fn holds(seed: u64) -> Result<(), String> {
     match catch_unwind(|| run(seed)) {
         Ok((_, checked)) => checked.map_err(|broken| broken.to_string()),
         Err(_) => Err("it panicked".to_owned()),
@@ -140,9 +140,12 @@ fn kept() -> impl Iterator<Item = u64> {
 #[test]
 fn no_seed_breaks_a_promise() {
     if let Ok(seed) = std::env::var("WEICHE_SEED") {
-        let (story, checked) = run(seed.parse().unwrap());
-        println!("{}", story.join("\n"));
-        return checked.unwrap();
+        // Twice: a few seeds run another way in a process that has run none before.
+        for (story, checked) in [(); 2].map(|()| run(seed.parse().unwrap())) {
+            println!("{}\n", story.join("\n"));
+            checked.unwrap();
+        }
+        return;
     }
     let started = Stopwatch::start();
     let count = std::env::var("WEICHE_SEEDS").map_or(SEEDS, |seeds| seeds.parse().unwrap());
@@ -152,7 +155,7 @@ fn no_seed_breaks_a_promise() {
         for _ in 0..std::thread::available_parallelism().map_or(1, usize::from).min(8) {
             scope.spawn(|| {
                 while let Some(seed) = seeds.get(next.fetch_add(1, SeqCst)) {
-                    if let Err(broken) = is_well(*seed) {
+                    if let Err(broken) = holds(*seed) {
                         println!("{broken}\n    WEICHE_SEED={seed} cargo test --test suite simulation:: -- --nocapture");
                         failed.lock().unwrap().push(*seed);
                     }
@@ -167,7 +170,7 @@ fn no_seed_breaks_a_promise() {
 
 #[test]
 fn the_same_seed_is_the_same_run() {
-    for seed in std::env::var("WEICHE_SEED").map_or(vec![1, 2, 3], |seed| vec![seed.parse().unwrap()]) {
+    for seed in std::env::var("WEICHE_SEED").map_or(vec![1, 6, 17], |seed| vec![seed.parse().unwrap()]) {
         let [(first, well), (second, _)] = [run(seed), run(seed)];
         well.unwrap();
         let differs = first.iter().zip(&second).position(|(one, other)| one != other);

@@ -73,7 +73,7 @@ async fn fetch(world: &World, machine: &'static str, clerk: &mut Clerk, answers:
 /// On its disk.
 fn keep(world: &World, machine: &'static str, item: ReceiveResponse, answers: Option<&Answers>) {
     let what = match item.item.unwrap() {
-        Item::Referral(referral) => What::Referral(referral),
+        Item::Referral(referral) => What::Referral(Box::new(referral)),
         Item::Status(change) => What::Status(change),
         Item::Recall(notice) => What::Recall(notice),
     };

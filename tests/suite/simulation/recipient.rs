@@ -158,7 +158,7 @@ fn keep(world: &World, answers: &Answers, path: &str, bytes: Bytes) -> (String, 
     let (delivery, leaf, what) = match path.rsplit('/').next().unwrap() {
         "DeliverReferral" => {
             let request = DeliverReferralRequest::decode(bytes).unwrap();
-            (request.delivery_id, request.receipt.map(|receipt| receipt.leaf_index), What::Referral(request.referral.unwrap()))
+            (request.delivery_id, request.receipt.map(|receipt| receipt.leaf_index), What::Referral(Box::new(request.referral.unwrap())))
         }
         "DeliverStatus" => {
             let request = DeliverStatusRequest::decode(bytes).unwrap();

@@ -138,7 +138,7 @@ pub struct Arrival {
 }
 
 pub enum What {
-    Referral(Referral),
+    Referral(Box<Referral>),
     Status(StatusChange),
     Recall(RecallNotice),
 }
