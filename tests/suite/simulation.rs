@@ -47,7 +47,8 @@ fn run(seed: u64) -> (Vec<String>, Checked) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let desk = Desk::at_under(world.path(), World::agreement(), world.clock.now()).await;
-        let (seen, log) = (std::mem::take(&mut *world.seen()), desk.log().await);
+        let seen = std::mem::take(&mut *world.seen());
+        let log = desk.log().await;
         let story = verdict::story(&seen, &log);
         let mut checked = verdict::check(&seen, &desk).await;
         if let (Ok(()), Err(stuck)) = (&checked, ended) {
