@@ -141,12 +141,9 @@ fn kept() -> impl Iterator<Item = u64> {
 #[test]
 fn no_seed_breaks_a_promise() {
     if let Ok(seed) = std::env::var("WEICHE_SEED") {
-        // Twice: a few seeds run another way in a process that has run none before.
-        for (story, checked) in [(); 2].map(|()| run(seed.parse().unwrap())) {
-            println!("{}\n", story.join("\n"));
-            checked.unwrap();
-        }
-        return;
+        let (story, checked) = run(seed.parse().unwrap());
+        println!("{}", story.join("\n"));
+        return checked.unwrap();
     }
     let started = Stopwatch::start();
     let count = std::env::var("WEICHE_SEEDS").map_or(SEEDS, |seeds| seeds.parse().unwrap());
@@ -171,7 +168,7 @@ fn no_seed_breaks_a_promise() {
 
 #[test]
 fn the_same_seed_is_the_same_run() {
-    for seed in std::env::var("WEICHE_SEED").map_or(vec![1, 6, 17], |seed| vec![seed.parse().unwrap()]) {
+    for seed in std::env::var("WEICHE_SEED").map_or(vec![6, 45, 46], |seed| vec![seed.parse().unwrap()]) {
         let [(first, well), (second, _)] = [run(seed), run(seed)];
         well.unwrap();
         let differs = first.iter().zip(&second).position(|(one, other)| one != other);

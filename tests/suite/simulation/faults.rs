@@ -78,11 +78,7 @@ pub fn happen(sim: &mut Sim<'_>, world: &World, fault: Fault) {
             world.lines.cut(GATEWAY, user);
             world.lines.cut(user, GATEWAY);
         }
-        Fault::Crash(machine) => {
-            if sim.is_host_running(machine) {
-                sim.crash(machine);
-            }
-        }
+        Fault::Crash(machine) => crash(sim, world, machine),
         Fault::Drain => world.shutdown.lock().unwrap().cancel(),
         Fault::Start(machine) => {
             if !sim.is_host_running(machine) {
@@ -90,6 +86,22 @@ pub fn happen(sim: &mut Sim<'_>, world: &World, fault: Fault) {
             }
         }
         Fault::Jump(by) => world.clock.set(world.clock.now().plus(by)),
+    }
+}
+
+/// What its sockets still say when they are dropped would come in an order of tokio's own, by the numbers of all tasks of this process: it is lost, with
+/// what was on the way, and the others see a reset.
+fn crash(sim: &mut Sim<'_>, world: &World, machine: &str) {
+    if !sim.is_host_running(machine) {
+        return;
+    }
+    let others: Vec<_> = USERS.into_iter().chain([GATEWAY]).filter(|other| (machine == GATEWAY) != (*other == GATEWAY)).collect();
+    others.iter().for_each(|other| sim.partition(machine, *other));
+    sim.crash(machine);
+    for other in others {
+        sim.repair(machine, other);
+        world.lines.cut(machine, other);
+        world.lines.cut(other, machine);
     }
 }
 
