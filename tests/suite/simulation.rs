@@ -123,7 +123,7 @@ fn simulate(world: &Arc<World>) -> Result<(), String> {
 }
 
 /// Seeds in one run without `WEICHE_SEEDS`.
-const SEEDS: u64 = 200;
+const SEEDS: u64 = 400;
 
 /// The sentence that one seed breaks, if it does.
 fn holds(seed: u64) -> Result<(), String> {
