@@ -99,7 +99,8 @@ macro_rules! from {
         })*
     };
 }
-from!(SqliteConnection => Sqlite, PoolConnection<Sqlite> => SqliteReader, Lent => SqliteLent, PgConnection => Postgres, PoolConnection<Postgres> => PostgresReader);
+from!(SqliteConnection => Sqlite, PoolConnection<Sqlite> => SqliteReader, Lent => SqliteLent);
+from!(PgConnection => Postgres, PoolConnection<Postgres> => PostgresReader);
 
 impl Connection {
     /// A server's connection for reading, until the server is lost.
