@@ -12,7 +12,8 @@ use sqlx::SqliteConnection;
 /// A pause between two steps.
 pub type Pause = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// How a simulation takes the steps of a database. It has one thread and a clock of its own: the thread waits for each step, so that nothing else happens
+/// How a simulation takes the steps of a database. It has one thread and a clock of its own: the thread waits for each step, so that nothing else
+/// happens
 /// and no time passes meanwhile, and how long the step took is what the simulation says, by the pauses before and after it.
 #[derive(Clone)]
 pub struct Steps(Arc<dyn Fn() -> Pause + Send + Sync>);

@@ -1,7 +1,8 @@
 // SPDX-FileCopyrightText: 2026 The Weiche authors
 // SPDX-License-Identifier: EUPL-1.2
 
-//! Everything between a caller and the core, on a network that is simulated: the whole gateway with its doors, TLS, HTTP/2, streams and workers; a centre,
+//! Everything between a caller and the core, on a network that is simulated: the whole gateway with its doors, TLS, HTTP/2, streams and workers; a
+//! centre,
 //! a recipient that is called and one that fetches. Connections are held, lost and reset, machines crash and start again, the gateway is asked to end
 //! with calls in flight, clocks jump. All of it comes from one seed, on one thread, and can be repeated.
 //!

@@ -38,7 +38,8 @@ impl Clerk {
         Duration::from_millis(self.chance.random_range(range))
     }
 
-    /// Asks, for the first time at `asked`, until there is an answer, or the reason of a refusal. Some do not wait long; some ask again although they were answered.
+    /// Asks, for the first time at `asked`, until there is an answer, or the reason of a refusal. Some do not wait long; some ask again although
+    /// they were answered.
     pub async fn ask<Q, T, F>(&mut self, asked: u64, request: &Q, call: impl Fn(Channel, Q) -> F) -> (Span, Result<T, String>)
     where
         Q: Clone,

@@ -1,7 +1,8 @@
 // SPDX-FileCopyrightText: 2026 The Weiche authors
 // SPDX-License-Identifier: EUPL-1.2
 
-//! The centre's machine: two persons consent, are referred to two recipients, several times at once, and withdraw at some moment of that. What is to be
+//! The centre's machine: two persons consent, are referred to two recipients, several times at once, and withdraw at some moment of that. What is
+//! to be
 //! done, and under which request id, stands on its disk before it is asked for.
 
 use std::sync::atomic::Ordering::SeqCst;

@@ -89,7 +89,8 @@ pub fn happen(sim: &mut Sim<'_>, world: &World, fault: Fault) {
     }
 }
 
-/// What its sockets still say when they are dropped would come in an order of tokio's own, by the numbers of all tasks of this process: it is lost, with
+/// What its sockets still say when they are dropped would come in an order of tokio's own, by the numbers of all tasks of this process: it is
+/// lost, with
 /// what was on the way, and the others see a reset.
 fn crash(sim: &mut Sim<'_>, world: &World, machine: &str) {
     if !sim.is_host_running(machine) {

@@ -1,7 +1,8 @@
 // SPDX-FileCopyrightText: 2026 The Weiche authors
 // SPDX-License-Identifier: EUPL-1.2
 
-//! A machine that fetches: one stream after the other, with few or many credits; it keeps what comes before it says so, and says so at once, late or never.
+//! A machine that fetches: one stream after the other, with few or many credits; it keeps what comes before it says so, and says so at once, late
+//! or never.
 
 use std::sync::Arc;
 use std::time::Duration;

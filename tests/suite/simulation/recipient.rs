@@ -1,7 +1,8 @@
 // SPDX-FileCopyrightText: 2026 The Weiche authors
 // SPDX-License-Identifier: EUPL-1.2
 
-//! The recipients' machines. The Jobcenter is called, and answers well, late, badly, or breaks off with everything kept; the Agentur fetches. Both answer
+//! The recipients' machines. The Jobcenter is called, and answers well, late, badly, or breaks off with everything kept; the Agentur fetches. Both
+//! answer
 //! the sender about some of what came, until they are heard.
 
 use std::collections::BTreeSet;

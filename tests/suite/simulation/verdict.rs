@@ -1,7 +1,8 @@
 // SPDX-FileCopyrightText: 2026 The Weiche authors
 // SPDX-License-Identifier: EUPL-1.2
 
-//! What is said of a run. The log gives the order; the judge of all histories is told, in this order, what the case systems saw. What the log says and
+//! What is said of a run. The log gives the order; the judge of all histories is told, in this order, what the case systems saw. What the log says
+//! and
 //! nobody saw, or somebody saw and the log does not say, is a broken promise as well.
 
 use std::collections::{BTreeMap, BTreeSet};

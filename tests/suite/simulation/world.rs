@@ -1,7 +1,8 @@
 // SPDX-FileCopyrightText: 2026 The Weiche authors
 // SPDX-License-Identifier: EUPL-1.2
 
-//! What outlives a crash of any machine: the files of the gateway, what the case systems have on their disks, and what an observer of all of them saw.
+//! What outlives a crash of any machine: the files of the gateway, what the case systems have on their disks, and what an observer of all of them
+//! saw.
 
 use std::collections::BTreeSet;
 use std::io::Write as _;
