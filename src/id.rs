@@ -7,9 +7,10 @@
 
 use std::fmt;
 use std::str::FromStr;
-use std::sync::{Mutex, PoisonError};
 
 use uuid::Uuid;
+
+use crate::chance;
 
 /// Why a text is not an identifier.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -116,22 +117,11 @@ macro_rules! uuid_id {
     };
 }
 
-/// Ids that share their first bytes.
-const RUN: u32 = 256;
-
 /// A UUIDv8 whose first six bytes are random but the same for some 256 ids in a row: neighbours in time are neighbours in an index, so that
 /// hundreds of new rows touch a few pages instead of hundreds, and yet, unlike a UUIDv7, it does not tell when the person was at the counter.
 /// The other 74 bits are random.
 fn fresh() -> Uuid {
-    static CURRENT: Mutex<(u32, [u8; 6])> = Mutex::new((0, [0; 6]));
-    let mut bytes = *Uuid::new_v4().as_bytes();
-    let mut current = CURRENT.lock().unwrap_or_else(PoisonError::into_inner);
-    if current.0 == 0 {
-        current.1.copy_from_slice(&bytes[..6]);
-    }
-    bytes[..6].copy_from_slice(&current.1);
-    current.0 = (current.0 + 1) % RUN;
-    uuid::Builder::from_custom_bytes(bytes).into_uuid()
+    uuid::Builder::from_custom_bytes(chance::id()).into_uuid()
 }
 
 slug! {

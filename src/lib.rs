@@ -7,12 +7,13 @@
 //!
 //! | ring | modules |
 //! |---|---|
-//! | foundation | `id`, `clock`, `store`, `proto`, `numbered`, `texts` |
+//! | foundation | `id`, `chance`, `clock`, `store`, `proto`, `numbered`, `texts` |
 //! | capabilities | `identity`, `agreement`, `consent`, `dialect`, `referral`, `outbox`, `ledger`, `vault`, `pki` |
 //! | use cases | `exchange` |
 //! | edges | `grpc`, `delivery`, `cli` |
 
 pub mod agreement;
+pub mod chance;
 pub mod cli;
 pub mod clock;
 pub mod consent;

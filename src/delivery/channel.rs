@@ -10,6 +10,7 @@ use std::time::Duration;
 use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
 use rustls_pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -48,9 +49,38 @@ pub enum ChannelError {
     Timeout,
 }
 
+/// How a host is reached: over the network of this machine, or over a simulated one.
+pub trait Dial: Clone + Send + Sync + 'static {
+    /// A connection, before TLS.
+    type Socket: AsyncRead + AsyncWrite + Send + Unpin + 'static;
+    /// Connects. [`ChannelError::Resolve`] or [`ChannelError::Connect`] if it does not.
+    fn dial(&self, host: &str, port: u16) -> impl Future<Output = Result<Self::Socket, ChannelError>> + Send;
+}
+
+/// The network of this machine.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Tcp;
+
+impl Dial for Tcp {
+    type Socket = TcpStream;
+
+    async fn dial(&self, host: &str, port: u16) -> Result<TcpStream, ChannelError> {
+        let addresses = tokio::net::lookup_host((host, port)).await.map_err(ChannelError::Resolve)?;
+        let socket = TcpStream::connect(&*addresses.collect::<Vec<_>>()).await.map_err(ChannelError::Connect)?;
+        // Small messages must not wait for an acknowledgement (Nagle).
+        let _ = socket.set_nodelay(true);
+        Ok(socket)
+    }
+}
+
 /// A channel to the institution at `endpoint` (`https://host:port`). It connects at its first call, and again whenever needed; `tls` decides who may
 /// be at the other end.
 pub fn channel(endpoint: &str, tls: Arc<ClientConfig>) -> Result<Channel, ChannelError> {
+    channel_over(Tcp, endpoint, tls)
+}
+
+/// The same over another network.
+pub fn channel_over(dial: impl Dial, endpoint: &str, tls: Arc<ClientConfig>) -> Result<Channel, ChannelError> {
     let uri: Uri = endpoint.parse().map_err(|_| ChannelError::Endpoint)?;
     Target::of(&uri)?;
     let endpoint = Endpoint::from(uri)
@@ -60,7 +90,7 @@ pub fn channel(endpoint: &str, tls: Arc<ClientConfig>) -> Result<Channel, Channe
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .http2_max_header_list_size(HEADER_LIST);
-    Ok(endpoint.connect_with_connector_lazy(Connector { tls }))
+    Ok(endpoint.connect_with_connector_lazy(Connector { dial, tls }))
 }
 
 /// The reason of a failed call, as far as the connection is to blame for it.
@@ -93,16 +123,12 @@ impl Target {
     }
 
     /// TCP and TLS within the time for both.
-    pub(super) async fn connect(self, tls: Arc<ClientConfig>) -> Result<TlsStream<TcpStream>, ChannelError> {
-        tokio::time::timeout(CONNECT, self.connect_unhurried(tls)).await.unwrap_or(Err(ChannelError::Timeout))
-    }
-
-    async fn connect_unhurried(self, tls: Arc<ClientConfig>) -> Result<TlsStream<TcpStream>, ChannelError> {
-        let addresses = tokio::net::lookup_host((self.host.as_str(), self.port)).await.map_err(ChannelError::Resolve)?;
-        let socket = TcpStream::connect(&*addresses.collect::<Vec<_>>()).await.map_err(ChannelError::Connect)?;
-        // Small messages must not wait for an acknowledgement (Nagle).
-        let _ = socket.set_nodelay(true);
-        TlsConnector::from(tls).connect(self.name, socket).await.map_err(|error| ChannelError::Tls(tls_reason(&error)))
+    pub(super) async fn connect<D: Dial>(self, dial: &D, tls: Arc<ClientConfig>) -> Result<TlsStream<D::Socket>, ChannelError> {
+        let both = async {
+            let socket = dial.dial(&self.host, self.port).await?;
+            TlsConnector::from(tls).connect(self.name, socket).await.map_err(|error| ChannelError::Tls(tls_reason(&error)))
+        };
+        tokio::time::timeout(CONNECT, both).await.unwrap_or(Err(ChannelError::Timeout))
     }
 }
 
@@ -115,12 +141,13 @@ pub(super) fn tls_reason(error: &std::io::Error) -> String {
 }
 
 #[derive(Clone)]
-struct Connector {
+struct Connector<D> {
+    dial: D,
     tls: Arc<ClientConfig>,
 }
 
-impl Service<Uri> for Connector {
-    type Response = TokioIo<TlsStream<TcpStream>>;
+impl<D: Dial> Service<Uri> for Connector<D> {
+    type Response = TokioIo<TlsStream<D::Socket>>;
     type Error = ChannelError;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, ChannelError>> + Send>>;
 
@@ -129,8 +156,8 @@ impl Service<Uri> for Connector {
     }
 
     fn call(&mut self, uri: Uri) -> Self::Future {
-        let tls = self.tls.clone();
-        Box::pin(async move { Ok(TokioIo::new(Target::of(&uri)?.connect(tls).await?)) })
+        let Self { dial, tls } = self.clone();
+        Box::pin(async move { Ok(TokioIo::new(Target::of(&uri)?.connect(&dial, tls).await?)) })
     }
 }
 

@@ -7,6 +7,6 @@ mod channel;
 mod probe;
 mod push;
 
-pub use channel::{ChannelError, channel, connect_reason};
+pub use channel::{ChannelError, Dial, channel, channel_over, connect_reason};
 pub use probe::{ProbeError, Probed, probe};
-pub use push::{Outward, Push};
+pub use push::{Line, Outward, Push};

@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tonic::transport::Uri;
 use tower::ServiceExt as _;
 
-use super::channel::{ChannelError, Target, channel, connect_reason, tls_reason};
+use super::channel::{ChannelError, Target, Tcp, channel, connect_reason, tls_reason};
 
 /// How long the other side may take for each answer.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -73,7 +73,7 @@ pub async fn probe(endpoint: &str, tls: Arc<ClientConfig>) -> Result<Probed, Pro
 
 /// TLS, and the first bytes of HTTP/2 by hand: an HTTP library would hide the alert with which we may be refused.
 async fn greet(target: Target, tls: Arc<ClientConfig>) -> Result<String, ProbeError> {
-    let mut stream = target.connect(tls).await?;
+    let mut stream = target.connect(&Tcp, tls).await?;
     let broken = |error: std::io::Error| ProbeError::Refused(tls_reason(&error));
     let mut head = [0u8; 9];
     let exchange = async {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::person::Hold;
+use super::prepare::Bound;
 use super::retention::{Periods, Purged};
 use crate::agreement::{Agreement, LegalBasis, Purpose, TextChange};
 use crate::clock::Time;
@@ -497,6 +498,9 @@ pub enum Reply {
         withheld: Vec<(Category, Reason)>,
         /// On which basis.
         legal_basis: LegalBasis,
+        /// By what the recipient is bound.
+        #[serde(default)]
+        bound: Bound,
     },
     /// Recorded.
     ConsentRecorded {

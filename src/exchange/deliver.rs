@@ -119,6 +119,7 @@ impl Exchange {
     ) -> Result<Started, Refusal> {
         let mut waiting = self.demands.put(Release { recipient: recipient.clone(), limit: limit.min(AT_ONCE), lease }, due);
         let answer = tokio::select! {
+            biased;
             answer = &mut waiting.answer => answer,
             () = until => match waiting.take_back() {
                 true => return Ok(Started::default()),

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: 2026 The Weiche authors
 // SPDX-License-Identifier: EUPL-1.2
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -21,7 +21,7 @@ pub struct Demands(Arc<Inner>);
 
 #[derive(Debug, Default)]
 struct Inner {
-    waiting: Mutex<HashMap<InstitutionId, VecDeque<Demand>>>,
+    waiting: Mutex<BTreeMap<InstitutionId, VecDeque<Demand>>>,
     next: AtomicU64,
     /// Somebody asks for what is due.
     stirred: Notify,
@@ -86,7 +86,7 @@ impl Demands {
         self.lock().get_mut(recipient)?.pop_front()
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<InstitutionId, VecDeque<Demand>>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<InstitutionId, VecDeque<Demand>>> {
         self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

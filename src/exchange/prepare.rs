@@ -9,8 +9,8 @@ use super::command::{Plain, SealedReferral};
 use super::excerpt::Marks;
 use super::refusal::Refusal;
 use crate::consent::Permit;
-use crate::dialect::{Cut, Dialect, Dialects, Outcome, REFERRAL, RecipientKind, Report, TranslateError};
-use crate::id::{DeliveryId, ReferralId};
+use crate::dialect::{CategoryMask, Cut, Dialect, Dialects, FieldReport, Outcome, REFERRAL, RecipientKind, Report, TranslateError};
+use crate::id::{DeliveryId, InstitutionId, ReferralId};
 use crate::numbered::Numbered;
 use crate::proto::types::Party;
 use crate::referral::ReferralState;
@@ -46,20 +46,10 @@ pub fn prepare(
     kind: RecipientKind,
 ) -> Result<Prepared, Refusal> {
     let (id, delivery) = (ReferralId::random(), DeliveryId::random());
-    let marks = Marks {
-        referral_id: Some(id.to_string()),
-        subject_ref: Some(String::new()),
-        sender: Some(Party { institution: permit.from().to_string(), ..Party::default() }),
-        received_by_referral_id: Some(String::new()),
-        ..released(permit)
-    };
-    let top = dialect.message_for(REFERRAL).ok_or(Refusal::Internal("a dialect has no referral"))?;
-    let cut = dialects.cut(REFERRAL, referral, permit.mask(), kind, &marks.encode_to_vec(), (dialect, top));
-    let Cut { bytes: content, mut report, withheld } = cut.map_err(in_the_request)?;
+    let Cut { bytes: content, report, withheld } = cut(dialects, referral, id, (permit.mask(), permit.from(), released(permit)), dialect, kind)?;
     let lost = report.fields.iter().filter(|field| field.outcome != Outcome::Exact);
     let lost_paths = lost.map(|field| field.path.clone()).collect();
-    report.fields.extend(withheld);
-    report.fields.iter_mut().for_each(|field| field.path.insert_str(0, IN_REQUEST));
+    let report = in_whole(report, withheld);
 
     let mut plan = [0; 8];
     plan.copy_from_slice(&dialect.digest()[..8]);
@@ -77,14 +67,66 @@ pub fn prepare(
     Ok(Prepared { referral: id, delivery, sealed, report })
 }
 
+/// What was said of each field when a referral was submitted under this mask and with these marks.
+pub fn report(
+    dialects: &Dialects,
+    referral: &[u8],
+    (mask, from, bound): (CategoryMask, &InstitutionId, Bound),
+    dialect: &Dialect,
+    kind: RecipientKind,
+) -> Result<Report, Refusal> {
+    let Cut { report, withheld, .. } = cut(dialects, referral, ReferralId::random(), (mask, from, bound.marks()), dialect, kind)?;
+    Ok(in_whole(report, withheld))
+}
+
+fn cut(
+    dialects: &Dialects,
+    referral: &[u8],
+    id: ReferralId,
+    (mask, from, marks): (CategoryMask, &InstitutionId, Marks),
+    dialect: &Dialect,
+    kind: RecipientKind,
+) -> Result<Cut, Refusal> {
+    let marks = Marks {
+        referral_id: Some(id.to_string()),
+        subject_ref: Some(String::new()),
+        sender: Some(Party { institution: from.to_string(), ..Party::default() }),
+        received_by_referral_id: Some(String::new()),
+        ..marks
+    };
+    let top = dialect.message_for(REFERRAL).ok_or(Refusal::Internal("a dialect has no referral"))?;
+    Ok(dialects.cut(REFERRAL, referral, mask, kind, &marks.encode_to_vec(), (dialect, top)).map_err(in_the_request)?)
+}
+
+/// On the way into the recipient's words, then what stays behind; by the paths of the request.
+fn in_whole(mut report: Report, withheld: Vec<FieldReport>) -> Report {
+    report.fields.extend(withheld);
+    report.fields.iter_mut().for_each(|field| field.path.insert_str(0, IN_REQUEST));
+    report
+}
+
+/// By what the recipient is bound, as a permit says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+pub struct Bound {
+    sgbx_78: bool,
+    origin_203: bool,
+}
+
+impl Bound {
+    /// Under a permit.
+    pub fn of(permit: &Permit) -> Self {
+        Self { sgbx_78: permit.sgbx_78(), origin_203: permit.origin_203_stgb() }
+    }
+
+    fn marks(self) -> Marks {
+        let state = Some(ReferralState::Submitted.number());
+        Marks { state, sgbx_78: Some(self.sgbx_78), origin_203_stgb: Some(self.origin_203), ..Marks::default() }
+    }
+}
+
 /// What a permit has to say in the referral at the moment when it goes.
 pub(super) fn released(permit: &Permit) -> Marks {
-    Marks {
-        state: Some(ReferralState::Submitted.number()),
-        sgbx_78: Some(permit.sgbx_78()),
-        origin_203_stgb: Some(permit.origin_203_stgb()),
-        ..Marks::default()
-    }
+    Bound::of(permit).marks()
 }
 
 /// The recipient has no word for something: the sender knows the field by its place in the request, not by the recipient's name for it.

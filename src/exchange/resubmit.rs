@@ -40,7 +40,7 @@ impl Exchange {
                 other => other?,
             };
             let receipt = self.receipt(&committed).await?;
-            let Reply::Submitted { referral, granted, withheld, legal_basis } = committed.answered.reply else {
+            let Reply::Submitted { referral, granted, withheld, legal_basis, .. } = committed.answered.reply else {
                 return Err(Refusal::Internal("a resubmission has another reply"));
             };
             return Ok(Submission {

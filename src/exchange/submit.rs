@@ -10,7 +10,7 @@ use prost::Message;
 use super::apply::lane;
 use super::command::{Command, Reply, Submit, Transfer};
 use super::excerpt::{Routing, SubmitRequest};
-use super::prepare::{Prepared, prepare};
+use super::prepare::{Prepared, prepare, report};
 use super::receipts::Issued;
 use super::refusal::Refusal;
 use super::{Exchange, person};
@@ -54,6 +54,10 @@ impl Exchange {
             let dialect = self.dialect_of(&recipient).ok_or(Refusal::Internal("a member's dialect is missing"))?;
             prepare(&self.vault, &dialects, &referral, &routing.sender_case_number, permit, &dialect, kind_of(&recipient))
         };
+        let reported = |granted, bound| {
+            let dialect = self.dialect_of(&recipient).ok_or(Refusal::Internal("a member's dialect is missing"))?;
+            report(&dialects, &referral, (granted, caller, bound), &dialect, kind_of(&recipient))
+        };
         if request.validate_only {
             return self.ask(&transfer, |permit| Ok(prepare(permit)?.report)).await;
         }
@@ -62,13 +66,13 @@ impl Exchange {
         for attempt in 0..ATTEMPTS {
             // What was read lately does the first time: if the consent has changed since, the writer says so.
             let consents = if attempt == 0 { self.lately(&transfer).await? } else { self.consents_now(&transfer).await? };
-            let (id, delivery, sealed, report) = match self.preview(&transfer, &consents) {
+            let (id, delivery, sealed, report, mask) = match self.preview(&transfer, &consents) {
                 Decision::Permitted(permit) => {
                     let Prepared { referral, delivery, sealed, report } = prepare(&permit)?;
-                    (referral, delivery, Some(sealed), report)
+                    (referral, delivery, Some(sealed), report, permit.mask())
                 }
                 // The writer decides once more and logs the refusal.
-                Decision::Denied(_) => (ReferralId::random(), DeliveryId::random(), None, Report::default()),
+                Decision::Denied(_) => (ReferralId::random(), DeliveryId::random(), None, Report::default(), CategoryMask::EMPTY),
             };
             let lane = lane(&self.vault, &transfer.recipient.institution, &transfer.subject);
             let below_b1 = routing.is_below_b1();
@@ -82,11 +86,13 @@ impl Exchange {
                 other => other?,
             };
             let receipt = self.receipt(&committed).await?;
-            let Reply::Submitted { referral, granted, withheld, legal_basis } = committed.answered.reply else {
+            let Reply::Submitted { referral: id, granted, withheld, legal_basis, bound } = committed.answered.reply else {
                 return Err(Refusal::Internal("a submission has another reply"));
             };
+            // Whoever asks again is told what was said then, whatever may go by now.
+            let report = if granted == mask { report } else { reported(granted, bound)? };
             return Ok(Submission {
-                referral: Some(referral),
+                referral: Some(id),
                 receipt: Some(receipt),
                 reason: Reason::Ok,
                 granted,

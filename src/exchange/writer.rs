@@ -17,7 +17,7 @@
 //! Several gateways on one server have one order: the lock on the head. What another one has written is taken up before the next batch, and
 //! looked for from time to time.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -209,12 +209,16 @@ impl Writer {
     pub fn spawn(self) -> (WriterHandle, tokio::task::JoinHandle<Result<(), WriterError>>) {
         let (ordinary, ordinary_jobs) = mpsc::channel(QUEUE);
         let (urgent, urgent_jobs) = mpsc::channel(QUEUE);
+        let handle = WriterHandle { ordinary, urgent };
+        if self.conn.is_in_steps() {
+            return (handle, tokio::spawn(self.work(ordinary_jobs, urgent_jobs)));
+        }
         // A thread of its own: on a busy machine a task that is woken by the database waits for others at every step, and a batch has many.
         let task = tokio::task::spawn_blocking(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(WriterError::Thread)?;
             runtime.block_on(self.work(ordinary_jobs, urgent_jobs))
         });
-        (WriterHandle { ordinary, urgent }, task)
+        (handle, task)
     }
 
     async fn work(mut self, mut ordinary: mpsc::Receiver<Job>, mut urgent: mpsc::Receiver<Job>) -> Result<(), WriterError> {
@@ -422,8 +426,9 @@ impl Writer {
         // What is queued, put back or out of the way of something: its recipient may have something to start.
         let empty: HashSet<_> = fronts.open.iter().filter(|(_, open)| *open == 0).map(|(lane, _)| *lane).collect();
         let stirs = |d: &Delivery| d.state == State::Ready || (d.state != State::Started && !empty.contains(&d.lane));
-        let touched: HashSet<_> = batch.set.deliveries.changed().filter(|(_, d)| stirs(d)).map(|(_, d)| &d.recipient).collect();
-        touched.into_iter().chain(batch.set.recipients.changed().map(|(id, _)| id)).for_each(|recipient| self.wake.ring(recipient));
+        let touched = batch.set.deliveries.changed().filter(|(_, d)| stirs(d)).map(|(_, d)| &d.recipient);
+        let touched: BTreeSet<_> = touched.chain(batch.set.recipients.changed().map(|(id, _)| id)).collect();
+        touched.into_iter().for_each(|recipient| self.wake.ring(recipient));
         self.tally.kept(ended, &batch.added.successes, now);
         if batch.added.erased.is_empty() {
             self.recent.keep(batch.set, &fronts.open, Head { size: proof.size, next_delivery });

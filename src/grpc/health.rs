@@ -9,6 +9,7 @@ use bytes::Bytes;
 use futures_util::{Stream, StreamExt, stream};
 use prost::Message;
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
 
@@ -34,35 +35,41 @@ pub enum Condition {
 
 /// The present condition, shared by all who set or ask it.
 #[derive(Debug, Clone)]
-pub struct Health(Arc<watch::Sender<Condition>>);
+pub struct Health {
+    condition: Arc<watch::Sender<Condition>>,
+    /// Those who wait for the end are told in the order in which they came.
+    drains: CancellationToken,
+}
 
 impl Default for Health {
     fn default() -> Self {
-        Self(Arc::new(watch::Sender::new(Condition::Starting)))
+        Self { condition: Arc::new(watch::Sender::new(Condition::Starting)), drains: CancellationToken::new() }
     }
 }
 
 impl Health {
     /// Changes the condition and tells all who watch. Draining is final.
     pub fn set(&self, condition: Condition) {
-        self.0.send_if_modified(|now| {
+        self.condition.send_if_modified(|now| {
             let change = *now != condition && *now != Condition::Draining;
             if change {
                 *now = condition;
             }
             change
         });
+        if condition == Condition::Draining {
+            self.drains.cancel();
+        }
     }
 
     /// The present condition.
     pub fn now(&self) -> Condition {
-        *self.0.borrow()
+        *self.condition.borrow()
     }
 
     /// Done as soon as the gateway drains.
     pub async fn drains(&self) {
-        // The sender lives as long as `self`.
-        let _ = self.0.subscribe().wait_for(|now| *now == Condition::Draining).await;
+        self.drains.cancelled().await;
     }
 
     /// Whether new calls are to be refused.
@@ -94,7 +101,7 @@ impl Health {
 
 /// The condition, and every change of it; ends with draining, which is final and must not be held up by who watches.
 fn changes(health: &Health) -> impl Stream<Item = Condition> + Send + use<> {
-    stream::unfold(Some((health.0.subscribe(), true)), |state| async move {
+    stream::unfold(Some((health.condition.subscribe(), true)), |state| async move {
         let (mut seen, first) = state?;
         if !first {
             seen.changed().await.ok()?;

@@ -13,8 +13,9 @@ use sqlx::postgres::{PgArguments, PgConnection};
 use sqlx::sqlite::{SqliteArguments, SqliteConnection};
 use sqlx::{AssertSqlSafe, Connection as _, Postgres, SqlSafeStr, Sqlite};
 
+use super::steps::Lent;
 use super::value::{Row, Value, array, bound};
-use super::{StoreError, Tables};
+use super::{Steps, StoreError, Tables};
 use crate::clock::Time;
 
 /// Most rows in one statement of SQLite. Statements come in sizes of powers of two up to this, so that each table has a handful of them, all
@@ -41,6 +42,8 @@ pub struct Connection {
     deferred: Option<Vec<Deferred>>,
     /// Ends what is being read when the server is lost.
     lost: Option<CloseEvent>,
+    /// How a simulation takes its steps.
+    steps: Option<Steps>,
     /// Texts of bulk statements, by what they are for and how many rows they take.
     texts: HashMap<(&'static str, usize), Arc<str>>,
     /// Texts of whole batches, by their statements and size.
@@ -75,6 +78,7 @@ impl std::fmt::Debug for Deferred {
 enum Link {
     Sqlite(SqliteConnection),
     SqliteReader(PoolConnection<Sqlite>),
+    SqliteLent(Lent),
     Postgres(PgConnection),
     PostgresReader(PoolConnection<Postgres>),
 }
@@ -89,12 +93,14 @@ macro_rules! from {
     ($($of:ty => $link:ident),*) => {
         $(impl From<$of> for Connection {
             fn from(link: $of) -> Self {
-                Self { link: Link::$link(link), begin_anew: None, deferred: None, lost: None, texts: HashMap::new(), batches: HashMap::new() }
+                let (texts, batches) = (HashMap::new(), HashMap::new());
+                Self { link: Link::$link(link), begin_anew: None, deferred: None, lost: None, steps: None, texts, batches }
             }
         })*
     };
 }
-from!(SqliteConnection => Sqlite, PoolConnection<Sqlite> => SqliteReader, PgConnection => Postgres, PoolConnection<Postgres> => PostgresReader);
+from!(SqliteConnection => Sqlite, PoolConnection<Sqlite> => SqliteReader, Lent => SqliteLent);
+from!(PgConnection => Postgres, PoolConnection<Postgres> => PostgresReader);
 
 impl Connection {
     /// A server's connection for reading, until the server is lost.
@@ -102,10 +108,20 @@ impl Connection {
         Self { lost: Some(lost), ..conn.into() }
     }
 
+    pub(super) fn in_steps(self, steps: Option<Steps>) -> Self {
+        Self { steps, ..self }
+    }
+
+    /// Whether it is a simulation's, which has one thread for everything.
+    pub fn is_in_steps(&self) -> bool {
+        self.steps.is_some()
+    }
+
     pub(super) fn engine(&mut self) -> Engine<'_> {
         match &mut self.link {
             Link::Sqlite(conn) => Engine::Sqlite(conn),
             Link::SqliteReader(conn) => Engine::Sqlite(conn),
+            Link::SqliteLent(lent) => Engine::Sqlite(lent.conn()),
             Link::Postgres(conn) => Engine::Postgres(conn),
             Link::PostgresReader(conn) => Engine::Postgres(conn),
         }
@@ -166,9 +182,9 @@ impl Connection {
             let _ = self.rows("PRAGMA wal_checkpoint(TRUNCATE)", []).await?;
         }
         match self.link {
-            Link::Sqlite(conn) => conn.close().await?,
+            Link::Sqlite(conn) => Steps::taken(self.steps, conn.close()).await?,
             Link::Postgres(conn) => conn.close().await?,
-            Link::SqliteReader(_) | Link::PostgresReader(_) => {}
+            Link::SqliteReader(_) | Link::SqliteLent(_) | Link::PostgresReader(_) => {}
         }
         Ok(())
     }
@@ -323,11 +339,11 @@ impl Connection {
 
     pub(super) async fn query(&mut self, sql: impl SqlSafeStr, values: impl IntoIterator<Item = Value>) -> Result<Vec<Row>, StoreError> {
         debug_assert!(self.deferred.as_ref().is_none_or(Vec::is_empty), "a transaction reads first and writes then");
-        let mut lost = self.lost.take();
+        let (mut lost, steps) = (self.lost.take(), self.steps.clone());
         Ok(match self.engine() {
             Engine::Sqlite(conn) => {
-                let rows = sqlx::query_with(sql, bound::<SqliteArguments>(values)?).fetch_all(conn).await?;
-                rows.into_iter().map(Row::Sqlite).collect()
+                let rows = sqlx::query_with(sql, bound::<SqliteArguments>(values)?).fetch_all(conn);
+                Steps::taken(steps, rows).await?.into_iter().map(Row::Sqlite).collect()
             }
             Engine::Postgres(conn) => {
                 let rows = sqlx::query_with(sql, bound::<PgArguments>(values)?).fetch_all(conn);
@@ -342,8 +358,12 @@ impl Connection {
     }
 
     pub(super) async fn run(&mut self, sql: impl SqlSafeStr, values: impl IntoIterator<Item = Value>) -> Result<u64, StoreError> {
+        let steps = self.steps.clone();
         Ok(match self.engine() {
-            Engine::Sqlite(conn) => sqlx::query_with(sql, bound::<SqliteArguments>(values)?).execute(conn).await?.rows_affected(),
+            Engine::Sqlite(conn) => {
+                let done = sqlx::query_with(sql, bound::<SqliteArguments>(values)?).execute(conn);
+                Steps::taken(steps, done).await?.rows_affected()
+            }
             Engine::Postgres(conn) => sqlx::query_with(sql, bound::<PgArguments>(values)?).execute(conn).await?.rows_affected(),
         })
     }

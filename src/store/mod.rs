@@ -15,6 +15,7 @@ mod place;
 mod postgres;
 mod space;
 mod sqlite;
+mod steps;
 mod tables;
 mod value;
 
@@ -31,8 +32,11 @@ pub use connection::{Connection, Insert};
 pub use copy::Copying;
 pub use place::Place;
 pub use space::Space;
+pub use steps::{Pause, Steps};
 pub use tables::Tables;
 pub use value::{Row, Value};
+
+use steps::Shelf;
 
 /// Why the database cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -111,6 +115,8 @@ pub struct Store {
 
 enum Readers {
     Sqlite(SqlitePool),
+    /// A simulation's.
+    InSteps(Shelf, Steps),
     /// None: the server is lost.
     Postgres(Arc<ArcSwapOption<PgPool>>),
 }
@@ -184,6 +190,13 @@ impl Store {
         Ok((Self { place: place.clone(), readers, file }, writer))
     }
 
+    /// Opens a file for a simulation, whose thread waits for each of its steps.
+    pub async fn open_in_steps(path: &Path, steps: Steps) -> Result<(Self, Connection), StoreError> {
+        let (writer, lock, checkpoints) = steps.take(sqlite::open_in_steps(path, &steps)).await?;
+        let readers = Readers::InSteps(Shelf::default(), steps);
+        Ok((Self { place: Place::File(path.to_owned()), readers, file: Some((lock, checkpoints)) }, writer))
+    }
+
     /// A connection for reading beside whoever has the database open; makes nothing, not even the file.
     pub async fn read_only(place: &Place) -> Result<Connection, StoreError> {
         match place {
@@ -196,6 +209,14 @@ impl Store {
     pub async fn reader(&self) -> Result<Connection, StoreError> {
         Ok(match &self.readers {
             Readers::Sqlite(pool) => pool.acquire().await?.into(),
+            Readers::InSteps(shelf, steps) => {
+                let conn = match (shelf.take(), &self.place) {
+                    (Some(conn), _) => conn,
+                    (None, Place::File(path)) => steps.take(sqlite::reader(path)).await?,
+                    (None, Place::Server(_)) => return Err(StoreError::Lost),
+                };
+                Connection::from(shelf.lend(conn)).in_steps(Some(steps.clone()))
+            }
             Readers::Postgres(pool) => {
                 let pool = pool.load_full().ok_or(StoreError::Lost)?;
                 Connection::reading(pool.acquire().await?, pool.close_event())
@@ -223,7 +244,7 @@ impl Store {
     /// The way back, for whoever writes.
     pub fn way_back(&self) -> WayBack {
         let readers = match &self.readers {
-            Readers::Sqlite(_) => None,
+            Readers::Sqlite(_) | Readers::InSteps(..) => None,
             Readers::Postgres(readers) => Some(readers.clone()),
         };
         WayBack { place: self.place.clone(), readers }
@@ -238,6 +259,7 @@ impl Store {
     pub async fn close(&self) {
         match &self.readers {
             Readers::Sqlite(pool) => pool.close().await,
+            Readers::InSteps(shelf, _) => while shelf.take().is_some() {},
             Readers::Postgres(pool) => {
                 if let Some(pool) = pool.load_full() {
                     pool.close().await;

@@ -14,7 +14,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use sqlx::{ConnectOptions as _, Connection as _, Row as _, SqliteConnection, SqlitePool};
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Connection, Space, StoreError, Tables};
+use super::{Connection, Space, Steps, StoreError, Tables};
 use crate::clock::Stopwatch;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
@@ -53,17 +53,37 @@ pub async fn migrate(path: &Path) -> Result<(i64, i64), StoreError> {
 
 /// Readers, the writer, the lock, and who moves the write-ahead log into the file.
 pub async fn open(path: &Path) -> Result<(SqlitePool, Connection, File, Checkpoints), StoreError> {
+    let (writer, lock, checkpoints) = begin(path, None).await?;
+    let readers = SqlitePoolOptions::new().max_connections(READERS).connect_with(reading(path)?).await?;
+    Ok((readers, writer, lock, checkpoints))
+}
+
+/// The same without readers, as a simulation takes its steps.
+pub async fn open_in_steps(path: &Path, steps: &Steps) -> Result<(Connection, File, Checkpoints), StoreError> {
+    begin(path, Some(steps)).await
+}
+
+/// A reader beside the writer of the same process.
+pub async fn reader(path: &Path) -> Result<SqliteConnection, StoreError> {
+    Ok(reading(path)?.connect().await?)
+}
+
+fn reading(path: &Path) -> Result<SqliteConnectOptions, StoreError> {
+    Ok(options(path)?.read_only(true).pragma("cache_size", "-2048"))
+}
+
+async fn begin(path: &Path, steps: Option<&Steps>) -> Result<(Connection, File, Checkpoints), StoreError> {
     let options = options(path)?;
     let lock = lock(path)?;
     let mut writer = options.clone().connect().await?;
     check(&mut writer).await?;
     tables(&mut writer).await?.usable()?;
     let full = Space::at(path).map_or(FULL, |disk| FULL.min(disk.total / PART));
-    let checkpoints = Checkpoints::begin(options.clone().connect().await?, i64::try_from(full / PAGE).unwrap_or(i64::MAX));
-    let mut writer = Connection::from(writer);
+    let beside = Connection::from(options.connect().await?).in_steps(steps.cloned());
+    let checkpoints = Checkpoints::begin(beside, i64::try_from(full / PAGE).unwrap_or(i64::MAX));
+    let mut writer = Connection::from(writer).in_steps(steps.cloned());
     writer.begin_anew_when(checkpoints.full.clone());
-    let readers = SqlitePoolOptions::new().max_connections(READERS).connect_with(options.read_only(true).pragma("cache_size", "-2048")).await?;
-    Ok((readers, writer, lock, checkpoints))
+    Ok((writer, lock, checkpoints))
 }
 
 /// How often the write-ahead log is moved into the file, beside the writer: a commit that also has to do that takes ten times as long.
@@ -88,7 +108,7 @@ pub struct Checkpoints {
 }
 
 impl Checkpoints {
-    fn begin(mut conn: SqliteConnection, most: i64) -> Self {
+    fn begin(mut conn: Connection, most: i64) -> Self {
         let full = Arc::new(AtomicBool::new(false));
         let tell = full.clone();
         let (scrub, mut scrubs) = mpsc::channel::<oneshot::Sender<bool>>(1);
@@ -97,6 +117,7 @@ impl Checkpoints {
             beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
             loop {
                 tokio::select! {
+                    biased;
                     _ = beat.tick() => {}
                     Some(asked) = scrubs.recv() => {
                         let _ = asked.send(empty(&mut conn).await);
@@ -119,11 +140,10 @@ impl Checkpoints {
 /// Moves what is in the log beside the writer; whether the log has become long. Then the writer waits while the rest is moved, and the rest had better be
 /// little: what came during one round is moved in the next, each shorter than the one before. A failure is the writer's to notice: its next write fails
 /// as well.
-async fn passed(conn: &mut SqliteConnection, most: i64) -> bool {
+async fn passed(conn: &mut Connection, most: i64) -> bool {
     for _ in 0..ROUNDS {
         let round = Stopwatch::start();
-        let row = sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").fetch_one(&mut *conn).await;
-        if !row.and_then(|row| row.try_get::<i64, _>(1)).is_ok_and(|pages| pages > most) {
+        if checkpoint(conn, "PRAGMA wal_checkpoint(PASSIVE)", 1).await.is_none_or(|pages| pages <= most) {
             return false;
         }
         if round.elapsed() < SHORT {
@@ -134,20 +154,24 @@ async fn passed(conn: &mut SqliteConnection, most: i64) -> bool {
 }
 
 /// Tries for a few seconds. Whoever empties the log holds the writer up while it waits for readers: that long at most, and then lets it go first.
-async fn empty(conn: &mut SqliteConnection) -> bool {
+async fn empty(conn: &mut Connection) -> bool {
     const TRIES: u32 = 50;
-    let _ = sqlx::query("PRAGMA busy_timeout = 50").execute(&mut *conn).await;
+    let _ = conn.execute("PRAGMA busy_timeout = 50", []).await;
     let mut done = false;
     for _ in 0..TRIES {
-        let row = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(&mut *conn).await;
-        done = row.and_then(|row| row.try_get::<i64, _>(0)).is_ok_and(|busy| busy == 0);
+        done = checkpoint(conn, "PRAGMA wal_checkpoint(TRUNCATE)", 0).await == Some(0);
         if done {
             break;
         }
         tokio::time::sleep(CHECKPOINT / 20).await;
     }
-    let _ = sqlx::query("PRAGMA busy_timeout = 5000").execute(&mut *conn).await;
+    let _ = conn.execute("PRAGMA busy_timeout = 5000", []).await;
     done
+}
+
+/// One column of what SQLite says of a checkpoint; none if it failed.
+async fn checkpoint(conn: &mut Connection, sql: &'static str, column: usize) -> Option<i64> {
+    conn.row(sql, []).await.ok()??.int(column).ok()
 }
 
 impl Drop for Checkpoints {

@@ -40,6 +40,7 @@ mod pair;
 mod places;
 mod promises;
 mod pulling;
+mod simulation;
 mod stopped;
 mod stopping;
 mod store;

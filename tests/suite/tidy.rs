@@ -15,7 +15,7 @@ const TOLERATED: &[(&str, &str, &str)] = &[];
 const LONGEST_LINE: usize = 170;
 const LONGEST_FILE: usize = 700;
 
-const FOUNDATION: &[&str] = &["id", "clock", "store", "proto", "numbered", "texts"];
+const FOUNDATION: &[&str] = &["id", "chance", "clock", "store", "proto", "numbered", "texts"];
 const CAPABILITIES: &[&str] =
     &["identity", "institution", "agreement", "consent", "dialect", "referral", "outbox", "ledger", "vault", "pki", "directory"];
 const USE_CASES: &[&str] = &["exchange", "admin"];

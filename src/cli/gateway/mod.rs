@@ -9,6 +9,7 @@
 //! Listeners::bind(&config).await?                                        the ports of the configuration
 //! Listeners::local().await?                                              or free ones on loopback
 //! gateway::run(config, clock, listeners, shutdown).await? -> Running     ready to serve when it answers
+//! gateway::run_on(config, parts, (listeners, line), shutdown).await?     the same on parts and a network that are there already
 //! Running::{institutions(), operators()} -> SocketAddr                   where it listens
 //! Running::{exchange() -> &Arc<Exchange>, health() -> &Health, connections() -> &Connections}
 //! Running::reload().await -> Reloaded                                    agreement, dialects, certificates again, as SIGHUP does (reloader(): from elsewhere)
@@ -42,9 +43,10 @@ pub use reload::{Change, Reloaded};
 use super::config::Config;
 use super::ops::{self, OpsError};
 use crate::clock::{Clock, Time};
-use crate::delivery::Push;
-use crate::exchange::{Exchange, OpenError, WriterError};
+use crate::delivery::{self, Line, Push};
+use crate::exchange::{Exchange, OpenError, Parts, WriterError};
 use crate::grpc::health::{Condition, Health};
+use crate::grpc::listener::Accept;
 use crate::grpc::router::{Connection, Router};
 use crate::grpc::{listener, router, services};
 use crate::identity::Connections;
@@ -91,11 +93,11 @@ pub enum GatewayError {
 }
 
 /// The sockets, already bound.
-pub struct Listeners {
+pub struct Listeners<A = TcpListener> {
     /// For case systems.
-    pub institutions: TcpListener,
+    pub institutions: A,
     /// For admins and auditors.
-    pub operators: TcpListener,
+    pub operators: A,
     /// Health and metrics on loopback, with what collects them.
     pub ops: Option<(TcpListener, PrometheusHandle)>,
 }
@@ -153,7 +155,29 @@ struct Inner {
 /// Puts a gateway together and starts it. It serves until `shutdown`, or until the log cannot be written.
 pub async fn run(config: Config, clock: Arc<dyn Clock>, listeners: Listeners, shutdown: CancellationToken) -> Result<Running, GatewayError> {
     let tls = parts::tls(&config)?;
-    let (exchange, writer) = Exchange::open(parts::open(&config, clock).await?).await?;
+    let parts = parts::open(&config, clock).await?;
+    start(config, tls, parts, (listeners, Arc::new(delivery::channel)), shutdown).await
+}
+
+/// The same on parts and a network that are there already: what a simulation runs.
+pub async fn run_on<A: Accept>(
+    config: Config,
+    parts: Parts,
+    network: (Listeners<A>, Line),
+    shutdown: CancellationToken,
+) -> Result<Running, GatewayError> {
+    let tls = parts::tls(&config)?;
+    start(config, tls, parts, network, shutdown).await
+}
+
+async fn start<A: Accept>(
+    config: Config,
+    tls: parts::Tls,
+    parts: Parts,
+    (listeners, line): (Listeners<A>, Line),
+    shutdown: CancellationToken,
+) -> Result<Running, GatewayError> {
+    let (exchange, writer) = Exchange::open(parts).await?;
     let exchange = Arc::new(exchange);
     let health = Health::default();
     let limits = router::Limits { ordinary: config.limits.calls, streams: config.limits.streams, ..router::Limits::default() };
@@ -162,11 +186,11 @@ pub async fn run(config: Config, clock: Arc<dyn Clock>, listeners: Listeners, sh
     let for_institutions = Arc::new(ArcSwap::from_pointee(for_institutions));
     let ending = services::Ending { shutdown: shutdown.clone(), within: config.drain_within };
     let for_operators = services::operators(exchange.clone(), &health, limits.clone(), ending).map_err(|error| failed(&error))?;
-    let address = |listener: &TcpListener, wanted| listener.local_addr().map_err(|source| GatewayError::Listen { address: wanted, source });
+    let address = |listener: &A, wanted| listener.local_addr().map_err(|source| GatewayError::Listen { address: wanted, source });
     let institutions = address(&listeners.institutions, config.institutions.listen)?;
     let operators = address(&listeners.operators, config.operators.listen)?;
 
-    let push = Push::start(exchange.clone(), tls.outward, config.deliveries.lease);
+    let push = Push::start(exchange.clone(), tls.outward, line, config.deliveries.lease);
     let inner = Arc::new(Inner {
         config,
         exchange,
@@ -234,14 +258,14 @@ impl Reloader {
     }
 }
 
-struct Serving {
+struct Serving<A> {
     inner: Arc<Inner>,
-    listeners: Listeners,
+    listeners: Listeners<A>,
     for_operators: Arc<Router>,
     writer: JoinHandle<Result<(), WriterError>>,
 }
 
-impl Serving {
+impl<A: Accept> Serving<A> {
     async fn serve(self, shutdown: CancellationToken) -> Result<Ended, GatewayError> {
         let Self { inner, listeners, for_operators, mut writer } = self;
         let for_operators = Arc::new(ArcSwap::new(for_operators));
@@ -257,6 +281,7 @@ impl Serving {
         let measure = tokio::spawn(measure(inner.clone(), close.clone(), ops.is_some()));
 
         let failure = tokio::select! {
+            biased;
             () = shutdown.cancelled() => None,
             ended = &mut writer => Some(writer_ended(ended)),
         };
@@ -295,13 +320,13 @@ fn writer_ended(ended: Result<Result<(), WriterError>, tokio::task::JoinError>) 
 }
 
 /// One listener until `close`, drained.
-fn door(
+fn door<A: Accept>(
     inner: &Arc<Inner>,
-    listener: TcpListener,
+    listener: A,
     tls: Arc<ArcSwap<ServerTls>>,
     router: Arc<ArcSwap<Router>>,
     close: &CancellationToken,
-) -> impl Future<Output = listener::Drained> + use<> {
+) -> impl Future<Output = listener::Drained> + use<A> {
     let limits = listener::Limits {
         connections: inner.config.limits.connections,
         connections_per_caller: inner.config.limits.connections_per_caller,
@@ -329,6 +354,7 @@ async fn sweep(inner: Arc<Inner>, close: CancellationToken) {
             tracing::warn!(%error, "reminders could not be counted");
         }
         tokio::select! {
+            biased;
             () = close.cancelled() => return,
             () = tokio::time::sleep(SWEEP) => {}
         }
@@ -340,6 +366,7 @@ async fn retain(inner: Arc<Inner>, close: CancellationToken) {
     let (clock, mut last) = (inner.exchange.clock().clone(), None::<Time>);
     loop {
         tokio::select! {
+            biased;
             () = close.cancelled() => return,
             () = tokio::time::sleep(SWEEP) => {}
         }
@@ -350,6 +377,7 @@ async fn retain(inner: Arc<Inner>, close: CancellationToken) {
         last = Some(now);
         // What was begun is ended in pieces: leaving a run in the middle costs nothing.
         let ran = tokio::select! {
+            biased;
             () = close.cancelled() => return,
             ran = inner.exchange.retain("gateway".into()) => ran,
         };
@@ -368,6 +396,7 @@ async fn rouse(inner: Arc<Inner>, close: CancellationToken) {
             tracing::debug!(%error, "what is due could not be looked for");
         }
         tokio::select! {
+            biased;
             () = close.cancelled() => return,
             () = inner.exchange.wake().until_elsewhere() => {}
             () = tokio::time::sleep(ROUSE) => {}
@@ -385,6 +414,7 @@ async fn measure(inner: Arc<Inner>, close: CancellationToken, seen: bool) {
             tracing::warn!(%error, "the queues could not be counted");
         }
         tokio::select! {
+            biased;
             () = close.cancelled() => return,
             () = tokio::time::sleep(MEASURE) => {}
         }

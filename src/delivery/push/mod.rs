@@ -26,8 +26,10 @@ use std::time::Duration;
 use rustls::ClientConfig;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tonic::transport::Channel;
 use zeroize::Zeroizing;
 
+use super::ChannelError;
 use crate::agreement::{Delivery, Pacing};
 use crate::exchange::Exchange;
 use crate::id::InstitutionId;
@@ -63,9 +65,13 @@ impl Outward {
     }
 }
 
+/// Makes the channel to an endpoint: [`super::channel`], or the same over another network.
+pub type Line = Arc<dyn Fn(&str, Arc<ClientConfig>) -> Result<Channel, ChannelError> + Send + Sync>;
+
 /// All workers.
 pub struct Push {
     exchange: Arc<Exchange>,
+    line: Line,
     lease: Duration,
     tasks: TaskTracker,
     cut: CancellationToken,
@@ -86,9 +92,9 @@ struct Worker {
 
 impl Push {
     /// Starts a worker for every member that is called. Each attempt may take `lease`.
-    pub fn start(exchange: Arc<Exchange>, outward: Outward, lease: Duration) -> Self {
+    pub fn start(exchange: Arc<Exchange>, outward: Outward, line: Line, lease: Duration) -> Self {
         let team = Mutex::new(Team { outward, workers: BTreeMap::new() });
-        let push = Self { exchange, lease, tasks: TaskTracker::new(), cut: CancellationToken::new(), team };
+        let push = Self { exchange, line, lease, tasks: TaskTracker::new(), cut: CancellationToken::new(), team };
         push.follow();
         push
     }
@@ -151,7 +157,7 @@ impl Push {
 
     fn hire(&self, recipient: &InstitutionId, endpoint: &str, pacing: Pacing, outward: &Outward) -> Result<Worker, String> {
         let tls = outward.towards(recipient).map_err(|error| error.to_string())?;
-        let channel = super::channel(endpoint, tls).map_err(|error| error.to_string())?;
+        let channel = (self.line)(endpoint, tls).map_err(|error| error.to_string())?;
         let lane = Lane::new(self.exchange.clone(), recipient.clone(), channel, self.lease);
         let stop = CancellationToken::new();
         let ends = Ends { stop: stop.clone(), cut: self.cut.clone(), tasks: self.tasks.clone() };

@@ -6,6 +6,7 @@
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
+use crate::chance;
 use crate::exchange::Outcome;
 use crate::grpc::status::code_name;
 use crate::outbox::Failure;
@@ -55,7 +56,7 @@ pub(super) fn name(outcome: &Outcome) -> &'static str {
 }
 
 fn failed(failure: Failure, code: &'static str) -> Outcome {
-    Outcome::Failed { failure, code: code.to_owned(), random: rand::random_range(0.0..=1.0) }
+    Outcome::Failed { failure, code: code.to_owned(), random: chance::part() }
 }
 
 #[cfg(test)]

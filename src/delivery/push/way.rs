@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
+use crate::chance;
+
 /// Calls in a row that did not get through, after which the way counts as closed.
 const IN_A_ROW: u32 = 16;
 /// Pause before the first call on a closed way; it doubles with each.
@@ -43,7 +45,7 @@ impl Way {
     /// Before the `n`-th call (from 1) on the closed way: a pause, or until a call that was under way gets through.
     pub(super) async fn wait(&self, n: u32) {
         let longest = FIRST.saturating_mul(1 << (n - 1).min(10)).min(LONGEST);
-        let pause = longest.mul_f64(rand::random_range(0.5..=1.0));
+        let pause = longest.mul_f64(0.5 + chance::part() / 2.0);
         let _ = tokio::time::timeout(pause, self.opened.notified()).await;
     }
 }

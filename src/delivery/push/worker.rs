@@ -95,6 +95,7 @@ pub(super) async fn run<W: Work>(work: Arc<W>, bell: Arc<Notify>, pacing: Pacing
         let limit = available.min(at_once).min(u32::try_from(places.available_permits()).unwrap_or(MOST));
         let until = async {
             tokio::select! {
+                biased;
                 () = bell.notified() => {}
                 () = ends.stop.cancelled() => {}
             }
@@ -129,6 +130,7 @@ async fn one<W: Work>(work: Arc<W>, item: W::Item, place: Option<OwnedSemaphoreP
     } else {
         let attempt = AssertUnwindSafe(work.attempt(&item)).catch_unwind();
         tokio::select! {
+            biased;
             outcome = attempt => outcome.unwrap_or_else(|_| outcome::transient(outcome::PANIC)),
             // Nobody knows whether it arrived; the lease ends, and the next process sends it again.
             () = ends.cut.cancelled() => return,

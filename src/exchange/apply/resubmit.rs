@@ -6,6 +6,7 @@
 use super::Batch;
 use crate::consent::{Decision, Direction};
 use crate::exchange::command::{Again, Reply, Resubmit, Transfer};
+use crate::exchange::prepare::Bound;
 use crate::exchange::refusal::Refusal;
 use crate::numbered::Numbered;
 use crate::outbox::Kind;
@@ -72,6 +73,7 @@ impl Batch<'_> {
             granted: permit.mask(),
             withheld: permit.withheld().to_vec(),
             legal_basis: permit.legal_basis(),
+            bound: Bound::of(&permit),
         };
         self.set.referrals.put(referral.id, referral);
         Ok((reply, leaf))

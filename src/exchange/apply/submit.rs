@@ -9,6 +9,7 @@ use crate::consent::{Decision, Direction, Evidence, decide};
 use crate::exchange::command::{Reply, Submit, Transfer};
 use crate::exchange::findings::is_unexplained;
 use crate::exchange::person::unless_restricted;
+use crate::exchange::prepare::Bound;
 use crate::exchange::refusal::Refusal;
 use crate::numbered::Numbered;
 use crate::outbox::Kind;
@@ -92,6 +93,7 @@ impl Batch<'_> {
             granted: permit.mask(),
             withheld: permit.withheld().to_vec(),
             legal_basis: permit.legal_basis(),
+            bound: Bound::of(&permit),
         };
         self.set.referrals.put(referral.id, referral);
         Ok((reply, leaf))

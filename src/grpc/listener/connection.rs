@@ -7,16 +7,15 @@ use std::sync::Arc;
 use hyper::body::Incoming;
 use hyper::server::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, sleep_until};
+use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 use tower_service::Service;
 
 use super::requests::{Activity, Requests};
 use super::{BoxError, Limits};
 use crate::identity::Live;
-
-pub(super) type Stream = tokio_rustls::server::TlsStream<TcpStream>;
 
 /// Why a connection ended, for the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,8 +31,16 @@ pub(super) enum Ended {
 }
 
 /// Speaks HTTP/2 on `stream` until it ends one way or another. Returning drops the socket, and with it every stream and every handler on it.
-pub(super) async fn run<S>(stream: Stream, service: S, limits: &Limits, live: &Live, shutdown: &CancellationToken, cut: &CancellationToken) -> Ended
+pub(super) async fn run<I, S>(
+    stream: TlsStream<I>,
+    service: S,
+    limits: &Limits,
+    live: &Live,
+    shutdown: &CancellationToken,
+    cut: &CancellationToken,
+) -> Ended
 where
+    I: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     S: Service<http::Request<Incoming>, Response = http::Response<tonic::body::Body>> + Clone + Send + 'static,
     S::Future: Send,
     S::Error: Into<BoxError>,

@@ -10,14 +10,17 @@ mod requests;
 mod strangers;
 
 use std::future::Future;
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use hyper::body::Incoming;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower_service::Service;
@@ -30,6 +33,30 @@ use strangers::{Stranger, Strangers};
 
 /// What an error of a service may be turned into.
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Where connections come from: a port of this machine, or of a simulated one.
+pub trait Accept: Send + Sync + 'static {
+    /// One connection, before TLS.
+    type Socket: AsyncRead + AsyncWrite + Send + Unpin + 'static;
+    /// The next one, and who is at its other end.
+    fn accept(&self) -> impl Future<Output = io::Result<(Self::Socket, SocketAddr)>> + Send;
+    /// Where it listens.
+    fn local_addr(&self) -> io::Result<SocketAddr>;
+}
+
+impl Accept for TcpListener {
+    type Socket = TcpStream;
+
+    async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
+        let accepted = TcpListener::accept(self).await?;
+        // Small messages must not wait for an acknowledgement (Nagle).
+        let _ = accepted.0.set_nodelay(true);
+        Ok(accepted)
+    }
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        TcpListener::local_addr(self)
+    }
+}
 
 /// Where a connection comes from.
 #[derive(Debug, Clone, Copy)]
@@ -51,8 +78,8 @@ pub struct Drained {
 ///
 /// At `shutdown` the socket closes at once, every connection is told to go (GOAWAY), calls in flight may finish, and at `drain_deadline` what is
 /// left is cut: the function has returned by then, whatever its peers do.
-pub async fn serve<S, M>(
-    listener: TcpListener,
+pub async fn serve<A, S, M>(
+    listener: A,
     tls: Arc<ArcSwap<ServerTls>>,
     limits: Limits,
     connections: Connections,
@@ -61,6 +88,7 @@ pub async fn serve<S, M>(
     drain_deadline: Duration,
 ) -> Drained
 where
+    A: Accept,
     M: Fn(Arc<Caller>, PeerInfo) -> S + Send + Sync + 'static,
     S: Service<http::Request<Incoming>, Response = http::Response<tonic::body::Body>> + Clone + Send + 'static,
     S::Future: Send,
@@ -111,15 +139,14 @@ struct Door<M> {
 
 impl<M> Door<M> {
     /// One socket from accept to close. `_place` is held to the end, `stranger` until it has shown who it is.
-    async fn receive<S>(self: Arc<Self>, socket: TcpStream, peer: SocketAddr, _place: OwnedSemaphorePermit, stranger: Stranger)
+    async fn receive<I, S>(self: Arc<Self>, socket: I, peer: SocketAddr, _place: OwnedSemaphorePermit, stranger: Stranger)
     where
+        I: AsyncRead + AsyncWrite + Send + Unpin + 'static,
         M: Fn(Arc<Caller>, PeerInfo) -> S + Send + Sync,
         S: Service<http::Request<Incoming>, Response = http::Response<tonic::body::Body>> + Clone + Send + 'static,
         S::Future: Send,
         S::Error: Into<BoxError>,
     {
-        // Small messages must not wait for an acknowledgement (Nagle).
-        let _ = socket.set_nodelay(true);
         // Before the handshake: a sweep in its middle must not miss this connection.
         let seen = self.connections.generation();
         let greeting = tokio::time::timeout(self.limits.handshake, async {
@@ -128,6 +155,7 @@ impl<M> Door<M> {
             tls.accept(socket).await
         });
         let outcome = tokio::select! {
+            biased;
             outcome = greeting => outcome,
             () = self.shutdown.cancelled() => return,
         };
@@ -140,8 +168,9 @@ impl<M> Door<M> {
         self.converse(stream, Arc::new(caller), peer, seen).await;
     }
 
-    async fn converse<S>(&self, stream: connection::Stream, caller: Arc<Caller>, peer: SocketAddr, seen: Generation)
+    async fn converse<I, S>(&self, stream: TlsStream<I>, caller: Arc<Caller>, peer: SocketAddr, seen: Generation)
     where
+        I: AsyncRead + AsyncWrite + Send + Unpin + 'static,
         M: Fn(Arc<Caller>, PeerInfo) -> S + Send + Sync,
         S: Service<http::Request<Incoming>, Response = http::Response<tonic::body::Body>> + Clone + Send + 'static,
         S::Future: Send,
@@ -158,7 +187,7 @@ impl<M> Door<M> {
 }
 
 /// The next socket; none once the listener is to close.
-async fn accept(listener: &TcpListener, shutdown: &CancellationToken) -> Option<(TcpStream, SocketAddr)> {
+async fn accept<A: Accept>(listener: &A, shutdown: &CancellationToken) -> Option<(A::Socket, SocketAddr)> {
     loop {
         let accepted = tokio::select! {
             biased;

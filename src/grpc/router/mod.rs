@@ -35,6 +35,7 @@ use super::access::Access;
 use super::codec::BytesCodec;
 use super::health::Health;
 use super::status::{ErrorReason, Refusal};
+use crate::chance;
 use crate::identity::Caller;
 use call::{Call, Watched};
 use method::Handler;
@@ -179,7 +180,7 @@ impl Router {
     }
 
     fn pause(&self) -> Duration {
-        self.limits.retry_after.mul_f64(rand::random_range(0.5..1.5))
+        self.limits.retry_after.mul_f64(0.5 + chance::part())
     }
 }
 

@@ -16,7 +16,8 @@ mod rights;
 mod texts;
 mod watch;
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
@@ -27,7 +28,7 @@ use super::reflection::Reflection;
 use super::router::{Limits, Router};
 use crate::dialect::Dialects;
 use crate::exchange::Exchange;
-use crate::grpc::validate::RuleError;
+use crate::grpc::validate::{RuleError, Rules};
 use crate::identity::Caller;
 use crate::proto;
 
@@ -104,11 +105,16 @@ fn split(path: &str) -> Option<(&str, &str)> {
     path.strip_prefix('/')?.split_once('/')
 }
 
-/// The field rules of a canonical message.
-fn rules(message: &str) -> Result<Arc<super::validate::Rules>, Vec<RuleError>> {
-    match proto::pool().get_message_by_name(message) {
-        Some(descriptor) => super::validate::Rules::compile(&descriptor).map(Arc::new),
-        // A method of the contract names its messages; the pool has them both or neither.
-        None => Err(Vec::new()),
+/// The field rules of a canonical message. The contract is part of the program: each is compiled once, whatever many dialects lead to it.
+fn rules(message: &str) -> Result<Arc<Rules>, Vec<RuleError>> {
+    static COMPILED: Mutex<BTreeMap<String, Arc<Rules>>> = Mutex::new(BTreeMap::new());
+    let mut compiled = COMPILED.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(rules) = compiled.get(message) {
+        return Ok(rules.clone());
     }
+    // A method of the contract names its messages; the pool has them both or neither.
+    let descriptor = proto::pool().get_message_by_name(message).ok_or_else(Vec::new)?;
+    let rules = Arc::new(Rules::compile(&descriptor)?);
+    compiled.insert(message.to_owned(), rules.clone());
+    Ok(rules)
 }

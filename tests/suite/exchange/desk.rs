@@ -50,7 +50,7 @@ pub const DAY: Duration = Duration::from_secs(24 * 3600);
 pub const LEASE: Duration = Duration::from_secs(30);
 pub const RESERVE: u64 = 1 << 30;
 
-const BEGIN: Time = Time(1_791_190_800_000);
+pub const BEGIN: Time = Time(1_791_190_800_000);
 
 static DIALECTS: LazyLock<Arc<Dialects>> = LazyLock::new(|| Arc::new(Dialects::embedded().unwrap_or_else(|errors| panic!("{errors}"))));
 
@@ -87,6 +87,22 @@ pub struct Desk {
 
 fn plenty() -> Arc<AtomicU64> {
     Arc::new(AtomicU64::new(u64::MAX))
+}
+
+/// What an exchange on the files of a folder is made of.
+pub fn parts(folder: &Path, agreement: &str, store: (Store, Connection), clock: Arc<dyn Clock>) -> Parts {
+    let key = SigningKey::from_seed(ORIGIN, &[7; 32]).unwrap();
+    Parts {
+        store,
+        vault: Vault::open(&folder.join("vault.key")).unwrap(),
+        guard: RollbackGuard::open(&folder.join("guard"), key.origin()).unwrap(),
+        key,
+        agreement: (Agreement::parse(agreement).unwrap_or_else(|errors| panic!("{errors:?}")), agreement.to_owned()),
+        dialects: DIALECTS.clone(),
+        clock,
+        periods: Periods::default(),
+        room: Room::endless(),
+    }
 }
 
 /// Where its files lie.
@@ -135,9 +151,14 @@ impl Desk {
 
     /// A gateway on the files that lie in a folder, which stays.
     pub async fn at(folder: &Path) -> Self {
+        Self::at_under(folder, BREMEN, BEGIN).await
+    }
+
+    /// The same under another agreement at another time.
+    pub async fn at_under(folder: &Path, agreement: &str, now: Time) -> Self {
         let (dir, place) = (Folder::Given(folder.to_owned()), Place::File(folder.join("weiche.db")));
-        let mut desk =
-            Self { dir, place, clock: Arc::new(FixedClock::at(BEGIN)), agreement: BREMEN.to_owned(), free: plenty(), trouble: None, running: None };
+        let (clock, agreement) = (Arc::new(FixedClock::at(now)), agreement.to_owned());
+        let mut desk = Self { dir, place, clock, agreement, free: plenty(), trouble: None, running: None };
         desk.start().await.unwrap_or_else(|error| panic!("{error}"));
         desk
     }
@@ -151,7 +172,6 @@ impl Desk {
 
     /// Begins work on what lies in the directory.
     pub async fn start(&mut self) -> Result<(), OpenError> {
-        let key = SigningKey::from_seed(ORIGIN, &[7; 32]).unwrap();
         let free = self.free.clone();
         let wire = self.trouble.as_ref().and_then(|trouble| trouble.wire.as_ref());
         let place = wire.map_or(&self.place, |wire| &wire.place);
@@ -171,17 +191,8 @@ impl Desk {
                 writer = trouble.commits.writer(path).await;
             }
         }
-        let parts = Parts {
-            store: (store, writer),
-            vault: Vault::open(&self.path().join("vault.key")).unwrap(),
-            guard: RollbackGuard::open(&self.path().join("guard"), key.origin()).unwrap(),
-            key,
-            agreement: (Agreement::parse(&self.agreement).unwrap_or_else(|errors| panic!("{errors:?}")), self.agreement.clone()),
-            dialects: DIALECTS.clone(),
-            clock,
-            periods: Periods::default(),
-            room: Room::asking(move || Ok(Space { free: free.load(Ordering::Relaxed), total: u64::MAX }), RESERVE),
-        };
+        let room = Room::asking(move || Ok(Space { free: free.load(Ordering::Relaxed), total: u64::MAX }), RESERVE);
+        let parts = Parts { room, ..parts(self.path(), &self.agreement, (store, writer), clock) };
         self.running = Some(Exchange::open(parts).await?);
         Ok(())
     }

@@ -89,15 +89,14 @@ impl Gone {
 }
 
 impl History {
-    /// The answer to a submission.
-    pub fn accepted(&mut self, person: usize, to: usize, submitted: Result<weiche::exchange::Submission, Refusal>) -> Checked {
+    /// The answer to a submission: the referral and its leaf.
+    pub fn accepted(&mut self, person: usize, to: usize, submitted: Result<(String, u64), Refusal>) -> Checked {
         match submitted {
-            Ok(done) => {
-                let leaf = done.issued().leaf;
+            Ok((id, leaf)) => {
                 let gone = self.withdrawn.iter().any(|gone| gone.is_about(person, to) && !gone.only_phone && gone.leaf < leaf);
                 prop_assert!(!gone, "accepted after the withdrawal");
                 prop_assert!(!self.closed, "accepted although there is no route");
-                self.referrals.insert(done.referral.unwrap().to_string(), Seen { person, to, leaf, handed: false, ended: false });
+                self.referrals.insert(id, Seen { person, to, leaf, handed: false, ended: false });
             }
             Err(refusal) => {
                 let gone = self.withdrawn.iter().any(|gone| gone.is_about(person, to) && !gone.only_phone);
@@ -131,7 +130,6 @@ impl History {
             prop_assert_ne!(held.item.token, item.token);
             held.over = true;
         }
-        prop_assert_eq!(item.until, now.plus(LEASE));
         let first = self.first_seen.insert(id);
         *self.begun.entry(id).or_default() += 1;
         match &item.content {

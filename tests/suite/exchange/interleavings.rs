@@ -19,7 +19,7 @@ use tokio::sync::Notify;
 use weiche::clock::Time;
 use weiche::consent::Scope;
 use weiche::dialect::Category;
-use weiche::exchange::{Outcome, Outgoing, Refusal, Withdrawn};
+use weiche::exchange::{Outcome, Outgoing, Refusal, Submission, Withdrawn};
 use weiche::id::{ConsentId, RequestId};
 use weiche::numbered::Numbered;
 use weiche::proto::types::RecallAnswer;
@@ -219,7 +219,7 @@ impl<'a> Observer<'a> {
             Step::Submit { person, to, awaited } => {
                 let case = self.case(*person, *to);
                 let (submitted, started) = self.awaiting(*awaited, *to, self.desk().submit(&case)).await;
-                self.history.accepted(*person, *to, submitted)?;
+                self.history.accepted(*person, *to, answer_to(submitted))?;
                 self.handed(TO[*to], started)?;
             }
             Step::Race { person, to, awaited } => {
@@ -230,8 +230,8 @@ impl<'a> Observer<'a> {
                 let withdraw = self.withdrawal(*person, consent, &everything, request);
                 let all = async { tokio::join!(self.desk().submit(&a), withdraw, self.desk().submit(&b)) };
                 let ((first, gone, other), started) = self.awaiting(*awaited, *to, all).await;
-                self.history.accepted(*person, *to, first)?;
-                self.history.accepted(1 - *person, *to, other)?;
+                self.history.accepted(*person, *to, answer_to(first))?;
+                self.history.accepted(1 - *person, *to, answer_to(other))?;
                 let (_, leaf) = gone.unwrap();
                 let (before, after) = started.into_iter().partition(|item| item.receipt.leaf < leaf);
                 self.handed(TO[*to], before)?;
@@ -314,6 +314,7 @@ impl<'a> Observer<'a> {
     fn handed(&mut self, to: &str, items: Vec<Outgoing>) -> Checked {
         let now = self.desk().now();
         for item in items {
+            prop_assert_eq!(item.until, now.plus(LEASE));
             self.history.handed(to, item, now)?;
         }
         Ok(())
@@ -389,7 +390,7 @@ impl<'a> Observer<'a> {
             Call::Submit { person, to } => {
                 let (case, request) = (self.case(person, to), RequestId::random());
                 let submitted = self.under(fault, async |here| here.desk().submit_as(request, &case).await).await;
-                self.history.accepted(person, to, submitted)
+                self.history.accepted(person, to, answer_to(submitted))
             }
             Call::Withdraw { person, scope } => self.withdraw(person, scope, Some(fault)).await,
             Call::Deliver { which } if !self.history.held.is_empty() => {
@@ -526,6 +527,11 @@ impl<'a> Observer<'a> {
         }
         self.history.at_rest(self.desk()).await
     }
+}
+
+/// What the answer to a submission says.
+fn answer_to(submitted: Result<Submission, Refusal>) -> Result<(String, u64), Refusal> {
+    submitted.map(|done| (done.referral.unwrap().to_string(), done.issued().leaf))
 }
 
 /// One core's share of the histories.

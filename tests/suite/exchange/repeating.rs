@@ -7,6 +7,8 @@ use std::sync::Arc;
 
 use futures_util::future::join_all;
 use prost::Message as _;
+use weiche::consent::Scope;
+use weiche::dialect::Category;
 use weiche::exchange::{Refusal, SubmitRequest};
 use weiche::id::RequestId;
 
@@ -29,13 +31,16 @@ async fn the_same_request_has_the_same_receipt_byte_for_byte_however_much_later(
     let grown = desk.submit_as(request, &case).await.unwrap();
     desk.reopen().await;
     desk.pass(DAY);
+    desk.withdraw_as(CARITAS, consent, Scope { categories: Category::Contact.mask(), ..Scope::default() }).await.unwrap();
+    let narrowed = desk.submit_as(request, &case).await.unwrap();
     desk.withdraw(CARITAS, consent).await;
     let much_later = desk.submit_as(request, &case).await.unwrap();
-    for later in [grown, much_later] {
+    assert!(!first.report.fields.is_empty());
+    for later in [grown, narrowed, much_later] {
         assert_eq!(later.issued().text, first.issued().text);
         assert_eq!(later.issued().leaf_hash, first.issued().leaf_hash);
         assert_eq!(later.issued().at, first.issued().at);
-        assert_eq!((later.referral, later.granted), (first.referral, first.granted));
+        assert_eq!((later.referral, later.granted, &later.report), (first.referral, first.granted, &first.report));
     }
     assert_eq!(desk.count("referral").await, 141);
     desk.verify_log().await;

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: 2026 The Weiche authors
 // SPDX-License-Identifier: EUPL-1.2
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -41,7 +41,7 @@ pub(super) struct Books {
     /// Not a byte has left. In the order of release, each with when that was.
     waiting: VecDeque<(Time, Parcel)>,
     /// With the connection or the institution, and not acknowledged.
-    open: HashMap<DeliveryId, (LeaseToken, Time)>,
+    open: BTreeMap<DeliveryId, (LeaseToken, Time)>,
 }
 
 impl Books {
@@ -106,6 +106,8 @@ impl Books {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+
     use super::*;
     use proptest::prelude::*;
 

@@ -120,6 +120,7 @@ impl<D: Desk> Line<D> {
         let mut settling = FuturesUnordered::new();
         let ended = loop {
             tokio::select! {
+                biased;
                 () = self.stop.cancelled() => break Ok(()),
                 Some(settled) = settling.next() => if let Err(refused) = settled { break Err(Refusal::from(refused)) },
                 next = said.next(), if settling.len() < MOST_CREDITS => match next {
@@ -156,6 +157,7 @@ impl<D: Desk> Line<D> {
             if self.room() == 0 {
                 // A ring is left for another stream of the institution.
                 tokio::select! {
+                    biased;
                     () = self.stop.cancelled() => {}
                     () = self.room.notified() => {}
                     _ = look.tick() => {}
