@@ -12,6 +12,8 @@ use protox::Compiler;
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=proto");
+    // Built in by a macro that does not notice new files.
+    println!("cargo:rerun-if-changed=migrations");
     let mut files = Vec::new();
     collect(Path::new("proto"), &mut files)?;
     files.sort();

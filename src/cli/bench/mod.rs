@@ -8,6 +8,7 @@
 //! verifies its log. With `--kill` the gateway is killed in the middle, as by a power cut, and started again: nothing acknowledged may be lost.
 
 mod cases;
+mod kept;
 mod load;
 mod network;
 mod process;
@@ -16,6 +17,7 @@ mod recipients;
 mod report;
 mod stream;
 
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -37,6 +39,7 @@ use crate::identity::tls::{Credentials, Expected, client_config};
 use crate::pki::Anchors;
 use crate::proto::exchange::consent_service_client::ConsentServiceClient;
 use cases::Sender;
+use kept::Kept;
 use load::{Loop, Source, Way};
 use network::Network;
 use process::{Gateway, Usage};
@@ -115,7 +118,7 @@ pub struct Args {
     /// So many gateways on that database; the sender's connections go to each in turn
     #[arg(long, default_value_t = 1, requires = "store")]
     gateways: usize,
-    /// Folder for the gateway; a temporary one that is removed afterwards if not given
+    /// Folder for the gateway, with which another run can go on; a temporary one that is removed afterwards if not given
     #[arg(long)]
     dir: Option<PathBuf>,
 }
@@ -138,6 +141,8 @@ struct Bench {
     source: Arc<Source>,
     taken: Taken,
     request_bytes: usize,
+    /// Until the gateway listened.
+    started: Duration,
     /// What the gateway held when it had just started.
     idle: Usage,
     /// Where recipients are called; connections wait there until they begin to receive.
@@ -153,26 +158,26 @@ impl Bench {
         let folder = Folder::new(args.dir.clone())?;
         let country = args.centres > 1 || args.jobcenters > 1;
         let network = if country { Network::country(args.centres, args.jobcenters) } else { Network::pair(args.stream, args.pull) };
+        let earlier = Kept::read(&folder.path, args)?;
+        let ports = earlier.as_ref().map_or_else(|| vec![0; network.recipients.len()], |kept| kept.ports.clone());
         let mut doors = Vec::new();
-        for _ in &network.recipients {
-            doors.push(listen().await?);
+        for port in ports {
+            doors.push(listen(port).await?);
         }
-        let ports = doors.iter().map(|door| Ok(local(door)?.port())).collect::<Result<Vec<_>, Failure>>()?;
-        let mut plan = Plan { agreement: network.agreement(&ports), listen: three().await?, ..Plan::default() };
-        plan.store = args.store.clone().unwrap_or(plan.store);
-        init::create(&folder.path, &plan).await.map_err(|error| Failure::failed(&error))?;
+        let (kept, new) = match earlier {
+            Some(kept) => (kept, false),
+            None => (create(&folder.path, args, &network, &doors).await?, true),
+        };
         if country {
             serve::room_for(args.centres)?;
-            let config = folder.path.join(init::CONFIG);
-            let text = std::fs::read_to_string(&config).map_err(|error| Failure::failed(&error))?;
-            let room = format!("connections = {}", args.centres + 64);
-            std::fs::write(&config, text.replace("#: connections = 512", &room)).map_err(|error| Failure::failed(&error))?;
         }
         let mut more = Vec::new();
         for _ in 1..args.gateways {
             more.push(three().await?);
         }
-        let gateway = Gateway::start(folder, plan.listen, &more).await?;
+        let begun = Instant::now();
+        let gateway = Gateway::start(folder, kept.listen, &more).await?;
+        let started = begun.elapsed();
         tokio::time::sleep(WARM_UP).await;
         let idle = gateway.usage();
 
@@ -180,11 +185,14 @@ impl Bench {
         let connections = if country { args.centres } else { args.connections.clamp(1, 8) };
         let senders = network.senders.iter().cycle().zip(gateway.doors()).take(connections);
         let channels = senders.map(|(sender, door)| dial(&certs, &sender.institution, door)).collect::<Result<Vec<_>, _>>()?;
-        record_consents(&channels, &network, args.persons.max(1)).await?;
+        if new {
+            record_consents(&channels, &network, args.persons.max(1)).await?;
+            kept.write(gateway.dir())?;
+        }
         let source = source(channels, &network, args.persons.max(1))?;
         let request_bytes = source.templates.first().map_or(0, cases::Template::len);
         let (source, taken) = (Arc::new(source), Taken::default());
-        Ok(Self { gateway, network, source, taken, request_bytes, idle, doors, receiving: JoinSet::new(), finish: CancellationToken::new() })
+        Ok(Self { gateway, network, source, taken, request_bytes, started, idle, doors, receiving: JoinSet::new(), finish: CancellationToken::new() })
     }
 
     /// From now on recipients take what is for them, but for the last few.
@@ -280,12 +288,12 @@ impl Bench {
 
     /// Stores what is to be there before the load, through the ordinary way, and lets the gateway come to rest.
     async fn before(&mut self, args: &Args) -> Result<AtRest, Failure> {
-        let idle_mib = report::mib(self.idle.resident);
+        let (started_in_seconds, idle_mib) = (self.started.as_secs_f64(), report::mib(self.idle.resident));
         if args.queued == 0 {
             self.receive(args, args.silent)?;
         }
         if args.stored.max(args.queued) == 0 {
-            return Ok(AtRest { idle_mib, before: None });
+            return Ok(AtRest { started_in_seconds, idle_mib, before: None });
         }
         let begun = Instant::now();
         let referrals = self.fill(args.stored.max(args.queued)).await?;
@@ -301,7 +309,7 @@ impl Bench {
             self.arrived(referrals, QUIET).await;
         }
         let delivered_in_seconds = (args.queued > 0).then(|| back.elapsed().as_secs_f64());
-        Ok(AtRest { idle_mib, before: Some(Before { referrals, seconds, resident_mib, delivered_in_seconds }) })
+        Ok(AtRest { started_in_seconds, idle_mib, before: Some(Before { referrals, seconds, resident_mib, delivered_in_seconds }) })
     }
 
     /// Has so many referrals accepted, or a few more.
@@ -338,6 +346,21 @@ impl Bench {
             tokio::time::sleep(QUIET).await;
         }
     }
+}
+
+/// A gateway's folder for these parties, whose recipients are called at these doors.
+async fn create(dir: &Path, args: &Args, network: &Network, doors: &[TcpListener]) -> Result<Kept, Failure> {
+    let ports = doors.iter().map(|door| Ok(local(door)?.port())).collect::<Result<Vec<_>, Failure>>()?;
+    let mut plan = Plan { agreement: network.agreement(&ports), listen: three().await?, ..Plan::default() };
+    plan.store = args.store.clone().unwrap_or(plan.store);
+    init::create(dir, &plan).await.map_err(|error| Failure::failed(&error))?;
+    if args.centres > 1 {
+        let config = dir.join(init::CONFIG);
+        let text = std::fs::read_to_string(&config).map_err(|error| Failure::failed(&error))?;
+        let room = format!("connections = {}", args.centres + 64);
+        std::fs::write(&config, text.replace("#: connections = 512", &room)).map_err(|error| Failure::failed(&error))?;
+    }
+    Ok(Kept::new(args, plan.listen, ports))
 }
 
 /// The senders' side: a template per person in its sender's dialect, and a way over each connection.
@@ -392,8 +415,9 @@ fn dial(certs: &Path, institution: &str, gateway: std::net::SocketAddr) -> Resul
     channel(&format!("https://localhost:{}", gateway.port()), config).map_err(|error| Failure::failed(&error))
 }
 
-async fn listen() -> Result<TcpListener, Failure> {
-    TcpListener::bind("127.0.0.1:0").await.map_err(|error| Failure::failed(&error))
+/// At a port, or at any with 0.
+async fn listen(port: u16) -> Result<TcpListener, Failure> {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(|error| Failure::failed(&error))
 }
 
 fn local(listener: &TcpListener) -> Result<std::net::SocketAddr, Failure> {
@@ -402,7 +426,7 @@ fn local(listener: &TcpListener) -> Result<std::net::SocketAddr, Failure> {
 
 /// Three addresses that were free a moment ago.
 async fn three() -> Result<[std::net::SocketAddr; 3], Failure> {
-    let [one, two, three] = [listen().await?, listen().await?, listen().await?];
+    let [one, two, three] = [listen(0).await?, listen(0).await?, listen(0).await?];
     Ok([local(&one)?, local(&two)?, local(&three)?])
 }
 

@@ -92,6 +92,8 @@ pub struct Cost {
 /// The gateway while nothing happens.
 #[derive(Debug, Serialize)]
 pub struct AtRest {
+    /// Until it listened, to some hundredths.
+    pub started_in_seconds: f64,
     /// Resident memory just started.
     pub idle_mib: f64,
     /// What was stored before the load.
@@ -186,7 +188,8 @@ impl fmt::Display for Report {
                 "cost        {cpu_us_per_delivery:.0} us of processor a delivered referral, {resident_mib:.0} MiB, {peak_mib:.0} MiB at most"
             )?;
         }
-        writeln!(f, "at rest     {:.0} MiB just started", self.at_rest.idle_mib)?;
+        let AtRest { started_in_seconds, idle_mib, .. } = &self.at_rest;
+        writeln!(f, "at rest     {idle_mib:.0} MiB just started; it listened after {started_in_seconds:.2} s")?;
         if let Some(Before { referrals, seconds, resident_mib, delivered_in_seconds }) = &self.at_rest.before {
             let pace = *referrals as f64 / seconds.max(f64::EPSILON);
             let state = if delivered_in_seconds.is_some() { "waiting" } else { "stored" };

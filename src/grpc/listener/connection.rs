@@ -15,6 +15,7 @@ use tower_service::Service;
 
 use super::requests::{Activity, Requests};
 use super::{BoxError, Limits};
+use crate::chance;
 use crate::identity::Live;
 
 /// Why a connection ended, for the log.
@@ -49,6 +50,8 @@ where
     let activity = Arc::new(Activity::new());
     let requests = Requests { service, activity: activity.clone() };
     let mut http = pin!(protocol(limits).serve_connection(TokioIo::new(stream), requests));
+    // What was opened together, when a gateway started, shall not end together.
+    let ages = opened + limits.age.mul_f64(1.0 - chance::part() / 10.0);
     let mut overstays = None;
     let mut look_again = opened + limits.first_request.min(limits.idle);
     loop {
@@ -59,7 +62,7 @@ where
             _ = http.as_mut() => return Ended::Closed,
             () = sleep_until(overstays.unwrap_or(opened)), if overstays.is_some() => return Ended::Overstayed,
             () = shutdown.cancelled(), if overstays.is_none() => {}
-            () = sleep_until(opened + limits.age), if overstays.is_none() => {}
+            () = sleep_until(ages), if overstays.is_none() => {}
             () = sleep_until(look_again), if overstays.is_none() => {
                 let now = Instant::now();
                 if !activity.any() {

@@ -337,7 +337,9 @@ async fn tables_of_another_version_are_refused() {
     let (was, is) = Store::migrate(&place).await.unwrap();
     assert!(was == is && is > 0, "{was} {is}");
     let (_store, mut conn) = Store::open(&place).await.unwrap();
-    conn.execute("UPDATE _sqlx_migrations SET version = version + 1 WHERE version = (SELECT MAX(version) FROM _sqlx_migrations)", []).await.unwrap();
+    const NEWER: &str = "UPDATE _sqlx_migrations SET version = version + 1, description = 'lets nobody else in' \
+                         WHERE version = (SELECT MAX(version) FROM _sqlx_migrations)";
+    conn.execute(NEWER, []).await.unwrap();
     conn.close().await.unwrap();
     drop(_store);
     let refused = Store::open(&place).await.map(|_| ()).unwrap_err();
