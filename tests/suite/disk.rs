@@ -24,15 +24,16 @@ use crate::deliveries::{Site, until};
 use crate::stopping::person::line;
 
 const MIB: u64 = 1 << 20;
+/// Of the disk, but for what each time it is filled adds to the database.
 const SIZE: u64 = 64 * MIB;
 
 /// It goes with the value.
 struct Disk(TempDir);
 
 impl Disk {
-    fn new() -> Option<Self> {
+    fn new(size: u64) -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
-        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o"]).arg(format!("size={SIZE}")).arg("tmpfs").arg(folder.path()).output();
+        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o"]).arg(format!("size={size}")).arg("tmpfs").arg(folder.path()).output();
         if mounted.is_ok_and(|output| output.status.success()) {
             return Some(Self(folder));
         }
@@ -68,10 +69,11 @@ impl Drop for Disk {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn between_the_reserve_and_the_end_every_withdrawal_is_taken_and_nothing_new() {
-    let Some(disk) = Disk::new() else { return };
+    let fills = std::env::var("WEICHE_FILLS").map_or(2, |fills| fills.parse().unwrap());
+    let size = SIZE + fills * MIB;
+    let Some(disk) = Disk::new(size) else { return };
     let mut site = Site::on_disk(disk.path(), 1024).await;
     let mut centre = Centre::at(line(&site, CENTRE));
-    let fills = std::env::var("WEICHE_FILLS").map_or(2, |fills| fills.parse().unwrap());
     for fill in 0..fills {
         let mut people = Vec::new();
         for number in 0..20 {
@@ -81,7 +83,7 @@ async fn between_the_reserve_and_the_end_every_withdrawal_is_taken_and_nothing_n
             people.push((person, consent));
         }
         // A tenth of the disk is kept, which is less than was asked for.
-        disk.leave(SIZE / 10 - MIB);
+        disk.leave(size / 10 - MIB);
         for (person, consent) in &people {
             for refused in [centre.submits(person, consent).await.unwrap_err(), centre.consents(person).await.unwrap_err()] {
                 assert_eq!((refused.code(), refused.get_details_error_info().unwrap().reason.as_str()), (Code::ResourceExhausted, "STORE_FULL"));
@@ -102,7 +104,7 @@ async fn between_the_reserve_and_the_end_every_withdrawal_is_taken_and_nothing_n
 
 #[tokio::test(flavor = "multi_thread")]
 async fn at_the_very_end_nothing_is_acknowledged_and_nothing_acknowledged_is_lost() {
-    let Some(disk) = Disk::new() else { return };
+    let Some(disk) = Disk::new(SIZE) else { return };
     // Nothing is kept free: it runs into the wall.
     let mut site = Site::on_disk(disk.path(), 0).await;
     let mut centre = Centre::at(line(&site, CENTRE));

@@ -2,12 +2,15 @@
 // SPDX-License-Identifier: EUPL-1.2
 
 //! Callers that go away. Whenever they do, their call is carried out whole or not at all; said again under its id it has been carried out once.
+//!
+//! `WEICHE_LEAVES` sets how many calls the crowd makes; docs/PROMISES.md has the command.
 
 use std::future::{Future, pending, poll_fn};
 use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
+use futures_util::StreamExt as _;
 use weiche::exchange::{Content, Parked};
 use weiche::id::RequestId;
 use weiche::proto::types::{RecallAnswer, RecallOutcome};
@@ -150,4 +153,32 @@ async fn whoever_delivers_and_goes_away_at_any_poll_keeps_nothing_from_arriving(
         }
     }
     panic!("it never ends");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crowd_that_leaves_at_random_and_comes_back_is_served_once_each() {
+    let desk = Desk::open().await;
+    let calls = std::env::var("WEICHE_LEAVES").map_or(300, |calls| calls.parse().unwrap());
+    let mut consents = Vec::new();
+    for person in 0..20 {
+        consents.push(desk.usual_consent(CARITAS, JOBCENTER, &format!("p-{person}")).await);
+    }
+    let one = async |number: usize| {
+        let person = number % consents.len();
+        let (request, case) = (RequestId::random(), referral(CARITAS, JOBCENTER, &format!("p-{person}"), consents[person]));
+        let mut left = 0;
+        // At any moment, even when it has been carried out; then back, once more or twice.
+        for _ in 0..rand::random_range(1..3) {
+            left += usize::from(left_after(rand::random_range(0..8), desk.submit_as(request, &case)).await.is_none());
+        }
+        let (answer, again) = (desk.submit_as(request, &case).await.unwrap(), desk.submit_as(request, &case).await.unwrap());
+        assert_eq!((answer.referral, answer.issued()), (again.referral, again.issued()));
+        left
+    };
+    let left: Vec<usize> = futures_util::stream::iter(0..calls).map(one).buffer_unordered(48).collect().await;
+    println!("{calls} calls, left {} times without an answer", left.iter().sum::<usize>());
+    assert_eq!(usize::try_from(desk.count("referral").await), Ok(calls));
+    assert_eq!(desk.deliver_all(JOBCENTER).await.len(), calls, "each once");
+    desk.verify_log().await;
+    replay::check(&desk).await;
 }

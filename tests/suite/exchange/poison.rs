@@ -8,7 +8,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use futures_util::future::join_all;
+use futures_util::StreamExt as _;
 use weiche::exchange::Outcome;
 use weiche::outbox::{Failure, MAX_ATTEMPTS};
 
@@ -41,15 +41,20 @@ fn kind(person: usize, turn: usize) -> Kind {
     }
 }
 
+/// In order, as many at one time as have a place in the queue.
+async fn together<T>(all: impl IntoIterator<Item: Future<Output = T>>) -> Vec<T> {
+    futures_util::stream::iter(all).buffered(256).collect().await
+}
+
 #[tokio::test]
 async fn what_always_fails_ends_as_a_dead_letter_and_holds_up_its_own_lane_only() {
     let desk = Desk::open().await;
     let persons = std::env::var("WEICHE_POISON").map_or(PERSONS, |persons| persons.parse().unwrap());
-    let consents = join_all((0..persons).map(|person| desk.consent(CARITAS, &format!("p-{person}")).to(JOBCENTER, usual()).record())).await;
+    let consents = together((0..persons).map(|person| desk.consent(CARITAS, &format!("p-{person}")).to(JOBCENTER, usual()).record())).await;
     let mut known = HashMap::new();
     for turn in 0..EACH {
         let cases: Vec<_> = (0..persons).map(|person| referral(CARITAS, JOBCENTER, &format!("p-{person}"), consents[person])).collect();
-        let ids = join_all(cases.iter().map(|case| desk.accepted(case))).await;
+        let ids = together(cases.iter().map(|case| desk.accepted(case))).await;
         known.extend(ids.into_iter().enumerate().map(|(person, id)| (id.to_string(), (person, turn))));
     }
     let (mut arrived, mut attempts, mut rounds) = (BTreeMap::<usize, Vec<usize>>::new(), HashMap::<_, u32>::new(), 0);
@@ -74,7 +79,7 @@ async fn what_always_fails_ends_as_a_dead_letter_and_holds_up_its_own_lane_only(
                 };
                 Some(desk.settle(item, outcome))
             });
-            for result in join_all(settled).await {
+            for result in together(settled).await {
                 result.unwrap();
             }
         }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use futures_util::future::join_all;
 use prost::Message as _;
 use weiche::consent::Scope;
-use weiche::dialect::Category;
+use weiche::dialect::{Category, CategoryMask};
 use weiche::exchange::{Refusal, SubmitRequest};
 use weiche::id::RequestId;
 
@@ -44,6 +44,23 @@ async fn the_same_request_has_the_same_receipt_byte_for_byte_however_much_later(
     }
     assert_eq!(desk.count("referral").await, 141);
     desk.verify_log().await;
+}
+
+#[tokio::test]
+async fn whatever_of_its_consent_is_withdrawn_a_submission_can_be_repeated() {
+    let desk = Desk::open().await;
+    for (number, category) in CategoryMask::ALL.iter().enumerate() {
+        for (sender, recipient) in [(CARITAS, JOBCENTER), (AWO, AGENTUR)] {
+            let subject = format!("p-{number}");
+            let consent = desk.usual_consent(sender, recipient, &subject).await;
+            let (request, case) = (RequestId::random(), referral(sender, recipient, &subject, consent));
+            let first = desk.submit_as(request, &case).await.unwrap();
+            let scope = Scope { categories: category.mask(), ..Scope::default() };
+            desk.withdraw_as(sender, consent, scope).await.unwrap();
+            let again = desk.submit_as(request, &case).await.unwrap_or_else(|refusal| panic!("without {category:?}: {refusal:?}"));
+            assert_eq!((again.referral, again.granted, &again.report), (first.referral, first.granted, &first.report), "without {category:?}");
+        }
+    }
 }
 
 #[tokio::test]

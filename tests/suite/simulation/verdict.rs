@@ -151,10 +151,11 @@ impl Verdict<'_> {
                     spans.push((one.span, answer.receipt.as_ref().unwrap().leaf_index));
                 }
                 Err(reason) => {
-                    let gone =
-                        |gone: &&super::world::Withdrawal| gone.person == one.person && gone.to.is_none_or(|to| to == one.to) && !gone.only_phone;
-                    let why = self.seen.withdrawals.iter().find(gone);
-                    prop_assert!(reason == "NOT_PERMITTED" && why.is_some_and(|gone| gone.span.asked <= one.span.told), "refused: {reason}");
+                    let why = self.seen.withdrawals.iter().any(|gone| {
+                        let of_it = gone.person == one.person && gone.to.is_none_or(|to| to == one.to) && !gone.only_phone;
+                        of_it && gone.span.asked <= one.span.told
+                    });
+                    prop_assert!(reason == "NOT_PERMITTED" && why, "refused: {reason}");
                 }
             }
         }
