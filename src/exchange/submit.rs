@@ -66,20 +66,33 @@ impl Exchange {
         for attempt in 0..ATTEMPTS {
             // What was read lately does the first time: if the consent has changed since, the writer says so.
             let consents = if attempt == 0 { self.lately(&transfer).await? } else { self.consents_now(&transfer).await? };
-            let (id, delivery, sealed, report, mask) = match self.preview(&transfer, &consents) {
-                Decision::Permitted(permit) => {
-                    let Prepared { referral, delivery, sealed, report } = prepare(&permit)?;
-                    (referral, delivery, Some(sealed), report, permit.mask())
-                }
+            let mut wordless = None;
+            let prepared = match self.preview(&transfer, &consents) {
+                Decision::Permitted(permit) => match prepare(&permit) {
+                    // The recipient may have had words for it when it was submitted: whether it was, the writer knows.
+                    Err(refusal @ Refusal::Translate(_)) => {
+                        wordless = Some(refusal);
+                        None
+                    }
+                    prepared => Some(prepared?),
+                },
                 // The writer decides once more and logs the refusal.
-                Decision::Denied(_) => (ReferralId::random(), DeliveryId::random(), None, Report::default(), CategoryMask::EMPTY),
+                Decision::Denied(_) => None,
+            };
+            let (id, delivery, sealed, said) = match prepared {
+                Some(Prepared { referral, delivery, sealed, report }) => (referral, delivery, Some(sealed), Some(report)),
+                None => (ReferralId::random(), DeliveryId::random(), None, None),
             };
             let lane = lane(&self.vault, &transfer.recipient.institution, &transfer.subject);
             let below_b1 = routing.is_below_b1();
+            let mask = sealed.as_ref().map(|sealed| sealed.mask);
             let (idempotency, asked) = (idempotency.clone(), transfer.clone());
             let command = Submit { idempotency, transfer: asked, referral: id, delivery, lane, below_b1, sealed };
             let committed = match self.writer.run(Command::Submit(Box::new(command))).await {
-                Err(Refusal::Changed) => continue,
+                Err(Refusal::Changed) => match wordless {
+                    Some(refusal) => return Err(refusal),
+                    None => continue,
+                },
                 Err(Refusal::Denied { denial, .. }) if transfer.consent.is_none() && denial.reason == Reason::NoRecord => {
                     return Err(Refusal::ConsentReferenceMissing);
                 }
@@ -89,8 +102,11 @@ impl Exchange {
             let Reply::Submitted { referral: id, granted, withheld, legal_basis, bound } = committed.answered.reply else {
                 return Err(Refusal::Internal("a submission has another reply"));
             };
-            // Whoever asks again is told what was said then, whatever may go by now.
-            let report = if granted == mask { report } else { reported(granted, bound)? };
+            // Whoever asks again is told what was said then, whatever may go by now; as far as the recipient's dialect still has words for it.
+            let report = match said.filter(|_| mask == Some(granted)).map_or_else(|| reported(granted, bound), Ok) {
+                Err(Refusal::Translate(_)) => Report::default(),
+                report => report?,
+            };
             return Ok(Submission {
                 referral: Some(id),
                 receipt: Some(receipt),

@@ -166,8 +166,12 @@ impl Serving {
     }
     /// Waits for words in the log.
     pub fn until(&mut self, words: &str) {
+        self.until_said(words, 1);
+    }
+    /// So many times since it started.
+    pub fn until_said(&mut self, words: &str, times: usize) {
         let since = Instant::now();
-        while !std::fs::read_to_string(&self.log).unwrap().contains(words) {
+        while self.said().matches(words).count() < times {
             assert!(self.child.try_wait().unwrap().is_none() && since.elapsed() < AGES, "never: {words}\n{}", self.said());
             std::thread::sleep(Duration::from_millis(20));
         }

@@ -22,6 +22,7 @@ mod order;
 mod pages;
 mod parking;
 mod poison;
+mod power;
 mod privacy;
 mod recalling;
 mod reminding;

@@ -53,7 +53,7 @@ fn members(port: u16) -> String {
     member(NOVA, "jobcenter", "nova.v1", "{ mode = \"pull\" }") + &member(ALTSYS, "agentur", "altsys.v1", &push)
 }
 
-fn copy(from: &Path, to: &Path) {
+pub fn copy(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
     for entry in std::fs::read_dir(from).unwrap() {
         let path = entry.unwrap().path();
@@ -66,7 +66,7 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-fn cases(name: &str) -> std::path::PathBuf {
+pub fn cases(name: &str) -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/dialects").join(name)
 }
 

@@ -1,11 +1,12 @@
 // SPDX-FileCopyrightText: 2026 The Weiche authors
 // SPDX-License-Identifier: EUPL-1.2
 
-//! A gateway's process sleeps (SIGSTOP) with a call under way, longer than its lease. With `WEICHE_TEST_STORE` another gateway of the same server
-//! delivers meanwhile; on a file there is no other. When the sleeper wakes up, its outcome changes nothing that has happened since.
+//! A gateway's process sleeps (SIGSTOP) with calls under way, longer than their leases. With `WEICHE_TEST_STORE` another gateway of the same server
+//! delivers meanwhile; on a file there is no other. When the sleeper wakes up, its outcomes change nothing that has happened since.
 //!
 //! `WEICHE_PAUSES` sets how often; docs/PROMISES.md has the command.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,6 +23,8 @@ use crate::stopping::person::line_to;
 
 /// The shortest that there is, in seconds.
 const LEASE: u64 = 5;
+/// Calls under way while it sleeps; a member's pacing lets 64 be.
+const CALLS: usize = 50;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_slept_past_its_lease_changes_nothing_when_it_wakes_up() {
@@ -41,37 +44,47 @@ async fn whoever_slept_past_its_lease_changes_nothing_when_it_wakes_up() {
     let mut sleeper = folder.serve();
     let other = std::env::var_os("WEICHE_TEST_STORE").map(|_| folder.beside());
     let mut centre = Centre::at(line_to(folder.path("certs").as_ref(), folder.port, CENTRE));
-    let consent = centre.consents("p-1").await.unwrap();
-    for _ in 0..std::env::var("WEICHE_PAUSES").map_or(1, |pauses| pauses.parse().unwrap()) {
+    let persons: Vec<String> = (0..CALLS).map(|number| format!("p-{number}")).collect();
+    let mut consents = Vec::new();
+    for person in &persons {
+        consents.push(centre.consents(person).await.unwrap());
+    }
+    let pauses = std::env::var("WEICHE_PAUSES").map_or(1, |pauses| pauses.parse().unwrap());
+    for pause in 1..=pauses {
         let (before, permits) = (system.calls().len(), Arc::new(Semaphore::new(0)));
-        // Beside another one the sleeper's own attempt fails when it wakes up: that must not count any more.
+        // Beside another one the sleeper's own attempts fail when it wakes up: that must not count any more.
         let first = if other.is_some() { Answer::Never } else { Answer::When(permits.clone()) };
-        system.answers(move |_, call| if call == before { first.clone() } else { Answer::Stored });
-        centre.submits("p-1", &consent).await.unwrap();
-        until("called", || async { system.calls().len() == before + 1 }).await;
+        system.answers(move |_, call| if call < before + CALLS { first.clone() } else { Answer::Stored });
+        for (person, consent) in persons.iter().zip(&consents) {
+            centre.submits(person, consent).await.unwrap();
+        }
+        until("called", || async { system.calls().len() == before + CALLS }).await;
         sleeper.signal("-STOP");
         match &other {
             Some(other) => {
                 let mut awake = other.serve();
-                until("the other one has delivered", || async { system.calls().len() == before + 2 }).await;
+                until("the other one has delivered", || async { system.calls().len() == before + 2 * CALLS }).await;
                 until("and noted it", || async { open(&other.admin(0, &["status"])) == 0 }).await;
                 sleeper.signal("-CONT");
-                sleeper.until("the outcome came after the lease had ended");
-                assert_eq!((system.calls().len(), open(&other.admin(0, &["status"]))), (before + 2, 0), "nobody has sent it again");
+                sleeper.until_said("the outcome came after the lease had ended", pause * CALLS);
+                assert_eq!((system.calls().len(), open(&other.admin(0, &["status"]))), (before + 2 * CALLS, 0), "nobody has sent it again");
                 awake.signal("-TERM");
                 assert_eq!(awake.ended(), Some(0));
             }
             None => {
-                permits.add_permits(1);
+                permits.add_permits(CALLS);
                 tokio::time::sleep(Duration::from_secs(LEASE + 1)).await;
                 sleeper.signal("-CONT");
                 until("it is noted", || async { open(&folder.admin(0, &["status"])) == 0 }).await;
             }
         }
-        let calls = system.calls().split_off(before);
-        let ids: Vec<_> = calls.iter().map(|call| read(&dialects, call).delivery_id).collect();
-        assert!(ids.len() <= 2 && ids.iter().all(|id| *id == ids[0]), "the recipient applies it once: {ids:?}");
+        let mut times: HashMap<String, usize> = HashMap::new();
+        for call in &system.calls()[before..] {
+            *times.entry(read(&dialects, call).delivery_id).or_default() += 1;
+        }
+        assert!(times.len() == CALLS && times.values().all(|times| *times <= 2), "the recipient applies each once: {times:?}");
     }
+    println!("{} leases ended in {pauses} pauses of one gateway{}", pauses * CALLS, if other.is_some() { " beside another" } else { "" });
     sleeper.signal("-TERM");
     assert_eq!(sleeper.ended(), Some(0));
     ends(0, &["fsck", "--config", &folder.config()]);

@@ -8,11 +8,12 @@ use std::sync::Arc;
 use futures_util::future::join_all;
 use prost::Message as _;
 use weiche::consent::Scope;
-use weiche::dialect::{Category, CategoryMask};
+use weiche::dialect::{Category, CategoryMask, Dialects};
 use weiche::exchange::{Refusal, SubmitRequest};
 use weiche::id::RequestId;
 
 use super::desk::*;
+use crate::onboarding;
 
 #[tokio::test]
 async fn the_same_request_has_the_same_receipt_byte_for_byte_however_much_later() {
@@ -61,6 +62,30 @@ async fn whatever_of_its_consent_is_withdrawn_a_submission_can_be_repeated() {
             assert_eq!((again.referral, again.granted, &again.report), (first.referral, first.granted, &first.report), "without {category:?}");
         }
     }
+}
+
+#[tokio::test]
+async fn a_submission_can_be_repeated_although_its_recipients_new_dialect_has_no_word_for_it() {
+    let mut desk = Desk::open().await;
+    let folder = tempfile::tempdir().unwrap();
+    onboarding::copy(&onboarding::cases("onboarding"), folder.path());
+    let spoken = || Arc::new(Dialects::with_folders(&[folder.path()]).unwrap());
+    desk.on().adopt_dialects(spoken());
+    desk.adopt(&BREMEN.replace("jobcenter.v1", "nova.v1")).await;
+    let consent = desk.usual_consent(CARITAS, JOBCENTER, "p-1").await;
+    let (request, case) = (RequestId::random(), referral(CARITAS, JOBCENTER, "p-1", consent));
+    let first = desk.submit_as(request, &case).await.unwrap();
+
+    // From now on nobody is sent there for work.
+    let purposes = folder.path().join("nova/purpose.tsv");
+    std::fs::write(&purposes, std::fs::read_to_string(&purposes).unwrap().replace("JOB_SEARCH\tJOB|WORK\n", "")).unwrap();
+    desk.on().adopt_dialects(spoken());
+    let again = desk.submit_as(request, &case).await.unwrap();
+    assert_eq!((again.referral, again.issued(), again.granted), (first.referral, first.issued(), first.granted));
+    assert!(again.report.fields.is_empty(), "what the dialect says now is not what was said: {:?}", again.report);
+    let other = desk.submit(&case).await.unwrap_err();
+    assert!(matches!(&other, Refusal::Translate(error) if error.problems()[0].canonical_path == "referral.purpose"), "{other:?}");
+    assert_eq!(desk.count("referral").await, 1);
 }
 
 #[tokio::test]
