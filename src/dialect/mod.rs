@@ -72,7 +72,7 @@ pub use error::{DialectError, DialectErrors};
 pub use minimise::Minimised;
 pub use registry::{Dialect, Dialects, Method};
 pub use report::{FieldProblem, FieldReport, Outcome, ProblemKind, Report, TranslateError};
-pub use tool::{Difference, Format, Loss, LossKind, Page, REFERRAL, Row, Side, Translation, Weight};
+pub use tool::{Difference, Format, Loss, LossKind, Page, REFERRAL, Row, STATUS_CHANGE, Side, Translation, Weight};
 
 #[cfg(test)]
 #[path = "../../tests/reference/mod.rs"]

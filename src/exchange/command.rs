@@ -535,6 +535,22 @@ pub enum Reply {
     },
     /// So much.
     Purged(Purged),
+    /// The recipient's answer is noted.
+    Answered {
+        /// Where the referral stands.
+        state: ReferralState,
+        /// What the sender is told.
+        told: Told,
+    },
+}
+
+/// What of a recipient's answer goes to the sender.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+pub struct Told {
+    /// The state and why; none if the sender is not told at all.
+    pub state: Option<(ReferralState, Option<StatusReason>)>,
+    /// Which of the optional contents.
+    pub data: CategoryMask,
 }
 
 /// What a withdrawal did.

@@ -5,13 +5,17 @@
 
 use std::time::Duration;
 
+use prost::Message as _;
+
 use super::Exchange;
-use super::command::{Answer, AnswerRecall, Cancel, Command, Expire, Remind, Reply};
+use super::apply::{carried, cut};
+use super::command::{Answer, AnswerRecall, Cancel, Command, Expire, Remind, Reply, Told};
 use super::query::Overview;
 use super::receipts::Issued;
 use super::refusal::Refusal;
 use super::submit::field;
 use crate::clock::Time;
+use crate::dialect::{Category, CategoryMask, FieldReport, Outcome, Report, STATUS_CHANGE};
 use crate::id::{InstitutionId, ReferralId, RequestId};
 use crate::numbered::Numbered;
 use crate::proto::types::{self, StatusChange};
@@ -27,6 +31,8 @@ pub struct Moved {
     pub state: ReferralState,
     /// Proof.
     pub receipt: Issued,
+    /// What of a recipient's answer does not reach the sender as it is; empty for other steps, and if the same event was told before.
+    pub report: Report,
 }
 
 impl Exchange {
@@ -36,17 +42,43 @@ impl Exchange {
             "" => request.0,
             id => uuid::Uuid::try_parse(id).map_err(|_| field("change.event_id", "must be a UUID"))?,
         };
+        let referral = referral_id(&change.referral_id, "change.referral_id")?;
+        // Recalls have an answer of their own.
+        let change = StatusChange { recall_outcome: 0, recall_norm: String::new(), ..change };
         let command = Answer {
             idempotency: self.idempotency(caller, request, "answer", content),
             recipient: caller.clone(),
-            referral: referral_id(&change.referral_id, "change.referral_id")?,
+            referral,
             event: event.into_bytes(),
             state: ReferralState::from_number(change.state.into()).ok_or_else(|| field("change.state", "must be a state"))?,
             reason: StatusReason::from_number(change.reason.into()),
-            // Recalls have an answer of their own.
-            change: StatusChange { recall_outcome: 0, recall_norm: String::new(), ..change },
+            change: change.clone(),
         };
-        self.moved(Command::Answer(Box::new(command))).await
+        let committed = self.writer.run(Command::Answer(Box::new(command))).await?;
+        let receipt = self.receipt(&committed).await?;
+        match committed.answered.reply {
+            Reply::Answered { state, told } => Ok(Moved { state, receipt, report: self.told(referral, change, told).await? }),
+            // The same event, told before in another call; or an answer from before there were reports.
+            Reply::Moved(state) => Ok(Moved { state, receipt, report: Report::default() }),
+            _ => Err(Refusal::Internal("an answer has another reply")),
+        }
+    }
+
+    /// What of an answer does not reach the sender as it is: what is kept from it, then what its dialect has no word for.
+    async fn told(&self, referral: ReferralId, mut change: StatusChange, told: Told) -> Result<Report, Refusal> {
+        let mut fields: Vec<FieldReport> = kept_back(&change, told).map(|(path, outcome)| FieldReport { path: path.to_owned(), outcome }).collect();
+        if let Some((state, reason)) = told.state {
+            (change.state, change.reason) = (state.number(), reason.map_or(0, Numbered::number));
+            let change = cut(&change, told.data);
+            let sender = referral::load(&mut self.store.reader().await?, &[referral]).await?.pop().map(|referral| referral.sender);
+            let dialect = sender.and_then(|sender| self.dialect_of(self.agreement().member(&sender)?));
+            // What it cannot be told at all becomes a dead letter when it is tried, which is where that is dealt with.
+            let rendered =
+                dialect.and_then(|dialect| dialect.render(dialect.message_for(STATUS_CHANGE)?, &change.encode_to_vec(), CategoryMask::ALL).ok());
+            let said = rendered.into_iter().flat_map(|(_, report)| report.fields).filter(|field| field.outcome != Outcome::Exact);
+            fields.extend(said.map(|field| FieldReport { path: format!("change.{}", field.path), ..field }));
+        }
+        Ok(Report { fields })
     }
 
     /// Takes a referral back, or ends it.
@@ -136,10 +168,31 @@ impl Exchange {
         let committed = self.writer.run(command).await?;
         let receipt = self.receipt(&committed).await?;
         match committed.answered.reply {
-            Reply::Moved(state) => Ok(Moved { state, receipt }),
+            Reply::Moved(state) => Ok(Moved { state, receipt, report: Report::default() }),
             _ => Err(Refusal::Internal("a step has another reply")),
         }
     }
+}
+
+/// What the sender is not told of a change, by the paths of the request.
+fn kept_back(change: &StatusChange, told: Told) -> impl Iterator<Item = (&'static str, Outcome)> {
+    let reason = match told.state {
+        _ if change.reason == 0 => None,
+        Some((_, Some(reason))) if reason.number() == change.reason => None,
+        Some((_, Some(_))) => Some(Outcome::Lossy("the sender is told a more general reason".into())),
+        _ => Some(Outcome::Dropped("the sender is not told the reason".into())),
+    };
+    let state = told.state.is_none().then(|| Outcome::Dropped("the sender is not told of this step".into()));
+    let data = (carried(change) - told.data).iter().filter_map(|category| {
+        let path = match category {
+            Category::Outcome => "change.outcome",
+            Category::Attendance => "change.attendance",
+            Category::Appointments => "change.appointment",
+            _ => return None,
+        };
+        Some((path, Outcome::Withheld(category.into())))
+    });
+    state.map(|outcome| ("change.state", outcome)).into_iter().chain(reason.map(|outcome| ("change.reason", outcome))).chain(data)
 }
 
 pub(super) fn referral_id(text: &str, path: &str) -> Result<ReferralId, Refusal> {

@@ -5,6 +5,7 @@
 //! the answer is the same in German and in English, and nothing is sent. Over real sockets and mutual TLS.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use prost::Message;
@@ -21,9 +22,11 @@ use weiche::grpc::convert::consent::{mask_to, party_to};
 use weiche::id::RequestId;
 use weiche::numbered::Numbered;
 use weiche::proto::exchange::{
-    CheckConsentRequest, CheckConsentResponse, Decision, ListRemindersResponse, Reminder, SubmitReferralRequest, SubmitReferralResponse,
+    AnswerReferralRequest, AnswerReferralResponse, CheckConsentRequest, CheckConsentResponse, Decision, FieldOutcome, ListRemindersResponse,
+    Reminder, SubmitReferralRequest, SubmitReferralResponse,
 };
-use weiche::proto::types;
+use weiche::proto::types::{self, StatusChange};
+use weiche::referral::ReferralState;
 
 use crate::onboarding::{Client, client};
 
@@ -45,6 +48,12 @@ fn party(text: &str) -> Party {
     Party { institution: institution.parse().unwrap(), unit: unit.parse().unwrap(), function: String::new() }
 }
 
+/// What somebody is sent there for.
+fn purpose(recipient: &Party) -> Purpose {
+    let for_work = ["jobcenter", "agentur"].iter().any(|office| recipient.institution.as_str().starts_with(office));
+    if for_work { Purpose::JobSearch } else { Purpose::CounsellingReferral }
+}
+
 /// The person consented to name and way of contact, and to nothing else.
 async fn record(running: &Running, sender: &Party, recipient: &Party, given_by: GrantorKind) -> String {
     let mut consent: Consent = serde_json::from_str(include_str!("../cases/consent/base/full.json")).unwrap();
@@ -57,7 +66,7 @@ async fn record(running: &Running, sender: &Party, recipient: &Party, given_by: 
     consent.controller = sender.clone();
     consent.voluntariness.collected_by = sender.institution.clone();
     let categories = Category::Ident.mask() | Category::Contact.mask();
-    consent.grants = vec![Grant { recipient: recipient.clone(), purpose: Purpose::CounsellingReferral, categories, feedback: CategoryMask::EMPTY }];
+    consent.grants = vec![Grant { recipient: recipient.clone(), purpose: purpose(recipient), categories, feedback: CategoryMask::EMPTY }];
     consent.special_explicit = CategoryMask::EMPTY;
     consent.secrecy_release.as_mut().unwrap().towards = vec![recipient.institution.clone(), sender.institution.clone()];
     let entitled_until = (given_by != GrantorKind::Own).then_some(Time(now.0 + 400 * 24 * 3_600_000));
@@ -81,7 +90,7 @@ fn referral(sender: &Party, recipient: &Party, consent: &str, dialects: &Dialect
         subject_ref: PERSON.into(),
         sender: Some(party_to(sender)),
         recipient: Some(party_to(recipient)),
-        purpose: types::Purpose::CounsellingReferral as i32,
+        purpose: purpose(recipient).number(),
         consent: Some(types::ConsentReference { consent_id: consent.into(), ..Default::default() }),
         subject: Some(types::Person { name: Some(name), nationalities: vec![syria], ..Default::default() }),
         ..Default::default()
@@ -170,6 +179,41 @@ async fn what_may_go_what_stays_and_why_is_told_in_german_and_english_in_every_i
                     assert_eq!(decision.reason, reason.number(), "{own} {name}: born {born:?}");
                 }
             }
+        }
+    }
+    shutdown.cancel();
+    running.ended().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_answers_is_told_in_its_own_words_what_of_it_the_sender_will_not_see() {
+    let dir = tempfile::tempdir().unwrap();
+    init::create(dir.path(), &init::Plan::default()).await.unwrap();
+    let config = Config::load(&dir.path().join(init::CONFIG)).unwrap();
+    let shutdown = CancellationToken::new();
+    let running = gateway::run(config, Arc::new(SystemClock), Listeners::local().await.unwrap(), shutdown.clone()).await.unwrap();
+    let dialects = running.exchange().dialects();
+    let line = |who: &Party| client(&dir.path().join("certs"), running.institutions().port(), who.institution.as_str(), dialects.clone());
+    for (answers, own, sends) in ASKING {
+        let (sender, recipient) = (party(sends), party(answers));
+        let consent = record(&running, &sender, &recipient, GrantorKind::Own).await;
+        for name in [own, "canonical"] {
+            let referral = Some(referral(&sender, &recipient, &consent, &dialects));
+            let submission = SubmitReferralRequest { request_id: RequestId::random().to_string(), referral, validate_only: false };
+            let canonical = dialects.get("canonical").unwrap();
+            let sent: SubmitReferralResponse = ask(&line(&sender), canonical, "weiche.exchange.v1.ReferralService.SubmitReferral", &submission).await;
+            // It is on its way: whoever is to answer may have it.
+            running.exchange().release(&recipient.institution, 10, Duration::from_secs(30)).await.unwrap();
+            let state = ReferralState::Accepted.number();
+            let event_id = RequestId::random().to_string();
+            let change = StatusChange { referral_id: sent.referral_id, event_id, state, outcome: "Beratung begonnen".into(), ..Default::default() };
+            let answer = AnswerReferralRequest { request_id: RequestId::random().to_string(), change: Some(change) };
+            let (dialect, method) = (dialects.get(name).unwrap(), "weiche.exchange.v1.ReferralService.AnswerReferral");
+            let told: AnswerReferralResponse = ask(&line(&recipient), dialect, method, &answer).await;
+            let [kept] = &told.report[..] else { panic!("{own} {name}: {told:?}") };
+            let path = dialect.native_path(&dialect.implementing(method).unwrap().request, "change.outcome").unwrap_or("change.outcome".into());
+            assert_eq!((kept.path.as_str(), kept.outcome()), (path.as_str(), FieldOutcome::Withheld), "{own} {name}");
+            assert_eq!(path == "change.outcome", name == "canonical", "{own} has a word of its own: {path}");
         }
     }
     shutdown.cancel();

@@ -37,6 +37,8 @@ pub struct Translation {
 
 /// The hub message that the tools translate if nothing else is said.
 pub const REFERRAL: &str = "weiche.type.v1.Referral";
+/// The hub message of a referral's step.
+pub const STATUS_CHANGE: &str = "weiche.type.v1.StatusChange";
 
 impl Dialects {
     /// Translates the JSON of one message from a dialect to another, under a mask.

@@ -8,7 +8,7 @@ use super::journal::GATEWAY;
 use crate::consent::{Decision, Direction};
 use crate::dialect::{Category, CategoryMask};
 use crate::exchange::apply::Answered;
-use crate::exchange::command::{Answer, Cancel, Expire, Reply, Transfer};
+use crate::exchange::command::{Answer, Cancel, Expire, Reply, Told, Transfer};
 use crate::exchange::refusal::Refusal;
 use crate::id::DeliveryId;
 use crate::numbered::Numbered;
@@ -42,7 +42,7 @@ impl Batch<'_> {
         }
         if referral.state == ReferralState::Recalled {
             let leaf = self.log_step(&referral, &actor, c.state, c.reason)?;
-            return Ok((Reply::Moved(ReferralState::Recalled), leaf));
+            return Ok((Reply::Answered { state: ReferralState::Recalled, told: Told::default() }, leaf));
         }
         // Whoever answers has the referral: an answer that overtook its acknowledgement stands for it.
         let unacknowledged =
@@ -59,14 +59,14 @@ impl Batch<'_> {
 
         let to_benefit_body = self.sender_is_benefit_body(&referral);
         let told = feedback(before, c.state, c.reason, to_benefit_body);
-        let allowed = self.feedback_mask(&referral, carried(&c.change));
-        if told.is_some() || !allowed.is_empty() {
-            // Data that the person allowed to come back travel with the state as it is; without them only what everybody may be told.
-            let (state, reason) = told.map_or((c.state, None), |told| (told.state, told.reason));
-            self.tell_sender(&referral, state, reason, cut(&c.change, allowed))?;
+        let data = self.feedback_mask(&referral, carried(&c.change));
+        // Data that the person allowed to come back travel with the state as it is; without them only what everybody may be told.
+        let state = told.map(|told| (told.state, told.reason)).or_else(|| (!data.is_empty()).then_some((c.state, None)));
+        if let Some((state, reason)) = state {
+            self.tell_sender(&referral, state, reason, cut(&c.change, data))?;
         }
         self.set.referrals.put(referral.id, referral);
-        Ok((Reply::Moved(c.state), leaf))
+        Ok((Reply::Answered { state: c.state, told: Told { state, data } }, leaf))
     }
 
     /// A recipient learns of a referral when it is released, not before; and of one that was blocked only that it was called back.

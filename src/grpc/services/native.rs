@@ -18,7 +18,7 @@ use crate::grpc::status::{ErrorReason, Refusal};
 use crate::grpc::validate::{RuleError, Rules};
 use crate::id::InstitutionId;
 use crate::identity::Caller;
-use crate::proto::exchange::FieldReport;
+use crate::proto::exchange::{AnswerReferralResponse, FieldReport, SubmitReferralResponse};
 
 /// Both directions of one method of one dialect.
 #[derive(Clone)]
@@ -63,9 +63,16 @@ impl Way {
         own
     }
 
-    /// Whether the answer has a report on the fields of the request, and they have other names there.
-    fn reports(&self) -> bool {
-        self.method.canonical == "weiche.exchange.v1.ReferralService.SubmitReferral" && self.dialect.message_for(REFERRAL) != Some(REFERRAL)
+    /// The answer, with the fields of the request as the caller spells them if it reports on any.
+    fn answered(&self, answer: Bytes) -> Result<Bytes, Refusal> {
+        if self.dialect.message_for(REFERRAL) == Some(REFERRAL) {
+            return Ok(answer);
+        }
+        match self.method.canonical.as_str() {
+            "weiche.exchange.v1.ReferralService.SubmitReferral" => referrals::reported(self, &answer, |m: &mut SubmitReferralResponse| &mut m.report),
+            "weiche.exchange.v1.ReferralService.AnswerReferral" => referrals::reported(self, &answer, |m: &mut AnswerReferralResponse| &mut m.report),
+            _ => Ok(answer),
+        }
     }
 
     /// The fields of a report as the caller spells them.
@@ -121,11 +128,8 @@ fn unary(exchange: Arc<Exchange>, way: Way, call: Call) -> Method {
         async move {
             let caller = institution(&context.caller)?;
             let canonical = way.read(&native)?;
-            let mut answer = call(exchange, caller, canonical).await.map_err(|refusal| way.in_words(refusal))?;
-            if way.reports() {
-                answer = referrals::reported(&way, answer)?;
-            }
-            way.render(&answer, CategoryMask::ALL)
+            let answer = call(exchange, caller, canonical).await.map_err(|refusal| way.in_words(refusal))?;
+            way.render(&way.answered(answer)?, CategoryMask::ALL)
         }
     })
 }

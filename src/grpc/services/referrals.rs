@@ -67,9 +67,9 @@ async fn submitted(
 }
 
 /// An answer whose report names the fields of the request as its sender spells them.
-pub(super) fn reported(way: &Way, answer: Bytes) -> Result<Bytes, Refusal> {
-    let mut answer: wire::SubmitReferralResponse = decode(&answer)?;
-    way.report_in_words(&mut answer.report);
+pub(super) fn reported<M: Message + Default>(way: &Way, answer: &Bytes, report: fn(&mut M) -> &mut Vec<wire::FieldReport>) -> Result<Bytes, Refusal> {
+    let mut answer: M = decode(answer)?;
+    way.report_in_words(report(&mut answer));
     Ok(encode(answer))
 }
 
@@ -203,7 +203,8 @@ async fn answer(exchange: Arc<Exchange>, caller: InstitutionId, bytes: Bytes) ->
     let id = request_id(&request.request_id)?;
     let change = request.change.ok_or_else(|| Refusal::new(ErrorReason::InvalidField, "change must be set"))?;
     let moved = exchange.answer(&caller, id, change, &bytes).await?;
-    Ok(encode(wire::AnswerReferralResponse { state: moved.state.number(), receipt: Some(receipt_to(&moved.receipt)), report: Vec::new() }))
+    let report = moved.report.into_proto();
+    Ok(encode(wire::AnswerReferralResponse { state: moved.state.number(), receipt: Some(receipt_to(&moved.receipt)), report }))
 }
 
 async fn answer_recall(exchange: Arc<Exchange>, caller: InstitutionId, bytes: Bytes) -> Result<Bytes, Refusal> {

@@ -3,9 +3,11 @@
 
 //! What comes back: that the case was taken, refused or has ended; more only if the person permitted it; and nothing that could cost money.
 
-use weiche::dialect::Category;
+use std::collections::BTreeSet;
+
+use weiche::dialect::{Category, Outcome};
 use weiche::exchange::Refusal;
-use weiche::proto::types::{Appointment, Attendance};
+use weiche::proto::types::{Appointment, Attendance, StatusChange};
 use weiche::referral::{ReferralState, StatusReason};
 
 use super::desk::*;
@@ -48,6 +50,26 @@ async fn a_jobcenter_never_learns_whom_a_centre_knows_nor_who_did_not_come() {
 }
 
 #[tokio::test]
+async fn whoever_answers_is_told_what_of_it_the_sender_will_not_see() {
+    let desk = Desk::open().await;
+    let paths = |moved: &weiche::exchange::Moved| moved.report.fields.iter().map(|field| field.path.clone()).collect::<Vec<_>>();
+    let id = delivered(&desk, JOBCENTER, AWO, &[]).await;
+    let accepted = desk.answer(AWO, id, ReferralState::Accepted, None).await.unwrap();
+    assert_eq!(paths(&accepted), [""; 0], "all of it arrives");
+    let begun = desk.answer(AWO, id, ReferralState::InProgress, None).await.unwrap();
+    assert_eq!(paths(&begun), ["change.state"], "how the work goes is not told");
+    let failed = desk.answer(AWO, id, ReferralState::Failed, Some(StatusReason::ClientDidNotAppear)).await.unwrap();
+    assert_eq!(paths(&failed), ["change.reason"]);
+    assert!(matches!(failed.report.fields[0].outcome, Outcome::Lossy(_)), "a more general one is told");
+
+    // What the sender's own contract has no word for does not arrive either.
+    let id = delivered(&desk, JOBCENTER, AWO, &[Category::Outcome]).await;
+    let long = StatusChange { outcome: "Beratung ".repeat(200), ..change(id, ReferralState::Accepted, None) };
+    let moved = desk.answer_with(AWO, long).await.unwrap();
+    assert_eq!(paths(&moved), ["change.outcome"], "{:?}", moved.report);
+}
+
+#[tokio::test]
 async fn data_come_back_only_with_the_persons_consent_to_that() {
     let desk = Desk::open().await;
     for (sender, consented, outcome, attendance) in [
@@ -63,7 +85,11 @@ async fn data_come_back_only_with_the_persons_consent_to_that() {
         change.outcome = "Beratung begonnen".into();
         change.attendance = Attendance::Absent.into();
         change.appointment = Some(Appointment { place: "Raum 7".into(), ..Default::default() });
-        desk.answer_with(AWO, change).await.unwrap();
+        let moved = desk.answer_with(AWO, change).await.unwrap();
+        let kept: BTreeSet<&str> = moved.report.withheld().map(|(path, _)| path).collect();
+        let all = [(outcome, "change.outcome"), (attendance, "change.attendance"), (false, "change.appointment")];
+        let stays = all.iter().filter(|(goes, _)| !goes).map(|(_, path)| *path).collect();
+        assert_eq!(kept, stays, "whoever answers is told what stays behind: {sender} {consented:?}");
         let items = desk.deliver_all(sender).await;
         let status = items[0].status();
         assert_eq!((!status.outcome.is_empty(), status.attendance != 0), (outcome, attendance), "{sender} {consented:?}");

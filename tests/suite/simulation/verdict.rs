@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 use prost::Message as _;
 use weiche::clock::Time;
-use weiche::dialect::CategoryMask;
+use weiche::dialect::{CategoryMask, Report};
 use weiche::exchange::{Content, Issued, Moved, Outgoing};
 use weiche::id::DeliveryId;
 use weiche::ledger::Hash;
@@ -96,7 +96,7 @@ impl Verdict<'_> {
             }
             EntryKind::StatusChanged if TO.iter().any(|to| to.starts_with(&format!("{}/", entry.actor))) => {
                 let state = ReferralState::from_number(entry.state.into()).unwrap();
-                self.history.answered(&referral, Ok(Moved { state, receipt: issued(leaf, now) }))?;
+                self.history.answered(&referral, Ok(Moved { state, receipt: issued(leaf, now), report: Report::default() }))?;
             }
             _ => {}
         }
