@@ -166,13 +166,13 @@ impl Serving {
     }
     /// Waits for words in the log.
     pub fn until(&mut self, words: &str) {
-        self.until_said(words, 1);
+        self.until_said(&[words], 1);
     }
-    /// So many times since it started.
-    pub fn until_said(&mut self, words: &str, times: usize) {
+    /// One or the other, so many times since it started.
+    pub fn until_said(&mut self, words: &[&str], times: usize) {
         let since = Instant::now();
-        while self.said().matches(words).count() < times {
-            assert!(self.child.try_wait().unwrap().is_none() && since.elapsed() < AGES, "never: {words}\n{}", self.said());
+        while words.iter().map(|words| self.said().matches(words).count()).sum::<usize>() < times {
+            assert!(self.child.try_wait().unwrap().is_none() && since.elapsed() < AGES, "never: {words:?}\n{}", self.said());
             std::thread::sleep(Duration::from_millis(20));
         }
     }
