@@ -74,9 +74,14 @@ async fn what_is_put_back_goes_before_what_came_after_it() {
     }
     let first = desk.release_one(JOBCENTER).await;
     desk.settle(&first, invalid()).await.unwrap();
+    // What came after it has been due for longer by now.
+    desk.pass(MINUTE);
     desk.on().requeue("anna", RequestId::random(), first.id).await.unwrap();
+    let again = desk.release_one(JOBCENTER).await;
+    assert!(again.is_referral(&lane[0]), "it goes first, and alone");
+    desk.acknowledge(&again).await;
     let arrived: Vec<_> = desk.deliver_all(JOBCENTER).await.iter().map(|item| item.referral().referral_id).collect();
-    assert_eq!(arrived, lane);
+    assert_eq!(arrived, lane[1..]);
 }
 
 #[tokio::test]
